@@ -1,0 +1,3 @@
+//! Keystead's use-cases and the ports they need.
+
+pub mod ports;

@@ -1,0 +1,152 @@
+//! Passwords, tokens, keyed hashes and sealing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keystead_domain::account::{Password, PasswordHash};
+use keystead_domain::token::{AccessClaims, KeyId, PreAuthorizedClaims};
+use keystead_domain::{SecretBytes, SecretString, Timestamp};
+use thiserror::Error;
+
+/// A password could not be hashed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum HashError {
+    /// Every permit is taken and the queue in front of them is full. Answer 503 with `Retry-After`.
+    #[error("too many passwords are being hashed")]
+    Busy {
+        /// When trying again makes sense.
+        retry_after: Duration,
+    },
+    /// The hash function failed: a malformed stored hash, or no memory.
+    #[error("the password hash function failed")]
+    Failed,
+}
+
+/// Memory-hard password hashing, bounded and off the asynchronous threads.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait PasswordHasher: Send + Sync {
+    /// Hashes a new password with a fresh salt.
+    async fn hash(&self, password: &Password) -> Result<PasswordHash, HashError>;
+
+    /// Whether the password is the one behind `hash`.
+    async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<bool, HashError>;
+
+    /// Does exactly the work of [`Self::verify`] for an account that does not exist. MUST take a permit, run one hash
+    /// with the current parameters, and fail the same way when there is no permit.
+    async fn verify_dummy(&self, password: &Password) -> Result<(), HashError>;
+
+    /// Whether `hash` was made with other parameters than new ones are.
+    fn needs_rehash(&self, hash: &PasswordHash) -> bool;
+}
+
+/// Which kind of token a text was taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenKind {
+    /// `typ: at+jwt`.
+    Access,
+    /// `typ: pre+jwt`.
+    PreAuthorized,
+}
+
+/// A token was refused. One error whatever the cause, so that an answer tells a forger nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the token is not valid")]
+pub struct TokenError;
+
+/// An access token whose signature, type, algorithm, issuer and audience were checked. Whether it still counts (`exp`,
+/// `nbf`, key, revocation, epoch, fingerprint) is asked on every request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedAccess {
+    /// What it says.
+    pub claims: AccessClaims,
+    /// The key it was signed with.
+    pub key: KeyId,
+}
+
+/// Makes signed tokens. Each token kind has one `typ`, one algorithm and keys of its own.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+pub trait TokenSigner: Send + Sync {
+    /// Signs an access token with the active key.
+    fn sign_access(&self, claims: &AccessClaims) -> Result<SecretString, TokenError>;
+
+    /// Signs a pre-authorized token with the active key.
+    fn sign_pre_authorized(&self, claims: &PreAuthorizedClaims) -> Result<SecretString, TokenError>;
+
+    /// The public keys as a JWK set (RFC 7517 section 5), as JSON text.
+    fn jwks(&self) -> String;
+}
+
+/// Checks signed tokens. MUST check the signature before it believes a claim; MUST refuse every algorithm but the
+/// configured one, every `typ` but the asked-for one, missing claims, wrong issuers and audiences, unknown critical
+/// headers and duplicate members. MUST NOT check `exp` or `nbf`: callers do, with their clock.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+pub trait TokenVerifier: Send + Sync {
+    /// Checks an access token. Implementations keep a bounded cache keyed by the SHA-256 of the text; nothing but the
+    /// facts of the text itself may be cached.
+    fn verify_access(&self, token: &str) -> Result<Arc<VerifiedAccess>, TokenError>;
+
+    /// Checks a pre-authorized token.
+    fn verify_pre_authorized(&self, token: &str) -> Result<PreAuthorizedClaims, TokenError>;
+
+    /// Whether a key is still published: tokens of a withdrawn key are refused at once, cached or not.
+    fn is_published(&self, key: &KeyId, now: Timestamp) -> bool;
+}
+
+/// What a keyed hash is for. Each purpose has a key of its own (HKDF-SHA-256, RFC 5869), so a tag never serves twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MacPurpose {
+    /// The mac of refresh tokens.
+    Refresh,
+    /// The `otp` claim.
+    OneTimeCode,
+    /// Known-device tokens.
+    Device,
+    /// Names and addresses in limiter and budget keys.
+    LimitKey,
+    /// Answers that must look real for accounts that do not exist.
+    Decoy,
+    /// Idempotency records.
+    Idempotency,
+}
+
+/// A keyed hash and the key it was made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MacTag {
+    /// The server key.
+    pub key: KeyId,
+    /// HMAC-SHA-256.
+    pub bytes: [u8; 32],
+}
+
+/// Plain and keyed hashes. HMAC inputs are length-prefixed: `("ab", "c")` and `("a", "bc")` differ.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+pub trait KeyedHash: Send + Sync {
+    /// SHA-256.
+    fn digest(&self, data: &[u8]) -> [u8; 32];
+
+    /// HMAC-SHA-256 under the active server key.
+    fn mac<'a>(&self, purpose: MacPurpose, parts: &[&'a [u8]]) -> MacTag;
+
+    /// HMAC-SHA-256 under a named key; `None` when there is no such key any more.
+    fn mac_with<'a>(&self, key: &KeyId, purpose: MacPurpose, parts: &[&'a [u8]]) -> Option<[u8; 32]>;
+
+    /// Whether `tag` is the HMAC-SHA-256 of `parts` under the named key. MUST compare in constant time.
+    fn verify<'a>(&self, key: &KeyId, purpose: MacPurpose, parts: &[&'a [u8]], tag: &[u8]) -> bool;
+}
+
+/// Sealed bytes could not be opened: another key, another context, or changed bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("sealed data could not be opened")]
+pub struct SealError;
+
+/// Authenticated encryption of what must not be readable in a dump.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+pub trait Sealer: Send + Sync {
+    /// Seals `plain`. `context` names the place (table, column, row): the result opens there only.
+    fn seal(&self, context: &[u8], plain: &[u8]) -> Vec<u8>;
+
+    /// Opens what [`Self::seal`] made in the same context. MUST refuse any changed byte.
+    fn open(&self, context: &[u8], sealed: &[u8]) -> Result<SecretBytes, SealError>;
+}

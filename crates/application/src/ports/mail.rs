@@ -1,0 +1,42 @@
+//! Sending mail.
+
+use async_trait::async_trait;
+use keystead_domain::SecretString;
+use keystead_domain::account::EmailAddress;
+use thiserror::Error;
+
+/// One message, rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// `Message-ID` without brackets; the same at every attempt, so that a receiver can tell a repeat.
+    pub message_id: String,
+    /// Recipient.
+    pub to: EmailAddress,
+    /// Subject, one line.
+    pub subject: String,
+    /// Plain text part.
+    pub text: SecretString,
+    /// HTML part.
+    pub html: SecretString,
+}
+
+/// A message was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum MailError {
+    /// Trying again later may work: no connection, a time-out, a 4xx reply. The text names no address and no secret.
+    #[error("mail not accepted for now: {0}")]
+    Transient(String),
+    /// Trying again will not work: a 5xx reply to this message.
+    #[error("mail refused: {0}")]
+    Permanent(String),
+}
+
+/// Hands messages to a mail server. MUST return within 30 seconds. MUST return `Ok` only when the server took
+/// responsibility for the message (RFC 5321 section 4.2.5). MUST put nothing of a name or subject on the SMTP wire or in
+/// a header without encoding it.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait Mailer: Send + Sync {
+    /// Sends one message.
+    async fn send(&self, mail: &Mail) -> Result<(), MailError>;
+}

@@ -1,0 +1,43 @@
+//! What the use-cases need of the world, as traits. The doc comment of a method is its contract, in MUST words; every
+//! MUST has a test in `keystead-testkit` that runs on every implementation.
+//!
+//! Not found is `Ok(None)`. A lost race for uniqueness is [`StoreError::Conflict`] and leaves the transaction usable.
+
+mod crypto;
+mod ephemeral;
+mod mail;
+mod repositories;
+mod revocation_feed;
+mod store;
+mod world;
+
+pub use crypto::{
+    HashError, KeyedHash, MacPurpose, MacTag, PasswordHasher, SealError, Sealer, TokenError, TokenKind, TokenSigner,
+    TokenVerifier, VerifiedAccess,
+};
+pub use ephemeral::{
+    CeremonyKey, CeremonyKind, CeremonyStore, EphemeralError, RateDecision, RateHit, RateLimiter, Rotation,
+    SessionStore, SessionUpdate,
+};
+pub use mail::{Mail, MailError, Mailer};
+pub use repositories::{
+    AuditLog, BudgetDecision, BudgetKey, ClaimedMessage, DeviceRepository, GuessBudgets, KeyRepository, KeyUse,
+    LinkTokenRepository, LoginHistory, LoginRecord, NewMessage, Outbox, OutboxId, RegistrationRepository,
+    RevocationLog, StoredKey, UserPage, UserRepository,
+};
+pub use revocation_feed::{FeedBatch, FeedCursor, RevocationFeed};
+pub use store::{Constraint, Store, StoreError, Tx};
+pub use world::{Clock, Entropy};
+
+#[cfg(any(test, feature = "testing"))]
+pub use self::{
+    crypto::{MockKeyedHash, MockPasswordHasher, MockSealer, MockTokenSigner, MockTokenVerifier},
+    ephemeral::{MockCeremonyStore, MockRateLimiter, MockSessionStore},
+    mail::MockMailer,
+    repositories::{
+        MockAuditLog, MockDeviceRepository, MockGuessBudgets, MockKeyRepository, MockLinkTokenRepository,
+        MockLoginHistory, MockOutbox, MockRegistrationRepository, MockRevocationLog, MockUserRepository,
+    },
+    revocation_feed::MockRevocationFeed,
+    world::{MockClock, MockEntropy},
+};

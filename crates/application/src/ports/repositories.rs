@@ -1,0 +1,369 @@
+//! The kinds of data inside a transaction.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keystead_domain::Timestamp;
+use keystead_domain::account::{
+    AccountStatus, Epoch, LinkPurpose, LinkToken, LinkTokenHash, LoginName, PasswordHash, PendingRegistration, User,
+    UserId,
+};
+use keystead_domain::audit::AuditEvent;
+use keystead_domain::limits::RatePolicy;
+use keystead_domain::token::{DeviceInfo, DeviceTokenHash, KeyId, Revocation, SessionId, TokenId};
+
+use super::StoreError;
+
+/// A page of users, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserPage {
+    /// Users after this one.
+    pub after: Option<UserId>,
+    /// At most this many.
+    pub size: u32,
+}
+
+/// Accounts and their passwords.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait UserRepository: Send {
+    /// The user with this identifier.
+    async fn get(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// The user with this login name, and their password hash if they have one. `LoginName::Unknown` MUST cost the same
+    /// look-up as any other name.
+    async fn find_by_login_name(
+        &mut self,
+        name: &LoginName,
+    ) -> Result<Option<(User, Option<PasswordHash>)>, StoreError>;
+
+    /// The password hash of a user.
+    async fn password(&mut self, id: UserId) -> Result<Option<PasswordHash>, StoreError>;
+
+    /// Adds a user. A lost race is `Conflict` with `UserEmail`, `UserUsername` or `UserId`.
+    async fn insert(&mut self, user: &User, password: Option<PasswordHash>) -> Result<(), StoreError>;
+
+    /// Replaces e-mail, username, full name, locale, role, status and `updated_at` of a user; never an epoch or a password.
+    async fn update(&mut self, user: &User) -> Result<(), StoreError>;
+
+    /// Sets the password.
+    async fn set_password(&mut self, id: UserId, password: &PasswordHash, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Raises the epoch by one and, when `end_sessions`, the sessions' epoch to it, in one statement. Returns both as
+    /// they are now; `None` when there is no such user. MUST give every of any number of parallel calls its own epoch.
+    async fn bump_epoch(
+        &mut self,
+        id: UserId,
+        end_sessions: bool,
+        now: Timestamp,
+    ) -> Result<Option<(Epoch, Epoch)>, StoreError>;
+
+    /// A page of users, oldest first, ties by identifier.
+    async fn list(&mut self, page: &UserPage) -> Result<Vec<User>, StoreError>;
+
+    /// How many users of each status there are.
+    async fn count(&mut self, status: AccountStatus) -> Result<u64, StoreError>;
+}
+
+/// Claims to addresses.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait RegistrationRepository: Send {
+    /// Adds a claim. Claims to one address do not disturb each other.
+    async fn insert(&mut self, registration: &PendingRegistration) -> Result<(), StoreError>;
+
+    /// The claim, while it is alive.
+    async fn get(&mut self, id: UserId, now: Timestamp) -> Result<Option<PendingRegistration>, StoreError>;
+
+    /// Takes the claim and deletes every other claim to its address, in one step. MUST return a claim to exactly one
+    /// caller, and of several claims to one address to one caller only.
+    async fn consume(&mut self, id: UserId, now: Timestamp) -> Result<Option<PendingRegistration>, StoreError>;
+
+    /// Deletes claims that lapsed before `now`. Returns how many.
+    async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// Mailed single-use tokens.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait LinkTokenRepository: Send {
+    /// Adds a token and deletes older ones of the same user and purpose, begun or not.
+    async fn issue(&mut self, token: &LinkToken) -> Result<(), StoreError>;
+
+    /// Binds an unused, live token to a pre-authorized token. MUST succeed once.
+    async fn begin(
+        &mut self,
+        hash: LinkTokenHash,
+        purpose: LinkPurpose,
+        as_token: &TokenId,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<LinkToken>, StoreError>;
+
+    /// The token bound to this pre-authorized token, while it is alive.
+    async fn find_begun(&mut self, as_token: &TokenId, now: Timestamp) -> Result<Option<LinkToken>, StoreError>;
+
+    /// Takes the token bound to this pre-authorized token. MUST return it to exactly one caller.
+    async fn consume_begun(&mut self, as_token: &TokenId, now: Timestamp) -> Result<Option<LinkToken>, StoreError>;
+
+    /// Takes an unused token directly. MUST return it to exactly one caller.
+    async fn consume(
+        &mut self,
+        hash: LinkTokenHash,
+        purpose: LinkPurpose,
+        now: Timestamp,
+    ) -> Result<Option<LinkToken>, StoreError>;
+
+    /// The unused token, while it is alive. Changes nothing.
+    async fn find(
+        &mut self,
+        hash: LinkTokenHash,
+        purpose: LinkPurpose,
+        now: Timestamp,
+    ) -> Result<Option<LinkToken>, StoreError>;
+
+    /// Deletes all tokens of a user.
+    async fn delete_for_user(&mut self, user: UserId) -> Result<(), StoreError>;
+
+    /// Deletes tokens that lapsed before `now`. Returns how many.
+    async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// Identifies an outbox row; also the stable part of its `Message-ID`. 21 URL-safe characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutboxId(pub String);
+
+/// A message to send, written in the transaction that causes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewMessage {
+    /// Identifier.
+    pub id: OutboxId,
+    /// Address, template and variables, sealed: nothing of it is readable in a dump.
+    pub sealed: Vec<u8>,
+    /// Now.
+    pub created_at: Timestamp,
+    /// Not sent from then on: the code in it is dead.
+    pub expires_at: Timestamp,
+}
+
+/// A message a worker owns until its lease ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedMessage {
+    /// Identifier.
+    pub id: OutboxId,
+    /// As written.
+    pub sealed: Vec<u8>,
+    /// How often it was claimed, this time included.
+    pub attempts: u32,
+    /// As written.
+    pub created_at: Timestamp,
+    /// As written.
+    pub expires_at: Timestamp,
+}
+
+/// Messages to send. At least once: a worker that dies between sending and marking leaves a repeat with the same id.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait Outbox: Send {
+    /// Adds a message.
+    async fn enqueue(&mut self, message: &NewMessage) -> Result<(), StoreError>;
+
+    /// Claims up to `limit` messages that are due, unleased and alive, oldest first, for `lease`. MUST never give one
+    /// message to two workers while its lease lasts. Counts an attempt.
+    async fn claim(&mut self, limit: u32, now: Timestamp, lease: Duration) -> Result<Vec<ClaimedMessage>, StoreError>;
+
+    /// The message was accepted: deletes it.
+    async fn mark_sent(&mut self, id: &OutboxId) -> Result<(), StoreError>;
+
+    /// The message was not accepted: it is due again at `next`. `error` names no address and no secret.
+    async fn mark_failed(&mut self, id: &OutboxId, next: Timestamp, error: &str) -> Result<(), StoreError>;
+
+    /// The message will not be sent: it stays as a dead letter without its contents.
+    async fn mark_dead(&mut self, id: &OutboxId, now: Timestamp, error: &str) -> Result<(), StoreError>;
+
+    /// Turns messages past their `expires_at` into dead letters. Returns how many.
+    async fn expire(&mut self, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// How many messages wait, and how many are dead.
+    async fn counts(&mut self) -> Result<(u64, u64), StoreError>;
+}
+
+/// Security events.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait AuditLog: Send {
+    /// Appends an event.
+    async fn append(&mut self, event: &AuditEvent) -> Result<(), StoreError>;
+
+    /// The newest `limit` events about a user, newest first.
+    async fn list_for_user(&mut self, user: UserId, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;
+}
+
+/// What ended before its time. Every replica reads it; the rows matter for an hour.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait RevocationLog: Send {
+    /// Adds a row. `true` when it is the first for its target (a user's counts per epoch), so that what must happen
+    /// once per revocation (a mail, an audit event) can hang on it.
+    async fn append(&mut self, revocation: &Revocation) -> Result<bool, StoreError>;
+
+    /// Rows whose `at` is after `since`, oldest first.
+    async fn since(&mut self, since: Timestamp) -> Result<Vec<Revocation>, StoreError>;
+
+    /// Whether this token is revoked: by itself, its session, or its user's epoch. For when the view is not confirmed.
+    async fn is_revoked(&mut self, token: &TokenId, user: UserId, epoch: Epoch) -> Result<bool, StoreError>;
+
+    /// Deletes rows older than `before`. Returns how many.
+    async fn delete_before(&mut self, before: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// What a guess budget is kept for: a keyed hash or an identifier, under the policy's name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BudgetKey(pub String);
+
+/// Whether a guess may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BudgetDecision {
+    /// Yes; it was counted as a failure before it is compared.
+    Reserved {
+        /// Failures in this window, this one included.
+        count: u32,
+    },
+    /// No; nothing was counted.
+    Exhausted {
+        /// When the window ends.
+        resets_at: Timestamp,
+    },
+}
+
+/// Counters of guesses at accounts and secrets. In the database, so that no flush and no restart forgets them.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait GuessBudgets: Send {
+    /// Counts a guess before it is compared. MUST be atomic: of any number of parallel calls at most `policy.limit` are
+    /// `Reserved` per window. A window begins with its first guess.
+    async fn reserve(
+        &mut self,
+        key: &BudgetKey,
+        policy: &RatePolicy,
+        now: Timestamp,
+    ) -> Result<BudgetDecision, StoreError>;
+
+    /// The guess was right: takes its own count back, and nobody else's.
+    async fn release(&mut self, key: &BudgetKey, policy: &RatePolicy) -> Result<(), StoreError>;
+
+    /// Deletes windows that ended before `now`. Returns how many.
+    async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// Browsers a user signed in with before.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait DeviceRepository: Send {
+    /// Whether this is a known device of this user at `now`.
+    async fn is_known(&mut self, user: UserId, hash: DeviceTokenHash, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Adds a device, or renews its end.
+    async fn remember(
+        &mut self,
+        user: UserId,
+        hash: DeviceTokenHash,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Forgets all devices of a user.
+    async fn forget_all(&mut self, user: UserId) -> Result<(), StoreError>;
+
+    /// Deletes devices that lapsed before `now`. Returns how many.
+    async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// One login, as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginRecord {
+    /// The first access token of the login.
+    pub token_id: TokenId,
+    /// Whose.
+    pub user_id: UserId,
+    /// When.
+    pub at: Timestamp,
+    /// Where from.
+    pub device: DeviceInfo,
+}
+
+/// Logins, for their owner to read.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait LoginHistory: Send {
+    /// Adds a login.
+    async fn append(&mut self, record: &LoginRecord) -> Result<(), StoreError>;
+
+    /// Logins of a user, newest first, ties by token id descending; after the given one.
+    async fn list(
+        &mut self,
+        user: UserId,
+        after: Option<(Timestamp, TokenId)>,
+        size: u32,
+    ) -> Result<Vec<LoginRecord>, StoreError>;
+
+    /// Whether a session was ever made for this user: who owns a `jti` is visible from its session part.
+    async fn owns_session(&mut self, user: UserId, session: &SessionId) -> Result<bool, StoreError>;
+}
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyUse {
+    /// Signing access tokens.
+    SignAccess,
+    /// Signing pre-authorized tokens.
+    SignPreAuthorized,
+    /// The root of all keyed hashes.
+    Mac,
+}
+
+impl KeyUse {
+    /// The name in stores.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignAccess => "sign_access",
+            Self::SignPreAuthorized => "sign_pre_authorized",
+            Self::Mac => "mac",
+        }
+    }
+
+    /// Reads the name in stores.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::SignAccess, Self::SignPreAuthorized, Self::Mac].into_iter().find(|key_use| key_use.as_str() == text)
+    }
+}
+
+/// A key as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredKey {
+    /// Identifier.
+    pub id: KeyId,
+    /// What it is for.
+    pub key_use: KeyUse,
+    /// `EdDSA`, `HS384`, `ES512` or `HMAC`.
+    pub algorithm: String,
+    /// The private key, sealed by the master key; the context is the identifier.
+    pub sealed: Vec<u8>,
+    /// When it was made: it is published from then on.
+    pub created_at: Timestamp,
+    /// It signs from then on.
+    pub active_from: Timestamp,
+    /// It verifies until then; `None` while it is the newest of its use.
+    pub retires_at: Option<Timestamp>,
+}
+
+/// Signing and server keys, sealed.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait KeyRepository: Send {
+    /// Every key that has not retired at `now`, oldest first.
+    async fn list(&mut self, now: Timestamp) -> Result<Vec<StoredKey>, StoreError>;
+
+    /// Adds a key. Keys of the same use that had no end get `older_retire_at`.
+    async fn insert(&mut self, key: &StoredKey, older_retire_at: Timestamp) -> Result<(), StoreError>;
+}

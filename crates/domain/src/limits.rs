@@ -1,0 +1,133 @@
+//! Every default figure, in one table. `docs/limits.md` is generated from it.
+
+use std::time::Duration;
+
+/// At most `limit` in any fixed window of `window`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RatePolicy {
+    /// Name in `RateLimit` headers, metrics and configuration.
+    pub name: &'static str,
+    /// How many.
+    pub limit: u32,
+    /// In how long.
+    pub window: Duration,
+    /// What is counted per.
+    pub per: &'static str,
+}
+
+const fn minutes(n: u64) -> Duration {
+    Duration::from_secs(n * 60)
+}
+
+const fn days(n: u64) -> Duration {
+    Duration::from_secs(n * 86_400)
+}
+
+macro_rules! policies {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $limit:literal, $window:expr, $per:literal;)*) => {
+        $($(#[$doc])* pub const $name: RatePolicy = RatePolicy { name: $text, limit: $limit, window: $window, per: $per };)*
+        /// Every rate policy.
+        pub const RATE_POLICIES: &[RatePolicy] = &[$($name,)*];
+    };
+}
+
+policies! {
+    /// Registrations.
+    REGISTER = "register", 5, minutes(30), "client address";
+    /// Proofs of registrations.
+    REGISTER_VERIFY = "register-verify", 10, minutes(1), "client address";
+    /// Logins by address.
+    LOGIN = "login", 10, minutes(15), "client address";
+    /// Failed logins by account; a known device has a budget of its own.
+    LOGIN_ACCOUNT = "login-account", 10, minutes(15), "account, or account and known device";
+    /// Rotations of one session.
+    REFRESH = "refresh", 30, minutes(1), "session";
+    /// Reset links by address.
+    FORGOT = "password-forgot", 15, minutes(15), "client address";
+    /// Reset links by account.
+    FORGOT_ACCOUNT = "password-forgot-account", 2, minutes(120), "account";
+    /// Uses of reset and activation links.
+    LINK = "link", 15, minutes(15), "client address";
+    /// Password changes and re-authentications.
+    PASSWORD_CHANGE = "password-change", 2, minutes(15), "account";
+    /// Failed re-authentications.
+    REAUTH = "reauth", 10, minutes(15), "account";
+    /// Codes sent again.
+    CODE_RESEND = "code-resend", 5, minutes(60), "account or claim";
+    /// Unauthenticated and credential routes, before answers are slowed down.
+    SLOW_DOWN = "slow-down", 100, minutes(15), "client address";
+}
+
+/// Added to an answer for every request beyond [`SLOW_DOWN`].
+pub const SLOW_DOWN_STEP: Duration = Duration::from_millis(200);
+/// The most an answer is slowed down.
+pub const SLOW_DOWN_CAP: Duration = Duration::from_secs(5);
+
+/// Life of an access token.
+pub const ACCESS_TOKEN_LIFE: Duration = minutes(20);
+/// Life of a pre-authorized token.
+pub const PRE_AUTHORIZED_LIFE: Duration = minutes(10);
+/// Life of a pre-authorized token that resets a password.
+pub const RESET_GRANT_LIFE: Duration = minutes(30);
+/// How far clocks of verifiers may differ.
+pub const LEEWAY: Duration = Duration::from_secs(5);
+/// Life of a session, whatever happens.
+pub const SESSION_LIFE: Duration = days(15);
+/// Life of a session nobody refreshes.
+pub const SESSION_IDLE: Duration = days(7);
+/// How long the predecessor of a refresh token is honoured.
+pub const REFRESH_GRACE: Duration = Duration::from_secs(30);
+/// A refresh compares with the users table when it did not for this long.
+pub const SESSION_RECHECK: Duration = minutes(60);
+/// Life of an unproved registration.
+pub const REGISTRATION_LIFE: Duration = days(1);
+/// Life of a one-time code.
+pub const CODE_LIFE: Duration = minutes(5);
+/// Tries per code.
+pub const CODE_TRIES: u32 = 5;
+/// Life of a reset link.
+pub const RESET_LINK_LIFE: Duration = minutes(30);
+/// Life of an activation link.
+pub const ACTIVATION_LINK_LIFE: Duration = days(1);
+/// How fresh a sign-in must be for sensitive changes.
+pub const REAUTH_WINDOW: Duration = minutes(5);
+/// Life of a known-device token.
+pub const DEVICE_LIFE: Duration = days(180);
+/// How far back the revocation view reaches; longer than any access token lives.
+pub const REVOCATION_WINDOW: Duration = minutes(60);
+/// A revocation view not confirmed for this long is not trusted.
+pub const REVOCATION_CONFIRMED: Duration = Duration::from_millis(900);
+/// How often the revocation log is read.
+pub const REVOCATION_POLL: Duration = Duration::from_millis(250);
+/// How far back each reading of the revocation log overlaps the last.
+pub const REVOCATION_OVERLAP: Duration = Duration::from_secs(10);
+/// How often keys are re-read.
+pub const KEY_POLL: Duration = Duration::from_secs(5);
+/// How long a key is published before it signs.
+pub const KEY_PREPUBLISH: Duration = Duration::from_secs(60);
+/// Life of an idempotency record; 5 minutes on routes that answer tokens.
+pub const IDEMPOTENCY_LIFE: Duration = days(1);
+/// Life of an idempotency record on routes that answer tokens.
+pub const IDEMPOTENCY_TOKEN_LIFE: Duration = minutes(5);
+
+/// Largest request body, in bytes, unless the route says otherwise.
+pub const BODY_BYTES: usize = 64 * 1024;
+/// Deepest JSON.
+pub const JSON_DEPTH: usize = 32;
+/// Time for a request's header to arrive.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for a request's body to arrive.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Argon2id memory, in KiB.
+pub const ARGON2_MEMORY_KIB: u32 = 19_456;
+/// Argon2id passes.
+pub const ARGON2_PASSES: u32 = 2;
+/// Argon2id lanes.
+pub const ARGON2_LANES: u32 = 1;
+/// Hashes waiting per hash running, before 503.
+pub const HASH_QUEUE_PER_PERMIT: usize = 16;
+/// Mail attempts before a message is dead.
+pub const MAIL_ATTEMPTS: u32 = 10;
+/// How long a worker owns a claimed message.
+pub const MAIL_LEASE: Duration = Duration::from_secs(60);

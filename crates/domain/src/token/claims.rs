@@ -1,0 +1,164 @@
+use super::{Fingerprint, SessionId, TokenId};
+use crate::Timestamp;
+use crate::account::{Epoch, Role, UserId};
+
+/// A method that took part in signing in (`amr`, RFC 8176 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Amr {
+    /// A password.
+    Password,
+    /// A one-time code.
+    Otp,
+    /// Two or more factors.
+    MultiFactor,
+}
+
+impl Amr {
+    /// The registered value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "pwd",
+            Self::Otp => "otp",
+            Self::MultiFactor => "mfa",
+        }
+    }
+
+    /// Reads a registered value.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "pwd" => Some(Self::Password),
+            "otp" => Some(Self::Otp),
+            "mfa" => Some(Self::MultiFactor),
+            _ => None,
+        }
+    }
+}
+
+/// A second factor a person enrolled, in the order they are offered (`tfaOptions`, `defaultTfa`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Factor {
+    /// A passkey or security key.
+    Device,
+    /// A time-based code.
+    Totp,
+    /// A code by e-mail.
+    Email,
+    /// A code by SMS.
+    Phone,
+}
+
+impl Factor {
+    /// The name in claims.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Totp => "totp",
+            Self::Email => "email",
+            Self::Phone => "phone",
+        }
+    }
+
+    /// Reads the name in claims.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "device" => Some(Self::Device),
+            "totp" => Some(Self::Totp),
+            "email" => Some(Self::Email),
+            "phone" => Some(Self::Phone),
+            _ => None,
+        }
+    }
+}
+
+/// What an access token says (`typ: at+jwt`, RFC 9068).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessClaims {
+    /// `sub`: the user.
+    pub subject: UserId,
+    /// `jti`; its session part is `sid`.
+    pub token_id: TokenId,
+    /// `iat` and `nbf`.
+    pub issued_at: Timestamp,
+    /// `exp`.
+    pub expires_at: Timestamp,
+    /// `epoch`: the version of the user's credentials.
+    pub epoch: Epoch,
+    /// `role`.
+    pub role: Role,
+    /// `amr`.
+    pub amr: Vec<Amr>,
+    /// `auth_time`: when the person last proved who they are.
+    pub auth_time: Timestamp,
+    /// `fgp`: hash of the client id.
+    pub fingerprint: Fingerprint,
+}
+
+impl AccessClaims {
+    /// `sid`.
+    pub fn session(&self) -> SessionId {
+        self.token_id.session()
+    }
+}
+
+/// What a half-way token is for. A route accepts only its purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PreAuthorizedPurpose {
+    /// Proving a registration.
+    Register,
+    /// A login that wants a second factor.
+    Login,
+    /// Choosing a new password.
+    Reset,
+    /// A login without a password.
+    Passwordless,
+}
+
+impl PreAuthorizedPurpose {
+    /// The value of the claim `purpose`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::Login => "login",
+            Self::Reset => "reset",
+            Self::Passwordless => "passwordless",
+        }
+    }
+
+    /// Reads the claim `purpose`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "register" => Some(Self::Register),
+            "login" => Some(Self::Login),
+            "reset" => Some(Self::Reset),
+            "passwordless" => Some(Self::Passwordless),
+            _ => None,
+        }
+    }
+}
+
+/// What a pre-authorized token says (`typ: pre+jwt`, audience: Keystead itself).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreAuthorizedClaims {
+    /// `sub`: the user, or the user to be; random for a decoy.
+    pub subject: UserId,
+    /// `jti`; its `sid` belongs to no session.
+    pub token_id: TokenId,
+    /// `iat` and `nbf`.
+    pub issued_at: Timestamp,
+    /// `exp`.
+    pub expires_at: Timestamp,
+    /// `epoch`.
+    pub epoch: Epoch,
+    /// `purpose`.
+    pub purpose: PreAuthorizedPurpose,
+    /// `fgp`.
+    pub fingerprint: Fingerprint,
+    /// `otp`: keyed hash of the code that was sent, bound to this token, its purpose and the address.
+    pub otp: Option<[u8; 32]>,
+    /// `otp_kid`: the server key of `otp`.
+    pub otp_key: Option<super::KeyId>,
+    /// `tfaOptions`.
+    pub tfa_options: Vec<Factor>,
+    /// `defaultTfa`.
+    pub default_tfa: Option<Factor>,
+}

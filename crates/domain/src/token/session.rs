@@ -1,0 +1,315 @@
+use std::time::Duration;
+
+use super::{Amr, ClientKind, DeviceInfo, Fingerprint, Generation, KeyId, SessionId};
+use crate::Timestamp;
+use crate::account::{Epoch, UserId};
+
+/// Why a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndReason {
+    /// Its owner signed out, or ended it from another session.
+    LoggedOut,
+    /// An older refresh token of it was shown again: somebody copied one.
+    RefreshReused,
+    /// A refresh token of it was shown with another client's fingerprint.
+    FingerprintMismatch,
+    /// A generation the store never issued: the store lost state.
+    StoreRolledBack,
+    /// The owner's credentials, role or status changed.
+    EpochEnded,
+}
+
+impl EndReason {
+    /// The name in stores and the audit log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LoggedOut => "logged_out",
+            Self::RefreshReused => "refresh_reused",
+            Self::FingerprintMismatch => "fingerprint_mismatch",
+            Self::StoreRolledBack => "store_rolled_back",
+            Self::EpochEnded => "epoch_ended",
+        }
+    }
+
+    /// Reads the name in stores.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::LoggedOut, Self::RefreshReused, Self::FingerprintMismatch, Self::StoreRolledBack, Self::EpochEnded]
+            .into_iter()
+            .find(|reason| reason.as_str() == text)
+    }
+}
+
+/// How long refresh tokens live, and how forgiving a rotation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshPolicy {
+    /// The predecessor of the head is honoured this long after the rotation, for lost answers and parallel tabs.
+    pub grace: Duration,
+    /// A session nobody refreshed for this long is over.
+    pub idle: Duration,
+}
+
+/// One signed-in client. Lives in the session store alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Identifier (`sid`).
+    pub id: SessionId,
+    /// Whose.
+    pub user_id: UserId,
+    /// Browser or native; a request of the other kind is refused.
+    pub client: ClientKind,
+    /// Hash of the client id.
+    pub fingerprint: Fingerprint,
+    /// The newest refresh generation.
+    pub head: Generation,
+    /// The server key the head was made with.
+    pub head_key: KeyId,
+    /// The server key of the generation before the head.
+    pub previous_key: Option<KeyId>,
+    /// When the head was made; `None` before the first rotation.
+    pub rotated_at: Option<Timestamp>,
+    /// The user's epoch the session was last confirmed under.
+    pub epoch: Epoch,
+    /// How the person signed in.
+    pub amr: Vec<Amr>,
+    /// When the person last proved who they are.
+    pub auth_time: Timestamp,
+    /// When the session was made.
+    pub created_at: Timestamp,
+    /// When a request of the session was last seen; coalesced, so up to a minute old.
+    pub last_seen_at: Timestamp,
+    /// When the session ends whatever happens.
+    pub expires_at: Timestamp,
+    /// When epoch and status were last compared with the users table.
+    pub checked_at: Timestamp,
+    /// Where it was made.
+    pub device: DeviceInfo,
+    /// Set once the session is over. It stays listed nowhere and refreshes nothing; it remains until `expires_at` so
+    /// that a late reuse is still recognised.
+    pub ended: Option<EndReason>,
+}
+
+/// What showing a refresh token with a valid mac did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presented {
+    /// It was the head: the head moved on by one.
+    Rotated,
+    /// It was the predecessor, within the grace, by the same client: the head is given again, nothing moved.
+    Repeated,
+    /// The session is over, for this reason; now or already.
+    Ended(EndReason),
+    /// The session's time is up.
+    Expired,
+}
+
+impl Session {
+    /// Shows the session a refresh token whose mac was already verified.
+    ///
+    /// ```text
+    ///   expired, ended ............................. Expired, Ended(reason), nothing changes
+    ///   other fingerprint .......................... session ends
+    ///   n == head .................................. head := n + 1, Rotated
+    ///   n == head - 1, within grace of rotation .... Repeated, nothing changes
+    ///   n <  head otherwise ........................ session ends (reuse)
+    ///   n >  head .................................. session ends (the store lost state)
+    /// ```
+    ///
+    /// `key` signs the new head. Stores MUST apply this as one atomic step per session.
+    pub fn present(
+        &mut self,
+        generation: Generation,
+        fingerprint: Option<&Fingerprint>,
+        key: &KeyId,
+        now: Timestamp,
+        policy: &RefreshPolicy,
+    ) -> Presented {
+        if let Some(reason) = self.ended {
+            return Presented::Ended(reason);
+        }
+        if self.is_expired(now, policy) {
+            return Presented::Expired;
+        }
+        if fingerprint != Some(&self.fingerprint) {
+            return self.end(EndReason::FingerprintMismatch);
+        }
+        if generation == self.head {
+            self.previous_key = Some(std::mem::replace(&mut self.head_key, key.clone()));
+            self.head = self.head.next();
+            self.rotated_at = Some(now);
+            self.last_seen_at = now;
+            return Presented::Rotated;
+        }
+        if generation > self.head {
+            return self.end(EndReason::StoreRolledBack);
+        }
+        if self.is_predecessor_in_grace(generation, now, policy) {
+            return Presented::Repeated;
+        }
+        self.end(EndReason::RefreshReused)
+    }
+
+    /// Whether a refresh token may be exchanged for a fresh access token without rotating: the head, or its
+    /// predecessor within the grace, by the same client. Changes nothing.
+    pub fn accepts(
+        &self,
+        generation: Generation,
+        fingerprint: Option<&Fingerprint>,
+        now: Timestamp,
+        policy: &RefreshPolicy,
+    ) -> bool {
+        self.is_live(now, policy)
+            && fingerprint == Some(&self.fingerprint)
+            && (generation == self.head || self.is_predecessor_in_grace(generation, now, policy))
+    }
+
+    /// Whether the session can still be used at `now`.
+    pub fn is_live(&self, now: Timestamp, policy: &RefreshPolicy) -> bool {
+        self.ended.is_none() && !self.is_expired(now, policy)
+    }
+
+    fn is_expired(&self, now: Timestamp, policy: &RefreshPolicy) -> bool {
+        let used = self.rotated_at.unwrap_or(self.created_at);
+        now >= self.expires_at || now.since(used) >= policy.idle
+    }
+
+    fn is_predecessor_in_grace(&self, generation: Generation, now: Timestamp, policy: &RefreshPolicy) -> bool {
+        generation.next() == self.head && self.rotated_at.is_some_and(|at| now.since(at) <= policy.grace)
+    }
+
+    fn end(&mut self, reason: EndReason) -> Presented {
+        self.ended = Some(reason);
+        Presented::Ended(reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: RefreshPolicy =
+        RefreshPolicy { grace: Duration::from_secs(30), idle: Duration::from_secs(7 * 86_400) };
+    const MINE: Fingerprint = Fingerprint([1; 32]);
+    const THIEF: Fingerprint = Fingerprint([2; 32]);
+
+    fn key(name: &str) -> KeyId {
+        KeyId::parse(name).unwrap()
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn session() -> Session {
+        Session {
+            id: SessionId::parse("s").unwrap(),
+            user_id: UserId::from_random([0; 16]),
+            client: ClientKind::Browser,
+            fingerprint: MINE,
+            head: Generation::FIRST,
+            head_key: key("a"),
+            previous_key: None,
+            rotated_at: None,
+            epoch: Epoch::default(),
+            amr: vec![Amr::Password],
+            auth_time: at(0),
+            created_at: at(0),
+            last_seen_at: at(0),
+            expires_at: at(15 * 86_400),
+            checked_at: at(0),
+            device: DeviceInfo::default(),
+            ended: None,
+        }
+    }
+
+    fn show(s: &mut Session, n: u64, who: Fingerprint, seconds: i64) -> Presented {
+        s.present(Generation::new(n), Some(&who), &key("b"), at(seconds), &POLICY)
+    }
+
+    #[test]
+    fn the_head_rotates_and_its_predecessor_repeats_within_the_grace() {
+        let mut s = session();
+        assert_eq!(show(&mut s, 1, MINE, 100), Presented::Rotated);
+        assert_eq!((s.head, &s.head_key, s.previous_key.clone()), (Generation::new(2), &key("b"), Some(key("a"))));
+        assert_eq!(show(&mut s, 1, MINE, 130), Presented::Repeated);
+        assert_eq!(s.head, Generation::new(2));
+        assert_eq!(show(&mut s, 2, MINE, 131), Presented::Rotated);
+    }
+
+    #[test]
+    fn an_older_token_ends_the_session_for_good() {
+        let mut s = session();
+        show(&mut s, 1, MINE, 100);
+        assert_eq!(show(&mut s, 1, MINE, 131), Presented::Ended(EndReason::RefreshReused));
+        assert_eq!(show(&mut s, 2, MINE, 132), Presented::Ended(EndReason::RefreshReused));
+    }
+
+    #[test]
+    fn two_rotations_end_the_grace_of_the_first() {
+        let mut s = session();
+        show(&mut s, 1, MINE, 100);
+        show(&mut s, 2, MINE, 101);
+        assert_eq!(show(&mut s, 1, MINE, 102), Presented::Ended(EndReason::RefreshReused));
+    }
+
+    #[test]
+    fn another_or_no_fingerprint_ends_the_session() {
+        let mut s = session();
+        assert_eq!(show(&mut s, 1, THIEF, 1), Presented::Ended(EndReason::FingerprintMismatch));
+        let mut s = session();
+        let none = s.present(Generation::FIRST, None, &key("b"), at(1), &POLICY);
+        assert_eq!(none, Presented::Ended(EndReason::FingerprintMismatch));
+    }
+
+    #[test]
+    fn a_generation_from_the_future_means_the_store_lost_state() {
+        assert_eq!(show(&mut session(), 3, MINE, 1), Presented::Ended(EndReason::StoreRolledBack));
+    }
+
+    #[test]
+    fn idle_and_absolute_ends_are_never_extended() {
+        let mut s = session();
+        assert_eq!(show(&mut s, 1, MINE, 7 * 86_400), Presented::Expired);
+        let (mut n, mut t) = (1, 0);
+        let mut s = session();
+        while t + 3600 < 15 * 86_400 {
+            t += 3600;
+            assert_eq!(show(&mut s, n, MINE, t), Presented::Rotated);
+            n += 1;
+        }
+        assert_eq!(show(&mut s, n, MINE, 15 * 86_400), Presented::Expired);
+    }
+
+    #[test]
+    fn exchanging_for_an_access_token_changes_nothing() {
+        let mut s = session();
+        show(&mut s, 1, MINE, 100);
+        let before = s.clone();
+        assert!(s.accepts(Generation::new(2), Some(&MINE), at(200), &POLICY));
+        assert!(s.accepts(Generation::new(1), Some(&MINE), at(130), &POLICY));
+        assert!(!s.accepts(Generation::new(1), Some(&MINE), at(131), &POLICY));
+        assert!(!s.accepts(Generation::new(2), Some(&THIEF), at(200), &POLICY));
+        assert!(!s.accepts(Generation::new(3), Some(&MINE), at(200), &POLICY));
+        assert_eq!(s, before);
+    }
+
+    proptest::proptest! {
+        /// Whatever is shown in whatever order, the head never goes back and an ended session never revives.
+        #[test]
+        fn heads_only_rise_and_ends_are_final(steps in proptest::collection::vec((0u64..6, proptest::bool::ANY, 0i64..100), 1..40)) {
+            let mut s = session();
+            let mut t = 0;
+            for (n, mine, dt) in steps {
+                t += dt;
+                let (head, ended) = (s.head, s.ended);
+                let outcome = show(&mut s, n, if mine { MINE } else { THIEF }, t);
+                proptest::prop_assert!(s.head >= head);
+                if ended.is_some() {
+                    proptest::prop_assert_eq!(s.ended, ended);
+                    proptest::prop_assert!(matches!(outcome, Presented::Ended(_)));
+                }
+                if outcome == Presented::Rotated {
+                    proptest::prop_assert_eq!((n, s.head), (head.number(), head.next()));
+                }
+            }
+        }
+    }
+}
