@@ -9,6 +9,8 @@ use keystead_domain::token::{AccessClaims, KeyId, PreAuthorizedClaims};
 use keystead_domain::{SecretBytes, SecretString, Timestamp};
 use thiserror::Error;
 
+use super::{KeyUse, StoredKey};
+
 /// A password could not be hashed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum HashError {
@@ -149,4 +151,15 @@ pub trait Sealer: Send + Sync {
 
     /// Opens what [`Self::seal`] made in the same context. MUST refuse any changed byte.
     fn open(&self, context: &[u8], sealed: &[u8]) -> Result<SecretBytes, SealError>;
+}
+
+/// Makes keys and decides which of them serve. Behind [`TokenSigner`], [`TokenVerifier`] and [`KeyedHash`].
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+pub trait KeyRing: Send + Sync {
+    /// Makes a key of the configured algorithm, sealed, to be stored. It serves once loaded.
+    fn generate(&self, key_use: KeyUse, now: Timestamp, active_from: Timestamp) -> Result<StoredKey, SealError>;
+
+    /// Serves exactly these keys from now on: the newest whose `active_from` has come signs, all verify until they
+    /// retire. MUST keep what it had, whole, when one of them cannot be opened.
+    fn load(&self, keys: &[StoredKey]) -> Result<(), SealError>;
 }

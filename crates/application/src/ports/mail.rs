@@ -1,9 +1,12 @@
-//! Sending mail.
+//! Rendering and sending mail.
 
 use async_trait::async_trait;
 use keystead_domain::SecretString;
 use keystead_domain::account::EmailAddress;
 use thiserror::Error;
+
+use super::OutboxId;
+use crate::message::Message;
 
 /// One message, rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +21,19 @@ pub struct Mail {
     pub text: SecretString,
     /// HTML part.
     pub html: SecretString,
+}
+
+/// A template is broken. The text names the template and the line, and no value.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("mail template: {0}")]
+pub struct RenderError(pub String);
+
+/// Turns messages into mails. MUST escape every value in HTML; MUST keep subjects on one line. A [`Message`] whose
+/// notice is a decoy renders to `None`.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+pub trait MailRenderer: Send + Sync {
+    /// Renders one message. The identifier becomes the local part of the `Message-ID`.
+    fn render(&self, id: &OutboxId, message: &Message) -> Result<Option<Mail>, RenderError>;
 }
 
 /// A message was not accepted.

@@ -12,14 +12,14 @@ mod store;
 mod world;
 
 pub use crypto::{
-    HashError, KeyedHash, MacPurpose, MacTag, PasswordHasher, SealError, Sealer, TokenError, TokenKind, TokenSigner,
-    TokenVerifier, VerifiedAccess,
+    HashError, KeyRing, KeyedHash, MacPurpose, MacTag, PasswordHasher, SealError, Sealer, TokenError, TokenKind,
+    TokenSigner, TokenVerifier, VerifiedAccess,
 };
 pub use ephemeral::{
     CeremonyKey, CeremonyKind, CeremonyStore, EphemeralError, RateDecision, RateHit, RateLimiter, Rotation,
     SessionStore, SessionUpdate,
 };
-pub use mail::{Mail, MailError, Mailer};
+pub use mail::{Mail, MailError, MailRenderer, Mailer, RenderError};
 pub use repositories::{
     AuditLog, BudgetDecision, BudgetKey, ClaimedMessage, DeviceRepository, GuessBudgets, KeyRepository, KeyUse,
     LinkTokenRepository, LoginHistory, LoginRecord, NewMessage, Outbox, OutboxId, RegistrationRepository,
@@ -31,9 +31,9 @@ pub use world::{Clock, Entropy};
 
 #[cfg(any(test, feature = "testing"))]
 pub use self::{
-    crypto::{MockKeyedHash, MockPasswordHasher, MockSealer, MockTokenSigner, MockTokenVerifier},
+    crypto::{MockKeyRing, MockKeyedHash, MockPasswordHasher, MockSealer, MockTokenSigner, MockTokenVerifier},
     ephemeral::{MockCeremonyStore, MockRateLimiter, MockSessionStore},
-    mail::MockMailer,
+    mail::{MockMailRenderer, MockMailer},
     repositories::{
         MockAuditLog, MockDeviceRepository, MockGuessBudgets, MockKeyRepository, MockLinkTokenRepository,
         MockLoginHistory, MockOutbox, MockRegistrationRepository, MockRevocationLog, MockUserRepository,
