@@ -3,7 +3,7 @@
 //! None of it is part of a [`super::Tx`]: never call these while a transaction is open.
 
 use async_trait::async_trait;
-use keystead_domain::account::{Epoch, UserId};
+use keystead_domain::account::{Epoch, Role, UserId};
 use keystead_domain::limits::RatePolicy;
 use keystead_domain::token::{
     Amr, EndReason, Fingerprint, Generation, KeyId, Presented, RefreshPolicy, Session, SessionId,
@@ -36,8 +36,8 @@ pub struct Rotation {
 /// Facts of a session that change while it lives. `None` leaves a fact alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionUpdate {
-    /// The epoch it is now confirmed under.
-    pub epoch: Option<Epoch>,
+    /// The epoch it is now confirmed under, and the user's role as of it.
+    pub epoch: Option<(Epoch, Role)>,
     /// When the person last proved who they are.
     pub auth_time: Option<Timestamp>,
     /// How.

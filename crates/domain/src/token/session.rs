@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{Amr, ClientKind, DeviceInfo, Fingerprint, Generation, KeyId, SessionId};
 use crate::Timestamp;
-use crate::account::{Epoch, UserId};
+use crate::account::{Epoch, Role, UserId};
 
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +69,8 @@ pub struct Session {
     pub rotated_at: Option<Timestamp>,
     /// The user's epoch the session was last confirmed under.
     pub epoch: Epoch,
+    /// The user's role as of that epoch.
+    pub role: Role,
     /// How the person signed in.
     pub amr: Vec<Amr>,
     /// When the person last proved who they are.
@@ -209,6 +211,7 @@ mod tests {
             previous_key: None,
             rotated_at: None,
             epoch: Epoch::default(),
+            role: Role::User,
             amr: vec![Amr::Password],
             auth_time: at(0),
             created_at: at(0),
