@@ -5,9 +5,7 @@
 use async_trait::async_trait;
 use keystead_domain::account::{Epoch, Role, UserId};
 use keystead_domain::limits::RatePolicy;
-use keystead_domain::token::{
-    Amr, EndReason, Fingerprint, Generation, KeyId, Presented, RefreshPolicy, Session, SessionId,
-};
+use keystead_domain::token::{Amr, EndReason, Presentation, Presented, Session, SessionId};
 use keystead_domain::{SecretBytes, Timestamp};
 use thiserror::Error;
 
@@ -21,16 +19,8 @@ pub struct EphemeralError(pub String);
 pub struct Rotation {
     /// The session it names.
     pub session: SessionId,
-    /// The generation it names.
-    pub generation: Generation,
-    /// What the client showed.
-    pub fingerprint: Option<Fingerprint>,
-    /// The server key that will sign a new head.
-    pub key: KeyId,
-    /// Now.
-    pub now: Timestamp,
-    /// Grace and idle time.
-    pub policy: RefreshPolicy,
+    /// What was shown.
+    pub shown: Presentation,
 }
 
 /// Facts of a session that change while it lives. `None` leaves a fact alone.

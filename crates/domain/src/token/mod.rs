@@ -14,4 +14,4 @@ pub use code::OneTimeCode;
 pub use id::{KeyId, SessionId, TokenId};
 pub use refresh::{Generation, RefreshToken, RefreshTokenError};
 pub use revocation::{Revocation, RevocationTarget};
-pub use session::{EndReason, Presented, RefreshPolicy, Session};
+pub use session::{EndReason, Presentation, Presented, RefreshPolicy, Session};

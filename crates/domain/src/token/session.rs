@@ -46,6 +46,27 @@ pub struct RefreshPolicy {
     pub grace: Duration,
     /// A session nobody refreshed for this long is over.
     pub idle: Duration,
+    /// Most rotations in any [`Self::rotation_window`]. Repeats within the grace never count.
+    pub rotations: u32,
+    /// The window of [`Self::rotations`]; it begins with its first rotation.
+    pub rotation_window: Duration,
+}
+
+/// A refresh token with a verified mac, as a client showed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presentation {
+    /// The generation it names.
+    pub generation: Generation,
+    /// What kind of client showed it.
+    pub client: ClientKind,
+    /// The client's fingerprint, if it showed one.
+    pub fingerprint: Option<Fingerprint>,
+    /// The server key that signs a new head.
+    pub key: KeyId,
+    /// Now.
+    pub now: Timestamp,
+    /// The rules.
+    pub policy: RefreshPolicy,
 }
 
 /// One signed-in client. Lives in the session store alone.
@@ -67,6 +88,10 @@ pub struct Session {
     pub previous_key: Option<KeyId>,
     /// When the head was made; `None` before the first rotation.
     pub rotated_at: Option<Timestamp>,
+    /// When the current window of rotations began.
+    pub rotations_since: Timestamp,
+    /// Rotations in that window.
+    pub rotations: u32,
     /// The user's epoch the session was last confirmed under.
     pub epoch: Epoch,
     /// The user's role as of that epoch.
@@ -101,6 +126,13 @@ pub enum Presented {
     Ended(EndReason),
     /// The session's time is up.
     Expired,
+    /// The client is of another kind than the session: nothing changed, and nothing may be handed out.
+    OtherClientKind,
+    /// Too many rotations: nothing changed; the token stays good.
+    Limited {
+        /// When the next rotation is possible.
+        resets_at: Timestamp,
+    },
 }
 
 impl Session {
@@ -108,45 +140,55 @@ impl Session {
     ///
     /// ```text
     ///   expired, ended ............................. Expired, Ended(reason), nothing changes
+    ///   other kind of client ....................... OtherClientKind, nothing changes
     ///   other fingerprint .......................... session ends
-    ///   n == head .................................. head := n + 1, Rotated
+    ///   n == head .................................. head := n + 1, Rotated; or Limited, nothing changes
     ///   n == head - 1, within grace of rotation .... Repeated, nothing changes
     ///   n <  head otherwise ........................ session ends (reuse)
     ///   n >  head .................................. session ends (the store lost state)
     /// ```
     ///
-    /// `key` signs the new head. Stores MUST apply this as one atomic step per session.
-    pub fn present(
-        &mut self,
-        generation: Generation,
-        fingerprint: Option<&Fingerprint>,
-        key: &KeyId,
-        now: Timestamp,
-        policy: &RefreshPolicy,
-    ) -> Presented {
+    /// Stores MUST apply this as one atomic step per session.
+    pub fn present(&mut self, shown: &Presentation) -> Presented {
         if let Some(reason) = self.ended {
             return Presented::Ended(reason);
         }
-        if self.is_expired(now, policy) {
+        if self.is_expired(shown.now, &shown.policy) {
             return Presented::Expired;
         }
-        if fingerprint != Some(&self.fingerprint) {
+        if shown.client != self.client {
+            return Presented::OtherClientKind;
+        }
+        if shown.fingerprint != Some(self.fingerprint) {
             return self.end(EndReason::FingerprintMismatch);
         }
-        if generation == self.head {
-            self.previous_key = Some(std::mem::replace(&mut self.head_key, key.clone()));
-            self.head = self.head.next();
-            self.rotated_at = Some(now);
-            self.last_seen_at = now;
-            return Presented::Rotated;
+        if shown.generation == self.head {
+            return self.rotate(shown);
         }
-        if generation > self.head {
+        if shown.generation > self.head {
             return self.end(EndReason::StoreRolledBack);
         }
-        if self.is_predecessor_in_grace(generation, now, policy) {
+        if self.is_predecessor_in_grace(shown.generation, shown.now, &shown.policy) {
             return Presented::Repeated;
         }
         self.end(EndReason::RefreshReused)
+    }
+
+    fn rotate(&mut self, shown: &Presentation) -> Presented {
+        let policy = &shown.policy;
+        if shown.now.since(self.rotations_since) >= policy.rotation_window {
+            self.rotations_since = shown.now;
+            self.rotations = 0;
+        }
+        if self.rotations >= policy.rotations {
+            return Presented::Limited { resets_at: self.rotations_since.plus(policy.rotation_window) };
+        }
+        self.rotations += 1;
+        self.previous_key = Some(std::mem::replace(&mut self.head_key, shown.key.clone()));
+        self.head = self.head.next();
+        self.rotated_at = Some(shown.now);
+        self.last_seen_at = self.last_seen_at.max(shown.now);
+        Presented::Rotated
     }
 
     /// Whether a refresh token may be exchanged for a fresh access token without rotating: the head, or its
@@ -187,8 +229,12 @@ impl Session {
 mod tests {
     use super::*;
 
-    const POLICY: RefreshPolicy =
-        RefreshPolicy { grace: Duration::from_secs(30), idle: Duration::from_secs(7 * 86_400) };
+    const POLICY: RefreshPolicy = RefreshPolicy {
+        grace: Duration::from_secs(30),
+        idle: Duration::from_secs(7 * 86_400),
+        rotations: 30,
+        rotation_window: Duration::from_secs(60),
+    };
     const MINE: Fingerprint = Fingerprint([1; 32]);
     const THIEF: Fingerprint = Fingerprint([2; 32]);
 
@@ -210,6 +256,8 @@ mod tests {
             head_key: key("a"),
             previous_key: None,
             rotated_at: None,
+            rotations_since: at(0),
+            rotations: 0,
             epoch: Epoch::default(),
             role: Role::User,
             amr: vec![Amr::Password],
@@ -223,8 +271,19 @@ mod tests {
         }
     }
 
+    fn shown(n: u64, who: Option<Fingerprint>, seconds: i64) -> Presentation {
+        Presentation {
+            generation: Generation::new(n),
+            client: ClientKind::Browser,
+            fingerprint: who,
+            key: key("b"),
+            now: at(seconds),
+            policy: POLICY,
+        }
+    }
+
     fn show(s: &mut Session, n: u64, who: Fingerprint, seconds: i64) -> Presented {
-        s.present(Generation::new(n), Some(&who), &key("b"), at(seconds), &POLICY)
+        s.present(&shown(n, Some(who), seconds))
     }
 
     #[test]
@@ -258,13 +317,32 @@ mod tests {
         let mut s = session();
         assert_eq!(show(&mut s, 1, THIEF, 1), Presented::Ended(EndReason::FingerprintMismatch));
         let mut s = session();
-        let none = s.present(Generation::FIRST, None, &key("b"), at(1), &POLICY);
+        let none = s.present(&shown(1, None, 1));
         assert_eq!(none, Presented::Ended(EndReason::FingerprintMismatch));
     }
 
     #[test]
     fn a_generation_from_the_future_means_the_store_lost_state() {
         assert_eq!(show(&mut session(), 3, MINE, 1), Presented::Ended(EndReason::StoreRolledBack));
+    }
+
+    #[test]
+    fn another_kind_of_client_gets_nothing_and_breaks_nothing() {
+        let mut s = session();
+        let native = Presentation { client: ClientKind::Native, ..shown(1, Some(MINE), 1) };
+        assert_eq!(s.present(&native), Presented::OtherClientKind);
+        assert_eq!(s, session());
+    }
+
+    #[test]
+    fn rotations_are_limited_and_the_token_stays_good() {
+        let mut s = session();
+        for n in 1..=30 {
+            assert_eq!(show(&mut s, n, MINE, 100), Presented::Rotated);
+        }
+        assert_eq!(show(&mut s, 31, MINE, 101), Presented::Limited { resets_at: at(160) });
+        assert_eq!(show(&mut s, 30, MINE, 101), Presented::Repeated);
+        assert_eq!(show(&mut s, 31, MINE, 160), Presented::Rotated);
     }
 
     #[test]
