@@ -49,6 +49,15 @@ pub trait UserRepository: Send {
     /// Sets the password.
     async fn set_password(&mut self, id: UserId, password: &PasswordHash, now: Timestamp) -> Result<(), StoreError>;
 
+    /// Replaces the password hash if it is still `old`, in one statement: an upgrade of parameters must not undo a
+    /// change made meanwhile. `false` when it is another.
+    async fn upgrade_password(
+        &mut self,
+        id: UserId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, StoreError>;
+
     /// Raises the epoch by one and, when `end_sessions`, the sessions' epoch to it, in one statement. Returns both as
     /// they are now; `None` when there is no such user. MUST give every of any number of parallel calls its own epoch.
     async fn bump_epoch(
