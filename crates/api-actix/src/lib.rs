@@ -1,1 +1,6 @@
 //! Keystead.
+
+pub mod http;
+
+pub mod cli;
+pub mod config;

@@ -1,0 +1,37 @@
+//! What the HTTP layer knows of the deployment.
+
+use actix_web::HttpRequest;
+use actix_web::web::Data;
+
+use super::cookies::CookieNames;
+use super::remote::TrustedProxies;
+
+/// Facts of the deployment that extractors need; `app_data(Data<HttpSettings>)` of the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Whether the public URL is https. Only `keystead dev` may say no.
+    pub secure: bool,
+    /// Whose `X-Forwarded-For` is believed.
+    pub proxies: TrustedProxies,
+}
+
+/// The safe ones: https, nobody trusted.
+static STRICT: HttpSettings = HttpSettings { secure: true, proxies: TrustedProxies::NONE };
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        STRICT.clone()
+    }
+}
+
+impl HttpSettings {
+    /// The settings of the application a request came to; the strictest when it has none.
+    pub fn of(req: &HttpRequest) -> &Self {
+        req.app_data::<Data<Self>>().map_or(&STRICT, |settings| settings.get_ref())
+    }
+
+    /// The cookies of this deployment.
+    pub fn cookies(&self) -> &'static CookieNames {
+        CookieNames::new(self.secure)
+    }
+}
