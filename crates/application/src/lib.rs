@@ -1,4 +1,27 @@
 //! Keystead's use-cases and the ports they need.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`ports`] | what the use-cases need of the world, as traits |
+//! | [`account`] | registering, activating, profile, passwords |
+//! | [`session`] | signing in, refreshing, ending sessions |
+//! | [`revocation`] | the check every authenticated request passes, without a round trip |
+//! | [`operation`] | what runs beside requests: mail delivery, keys, housekeeping, the operator's commands |
+//! | [`service`] | parts several use-cases share |
+//!
+//! A use-case is a struct with its dependencies and one method, `run`. Build it with the adapters you choose; see
+//! `examples/` for a program that embeds the crate, and `testing` (feature `testing`) for mocks and fakes.
 
+pub mod account;
+pub mod context;
+pub mod failure;
 pub mod message;
+pub mod operation;
 pub mod ports;
+pub mod random;
+pub mod revocation;
+pub mod service;
+pub mod session;
+pub mod settings;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -122,6 +122,11 @@ struct Stored {
 }
 
 impl Message {
+    /// A message that is never sent.
+    pub fn decoy() -> Self {
+        Self { to: EmailAddress::nobody(), locale: None, name: None, notice: Notice::Decoy }
+    }
+
     /// The message as text, to be sealed.
     pub fn encode(&self) -> SecretString {
         let stored = Stored {

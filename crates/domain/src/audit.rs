@@ -76,8 +76,6 @@ events! {
     UserUpdated => "user_updated",
     /// A person closed their account.
     UserDeactivated => "user_deactivated",
-    /// A person took a copy of their data.
-    UserExported => "user_exported",
     /// An operator added an account.
     UserAdded => "user_added_by_operator",
     /// An operator closed an account.

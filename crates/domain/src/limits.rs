@@ -52,6 +52,8 @@ policies! {
     PASSWORD_CHANGE = "password-change", 2, minutes(15), "account";
     /// Failed re-authentications.
     REAUTH = "reauth", 10, minutes(15), "account";
+    /// "You already have an account" mails.
+    ACCOUNT_EXISTS = "account-exists", 3, minutes(60), "account";
     /// Codes sent again.
     CODE_RESEND = "code-resend", 5, minutes(60), "account or claim";
     /// Unauthenticated and credential routes, before answers are slowed down.

@@ -43,6 +43,11 @@ impl EmailAddress {
         Ok(Self(text.to_ascii_lowercase()))
     }
 
+    /// An address nobody can have (RFC 2606 section 2), for rows that only look like messages.
+    pub fn nobody() -> Self {
+        Self("nobody@decoy.invalid".to_owned())
+    }
+
     /// The canonical address.
     pub fn as_str(&self) -> &str {
         &self.0

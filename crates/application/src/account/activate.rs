@@ -1,0 +1,108 @@
+use std::sync::Arc;
+
+use keystead_domain::account::{AccountStatus, LinkPurpose, PasswordRefusal, User};
+use keystead_domain::audit::AuditEventName;
+use keystead_domain::token::Amr;
+use keystead_domain::{SecretString, limits};
+use thiserror::Error;
+
+use super::reset_password::own_words;
+use crate::context::RequestContext;
+use crate::failure::{Failure, fails_with};
+use crate::ports::{Clock, LoginRecord, PasswordHasher, SessionStore, Store};
+use crate::service::{AuthorizedTokens, TokenIssuer, record};
+use crate::session::LoginDesk;
+
+/// The first password of an account that an operator made.
+#[derive(Clone, Debug)]
+pub struct ActivateAccountCommand {
+    /// The token of the mailed link.
+    pub token: SecretString,
+    /// The password as typed.
+    pub password: SecretString,
+}
+
+/// Why the account was not activated.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ActivateAccountError {
+    /// Used, expired, replaced, or never ours.
+    #[error("the link is not valid")]
+    LinkInvalid,
+    /// The password cannot be chosen. The link stays good.
+    #[error(transparent)]
+    Password(#[from] PasswordRefusal),
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Failure(Failure),
+}
+
+fails_with!(ActivateAccountError);
+
+/// Sets the first password of an account and signs its owner in.
+pub struct ActivateAccount {
+    store: Arc<dyn Store>,
+    sessions: Arc<dyn SessionStore>,
+    hasher: Arc<dyn PasswordHasher>,
+    clock: Arc<dyn Clock>,
+    issuer: Arc<TokenIssuer>,
+    desk: LoginDesk,
+}
+
+impl ActivateAccount {
+    /// The use-case with its dependencies.
+    pub fn new(
+        store: Arc<dyn Store>,
+        sessions: Arc<dyn SessionStore>,
+        hasher: Arc<dyn PasswordHasher>,
+        clock: Arc<dyn Clock>,
+        issuer: Arc<TokenIssuer>,
+        desk: LoginDesk,
+    ) -> Self {
+        Self { store, sessions, hasher, clock, issuer, desk }
+    }
+
+    /// Runs it.
+    pub async fn run(
+        &self,
+        command: ActivateAccountCommand,
+        context: &RequestContext,
+    ) -> Result<AuthorizedTokens, ActivateAccountError> {
+        let token = self.issuer.link_hash(command.token.expose());
+        let user = self.owner(token).await?;
+        let password = self.desk.settings.passwords.accept(command.password.expose(), &own_words(&user))?;
+        let hash = self.hasher.hash(&password).await?;
+
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let link = tx.link_tokens().consume(token, LinkPurpose::Activate, now).await?;
+        let user = match link.and_then(|link| link.user_id.map(|id| (id, link.epoch))) {
+            Some((id, epoch)) => tx.users().get(id).await?.filter(|user| user.is_active() && user.epoch == epoch),
+            None => None,
+        };
+        let user = user.ok_or(ActivateAccountError::LinkInvalid)?;
+        tx.users().set_password(user.id, &hash, now).await?;
+        let sign_in = self.issuer.sign_in(&user, vec![Amr::Password], context, now)?;
+        if let Some(device) = &sign_in.tokens.device {
+            let device = self.desk.guard.device_hash(device.expose());
+            tx.devices().remember(user.id, device, now, now.plus(limits::DEVICE_LIFE)).await?;
+        }
+        let token_id = sign_in.tokens.claims.token_id.clone();
+        let login = LoginRecord { token_id, user_id: user.id, at: now, device: context.device.clone() };
+        tx.login_history().append(&login).await?;
+        let session = Some(&sign_in.session.id);
+        record(&mut *tx, AuditEventName::UserActivated, (Some(user.id), Some(user.id)), session, context, now).await?;
+        tx.commit().await?;
+        self.sessions.insert(&sign_in.session).await?;
+        Ok(sign_in.tokens)
+    }
+
+    async fn owner(&self, token: keystead_domain::account::LinkTokenHash) -> Result<User, ActivateAccountError> {
+        let mut tx = self.store.read().await?;
+        let link = tx.link_tokens().find(token, LinkPurpose::Activate, self.clock.now()).await?;
+        let user = match link.and_then(|link| link.user_id) {
+            Some(id) => tx.users().get(id).await?,
+            None => None,
+        };
+        user.filter(|user| user.status == AccountStatus::Active).ok_or(ActivateAccountError::LinkInvalid)
+    }
+}

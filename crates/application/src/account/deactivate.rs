@@ -1,0 +1,74 @@
+use std::sync::Arc;
+
+use keystead_domain::account::AccountStatus;
+use keystead_domain::audit::AuditEventName;
+use keystead_domain::limits;
+use keystead_domain::token::{AccessClaims, EndReason};
+use thiserror::Error;
+
+use super::change_password::ChangeDesk;
+use crate::context::RequestContext;
+use crate::failure::{Failure, fails_with};
+use crate::message::Notice;
+use crate::ports::{Clock, SessionStore, Store};
+use crate::service::{raise_epoch, record};
+
+/// Why an account was not closed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DeactivateAccountError {
+    /// The person must prove again who they are first.
+    #[error("a fresh sign-in is needed")]
+    ReauthenticationRequired,
+    /// The account ended meanwhile.
+    #[error("there is no such account")]
+    NotFound,
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Failure(Failure),
+}
+
+fails_with!(DeactivateAccountError);
+
+/// Closes a person's own account: every session ends, it is purged after the configured time, the owner is told.
+pub struct DeactivateAccount {
+    store: Arc<dyn Store>,
+    sessions: Arc<dyn SessionStore>,
+    clock: Arc<dyn Clock>,
+    desk: ChangeDesk,
+}
+
+impl DeactivateAccount {
+    /// The use-case with its dependencies.
+    pub fn new(
+        store: Arc<dyn Store>,
+        sessions: Arc<dyn SessionStore>,
+        clock: Arc<dyn Clock>,
+        desk: ChangeDesk,
+    ) -> Self {
+        Self { store, sessions, clock, desk }
+    }
+
+    /// Runs it.
+    pub async fn run(&self, claims: &AccessClaims, context: &RequestContext) -> Result<(), DeactivateAccountError> {
+        let now = self.clock.now();
+        if now.since(claims.auth_time) > limits::REAUTH_WINDOW {
+            return Err(DeactivateAccountError::ReauthenticationRequired);
+        }
+        let id = claims.subject;
+        let mut tx = self.store.begin().await?;
+        let mut user = tx.users().get(id).await?.ok_or(DeactivateAccountError::NotFound)?;
+        user.status = AccountStatus::Deactivated;
+        user.updated_at = now;
+        tx.users().update(&user).await?;
+        tx.devices().forget_all(id).await?;
+        let change = raise_epoch(&mut *tx, id, true, now).await?.ok_or(DeactivateAccountError::NotFound)?;
+        let notice = Notice::AccountDeactivated { occasion: context.occasion(now) };
+        self.desk.login.postbox.notify(&mut *tx, &user, notice, now).await?;
+        let session = claims.session();
+        record(&mut *tx, AuditEventName::UserDeactivated, (Some(id), Some(id)), Some(&session), context, now).await?;
+        tx.commit().await?;
+        self.desk.revoker.announce(&[change.revocation]).await;
+        self.sessions.end_all(id, None, EndReason::EpochEnded, now).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+use std::sync::Arc;
+
+use keystead_domain::account::{EmailAddress, FullName, PasswordRefusal, PendingRegistration, Username};
+use keystead_domain::audit::AuditEventName;
+use keystead_domain::token::PreAuthorizedPurpose;
+use keystead_domain::{SecretString, Timestamp, limits};
+use thiserror::Error;
+
+use crate::context::RequestContext;
+use crate::failure::{Failure, fails_with};
+use crate::message::{Message, Notice};
+use crate::ports::{Clock, PasswordHasher, Store, Tx};
+use crate::service::{
+    GuessGuard, IssuedCode, OneTimeCodes, Postbox, PreAuthorizedRequest, PreAuthorizedTokens, TokenIssuer, record,
+};
+use crate::settings::Settings;
+
+/// A wish for an account.
+#[derive(Clone, Debug)]
+pub struct RegisterUserCommand {
+    /// The claimed address.
+    pub email: EmailAddress,
+    /// The wanted name.
+    pub username: Option<Username>,
+    /// What they want to be called.
+    pub full_name: Option<FullName>,
+    /// The password as typed.
+    pub password: SecretString,
+}
+
+/// Why a registration was refused. Never because the address is taken: its owner is told by mail instead.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RegisterUserError {
+    /// The operator closed registration.
+    #[error("registration is closed")]
+    Closed,
+    /// The password cannot be chosen.
+    #[error(transparent)]
+    Password(#[from] PasswordRefusal),
+    /// The username is public, so this is told.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Failure(Failure),
+}
+
+fails_with!(RegisterUserError);
+
+/// Begins an account: keeps the claim, sends a code, answers with a token that only `/auth/register/verify` takes.
+///
+/// A taken address gets a decoy: the same claim row, challenge and token, with a code that nobody has, while its owner
+/// gets a mail. Status, body, writes and hashes are the same in both cases (G01).
+pub struct RegisterUser {
+    store: Arc<dyn Store>,
+    hasher: Arc<dyn PasswordHasher>,
+    clock: Arc<dyn Clock>,
+    issuer: Arc<TokenIssuer>,
+    codes: Arc<OneTimeCodes>,
+    desk: RegistrationDesk,
+}
+
+/// What registering and resending share: choosing between the code and the decoy, and the mail that goes with it.
+#[derive(Clone)]
+pub struct RegistrationDesk {
+    /// Outbox.
+    pub postbox: Arc<Postbox>,
+    /// Budgets of mails to owners of taken addresses.
+    pub guard: GuessGuard,
+    /// The deployment.
+    pub settings: Arc<Settings>,
+}
+
+impl RegisterUser {
+    /// The use-case with its dependencies.
+    pub fn new(
+        store: Arc<dyn Store>,
+        hasher: Arc<dyn PasswordHasher>,
+        clock: Arc<dyn Clock>,
+        issuer: Arc<TokenIssuer>,
+        codes: Arc<OneTimeCodes>,
+        desk: RegistrationDesk,
+    ) -> Self {
+        Self { store, hasher, clock, issuer, codes, desk }
+    }
+
+    /// Runs it.
+    pub async fn run(
+        &self,
+        command: RegisterUserCommand,
+        context: &RequestContext,
+    ) -> Result<PreAuthorizedTokens, RegisterUserError> {
+        if !self.desk.settings.registration_open {
+            return Err(RegisterUserError::Closed);
+        }
+        let password = self.desk.settings.passwords.accept(command.password.expose(), &own_words(&command))?;
+        let password = self.hasher.hash(&password).await?;
+        let now = self.clock.now();
+        let code = self.codes.draw();
+        let decoy = self.codes.draw_decoy();
+
+        let mut tx = self.store.begin().await?;
+        if let Some(username) = &command.username
+            && self.desk.holds(&mut *tx, username).await?
+        {
+            return Err(RegisterUserError::UsernameTaken);
+        }
+        let (issued, message) =
+            self.desk.code_or_notice(&mut *tx, &command.email, command.full_name.as_ref(), code, decoy, context, now).await?;
+        let tokens = self.issuer.pre_authorized(
+            PreAuthorizedRequest {
+                subject: self.issuer.new_user_id(),
+                epoch: keystead_domain::account::Epoch::default(),
+                purpose: PreAuthorizedPurpose::Register,
+                life: limits::PRE_AUTHORIZED_LIFE,
+                flow: None,
+                tfa_options: Vec::new(),
+            },
+            now,
+            |token| Some(self.codes.seal(token, PreAuthorizedPurpose::Register, command.email.as_str(), &issued)),
+        )?;
+        let claim = PendingRegistration {
+            id: tokens.claims.subject,
+            email: command.email,
+            username: command.username,
+            full_name: command.full_name,
+            password,
+            created_at: now,
+            expires_at: now.plus(limits::REGISTRATION_LIFE),
+        };
+        tx.registrations().insert(&claim).await?;
+        self.desk.postbox.post(&mut *tx, &message, now, limits::CODE_LIFE).await?;
+        let event = match issued {
+            IssuedCode::Real(_) => AuditEventName::RegistrationStarted,
+            IssuedCode::Decoy(_) => AuditEventName::RegistrationOfTakenAddress,
+        };
+        record(&mut *tx, event, (None, Some(claim.id)), None, context, now).await?;
+        tx.commit().await?;
+        self.codes.open(&tokens.claims.token_id, now).await?;
+        Ok(tokens)
+    }
+}
+
+fn own_words(command: &RegisterUserCommand) -> Vec<&str> {
+    [
+        Some(command.email.as_str()),
+        command.username.as_ref().map(Username::as_str),
+        command.full_name.as_ref().map(FullName::as_str),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+impl RegistrationDesk {
+    /// Whether a verified account holds the name.
+    pub(crate) async fn holds(&self, tx: &mut dyn Tx, username: &Username) -> Result<bool, crate::ports::StoreError> {
+        let name = keystead_domain::account::LoginName::Username(username.clone());
+        Ok(tx.users().find_by_login_name(&name).await?.is_some())
+    }
+
+    /// The code and the mail that carries it; or, for a taken address, the decoy and a mail to its owner, which after
+    /// the third in an hour is a decoy too.
+    #[expect(clippy::too_many_arguments, reason = "the two outcomes are drawn beforehand so that both cases do the same work")]
+    pub(crate) async fn code_or_notice(
+        &self,
+        tx: &mut dyn Tx,
+        email: &EmailAddress,
+        full_name: Option<&FullName>,
+        code: keystead_domain::token::OneTimeCode,
+        decoy: IssuedCode,
+        context: &RequestContext,
+        now: Timestamp,
+    ) -> Result<(IssuedCode, Message), crate::ports::StoreError> {
+        let name = keystead_domain::account::LoginName::Email(email.clone());
+        let owner = tx.users().find_by_login_name(&name).await?.map(|(user, _)| user);
+        let minutes = limits::CODE_LIFE.as_secs() / 60;
+        let Some(owner) = owner else {
+            let ticket = self.guard.name(self.settings.limits.account_exists, &name);
+            // Counted and ignored: an address without an account costs the same writes as one with.
+            let _ = self.guard.reserve(tx, &ticket, now).await?;
+            let notice = Notice::VerifyEmail { code: code.expose().to_owned(), minutes };
+            let name = full_name.map(ToString::to_string);
+            return Ok((IssuedCode::Real(code), Message { to: email.clone(), locale: None, name, notice }));
+        };
+        let ticket = self.guard.account(self.settings.limits.account_exists, owner.id);
+        let notice = match self.guard.reserve(tx, &ticket, now).await? {
+            Ok(()) => Notice::AccountExists { occasion: context.occasion(now) },
+            Err(_) => Notice::Decoy,
+        };
+        Ok((decoy, crate::service::to_user(&owner, notice)))
+    }
+}

@@ -1,0 +1,92 @@
+use std::sync::Arc;
+
+use keystead_domain::audit::AuditEventName;
+use keystead_domain::token::{PreAuthorizedClaims, PreAuthorizedPurpose};
+use keystead_domain::{Timestamp, limits};
+use thiserror::Error;
+
+use super::register::RegistrationDesk;
+use crate::context::RequestContext;
+use crate::failure::{Failure, fails_with};
+use crate::ports::{Clock, Store};
+use crate::service::{OneTimeCodes, PreAuthorizedRequest, PreAuthorizedTokens, TokenIssuer, record};
+
+/// Why no other code was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ResendCodeError {
+    /// The claim lapsed or was proved: register again.
+    #[error("there is nothing to send a code for")]
+    Dead,
+    /// Sent too often.
+    #[error("too many codes were sent")]
+    Limited {
+        /// When another can be sent.
+        resets_at: Timestamp,
+    },
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Failure(Failure),
+}
+
+fails_with!(ResendCodeError);
+
+/// Sends another code for a registration and answers with a new token; the older token's code dies with it.
+pub struct ResendCode {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    issuer: Arc<TokenIssuer>,
+    codes: Arc<OneTimeCodes>,
+    desk: RegistrationDesk,
+}
+
+impl ResendCode {
+    /// The use-case with its dependencies.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        issuer: Arc<TokenIssuer>,
+        codes: Arc<OneTimeCodes>,
+        desk: RegistrationDesk,
+    ) -> Self {
+        Self { store, clock, issuer, codes, desk }
+    }
+
+    /// Runs it for the owner of a pre-authorized token of purpose `register`.
+    pub async fn run(
+        &self,
+        claims: &PreAuthorizedClaims,
+        context: &RequestContext,
+    ) -> Result<PreAuthorizedTokens, ResendCodeError> {
+        let now = self.clock.now();
+        let (code, decoy) = (self.codes.draw(), self.codes.draw_decoy());
+        let mut tx = self.store.begin().await?;
+        let Some(claim) = tx.registrations().get(claims.subject, now).await? else {
+            return Err(ResendCodeError::Dead);
+        };
+        let ticket = self.desk.guard.account(self.desk.settings.limits.code_resend, claim.id);
+        if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
+            return Err(ResendCodeError::Limited { resets_at });
+        }
+        let (issued, message) = self
+            .desk
+            .code_or_notice(&mut *tx, &claim.email, claim.full_name.as_ref(), code, decoy, context, now)
+            .await?;
+        let tokens = self.issuer.pre_authorized(
+            PreAuthorizedRequest {
+                subject: claim.id,
+                epoch: claims.epoch,
+                purpose: PreAuthorizedPurpose::Register,
+                life: limits::PRE_AUTHORIZED_LIFE,
+                flow: Some(claims.token_id.session()),
+                tfa_options: Vec::new(),
+            },
+            now,
+            |token| Some(self.codes.seal(token, PreAuthorizedPurpose::Register, claim.email.as_str(), &issued)),
+        )?;
+        self.desk.postbox.post(&mut *tx, &message, now, limits::CODE_LIFE).await?;
+        record(&mut *tx, AuditEventName::RegistrationStarted, (None, Some(claim.id)), None, context, now).await?;
+        tx.commit().await?;
+        self.codes.open(&tokens.claims.token_id, now).await?;
+        Ok(tokens)
+    }
+}

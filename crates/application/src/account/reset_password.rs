@@ -1,0 +1,156 @@
+use std::sync::Arc;
+
+use keystead_domain::account::{LinkPurpose, LinkToken, PasswordRefusal, User};
+use keystead_domain::audit::AuditEventName;
+use keystead_domain::token::{EndReason, PreAuthorizedClaims, PreAuthorizedPurpose};
+use keystead_domain::{SecretString, limits};
+use thiserror::Error;
+
+use crate::context::RequestContext;
+use crate::failure::{Failure, fails_with};
+use crate::message::Notice;
+use crate::ports::{Clock, PasswordHasher, SessionStore, Store, Tx};
+use crate::service::{PreAuthorizedRequest, PreAuthorizedTokens, Revoker, TokenIssuer, raise_epoch, record};
+use crate::session::LoginDesk;
+
+/// Why a link did not lead to the form.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BeginResetError {
+    /// Used, expired, replaced by a newer one, or never ours.
+    #[error("the link is not valid")]
+    LinkInvalid,
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Failure(Failure),
+}
+
+fails_with!(BeginResetError);
+
+/// Consumes a reset link and gives a token that only `/auth/password/reset` takes.
+pub struct BeginReset {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    issuer: Arc<TokenIssuer>,
+}
+
+impl BeginReset {
+    /// The use-case with its dependencies.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, issuer: Arc<TokenIssuer>) -> Self {
+        Self { store, clock, issuer }
+    }
+
+    /// Runs it.
+    pub async fn run(&self, token: &str, context: &RequestContext) -> Result<PreAuthorizedTokens, BeginResetError> {
+        let now = self.clock.now();
+        let hash = self.issuer.link_hash(token);
+        let mut tx = self.store.begin().await?;
+        let found = tx.link_tokens().find(hash, LinkPurpose::Reset, now).await?;
+        let user = owner(&mut *tx, found.as_ref()).await?.ok_or(BeginResetError::LinkInvalid)?;
+        let tokens = self.issuer.pre_authorized(
+            PreAuthorizedRequest {
+                subject: user.id,
+                epoch: user.epoch,
+                purpose: PreAuthorizedPurpose::Reset,
+                life: limits::RESET_GRANT_LIFE,
+                flow: None,
+                tfa_options: Vec::new(),
+            },
+            now,
+            |_| None,
+        )?;
+        let end = now.plus(limits::RESET_GRANT_LIFE);
+        let begun = tx.link_tokens().begin(hash, LinkPurpose::Reset, &tokens.claims.token_id, end, now).await?;
+        if begun.is_none() {
+            return Err(BeginResetError::LinkInvalid);
+        }
+        record(&mut *tx, AuditEventName::PasswordResetBegun, (None, Some(user.id)), None, context, now).await?;
+        tx.commit().await?;
+        Ok(tokens)
+    }
+}
+
+/// Why the password was not replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ResetPasswordError {
+    /// The grant was used or replaced, or the account changed meanwhile.
+    #[error("the link is not valid")]
+    LinkInvalid,
+    /// The password cannot be chosen. The grant stays good.
+    #[error(transparent)]
+    Password(#[from] PasswordRefusal),
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Failure(Failure),
+}
+
+fails_with!(ResetPasswordError);
+
+/// Replaces a forgotten password. Every session and artefact of the account ends, nobody is signed in, its owner is told.
+pub struct ResetPassword {
+    store: Arc<dyn Store>,
+    sessions: Arc<dyn SessionStore>,
+    hasher: Arc<dyn PasswordHasher>,
+    clock: Arc<dyn Clock>,
+    revoker: Arc<Revoker>,
+    desk: LoginDesk,
+}
+
+impl ResetPassword {
+    /// The use-case with its dependencies.
+    pub fn new(
+        store: Arc<dyn Store>,
+        sessions: Arc<dyn SessionStore>,
+        hasher: Arc<dyn PasswordHasher>,
+        clock: Arc<dyn Clock>,
+        revoker: Arc<Revoker>,
+        desk: LoginDesk,
+    ) -> Self {
+        Self { store, sessions, hasher, clock, revoker, desk }
+    }
+
+    /// Runs it for the owner of a pre-authorized token of purpose `reset`.
+    pub async fn run(
+        &self,
+        claims: &PreAuthorizedClaims,
+        new_password: &SecretString,
+        context: &RequestContext,
+    ) -> Result<(), ResetPasswordError> {
+        let user = {
+            let mut tx = self.store.read().await?;
+            let begun = tx.link_tokens().find_begun(&claims.token_id, self.clock.now()).await?;
+            owner(&mut *tx, begun.as_ref()).await?.ok_or(ResetPasswordError::LinkInvalid)?
+        };
+        let password = self.desk.settings.passwords.accept(new_password.expose(), &own_words(&user))?;
+        let hash = self.hasher.hash(&password).await?;
+
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let consumed = tx.link_tokens().consume_begun(&claims.token_id, now).await?;
+        let user = owner(&mut *tx, consumed.as_ref()).await?.ok_or(ResetPasswordError::LinkInvalid)?;
+        tx.users().set_password(user.id, &hash, now).await?;
+        tx.devices().forget_all(user.id).await?;
+        let change = raise_epoch(&mut *tx, user.id, true, now).await?.ok_or(ResetPasswordError::LinkInvalid)?;
+        let notice = Notice::PasswordReset { occasion: context.occasion(now) };
+        self.desk.postbox.notify(&mut *tx, &user, notice, now).await?;
+        record(&mut *tx, AuditEventName::PasswordReset, (None, Some(user.id)), None, context, now).await?;
+        tx.commit().await?;
+        self.revoker.announce(&[change.revocation]).await;
+        self.sessions.end_all(user.id, None, EndReason::EpochEnded, now).await?;
+        Ok(())
+    }
+}
+
+/// The active owner of a link, provided nothing of their credentials changed since it was made.
+async fn owner(tx: &mut dyn Tx, link: Option<&LinkToken>) -> Result<Option<User>, crate::ports::StoreError> {
+    let Some((id, epoch)) = link.and_then(|link| link.user_id.map(|id| (id, link.epoch))) else {
+        return Ok(None);
+    };
+    Ok(tx.users().get(id).await?.filter(|user| user.is_active() && user.epoch == epoch))
+}
+
+/// Words a person's password must not be.
+pub(crate) fn own_words(user: &User) -> Vec<&str> {
+    let username = user.username.as_ref().map(keystead_domain::account::Username::as_str);
+    let full_name = user.full_name.as_ref().map(keystead_domain::account::FullName::as_str);
+    [Some(user.email.as_str()), username, full_name].into_iter().flatten().collect()
+}

@@ -1,0 +1,158 @@
+use std::sync::Arc;
+
+use keystead_domain::account::{AccountStatus, Epoch, PendingRegistration, Role, User, Username};
+use keystead_domain::audit::AuditEventName;
+use keystead_domain::token::{Amr, OneTimeCode, PreAuthorizedClaims};
+use keystead_domain::{Timestamp, limits};
+use thiserror::Error;
+
+use crate::context::RequestContext;
+use crate::failure::{Failure, fails_with};
+use crate::ports::{Clock, Constraint, LoginRecord, SessionStore, Store, StoreError};
+use crate::service::{AuthorizedTokens, CodeRefusal, GuessGuard, OneTimeCodes, TokenIssuer, record};
+
+/// A proof of a registration.
+#[derive(Clone, Debug)]
+pub struct VerifyRegistrationCommand {
+    /// What the pre-authorized token says.
+    pub claims: PreAuthorizedClaims,
+    /// The code that was mailed.
+    pub code: OneTimeCode,
+    /// Another username, when the wanted one was taken meanwhile.
+    pub username: Option<Username>,
+}
+
+/// Why a registration was not proved.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum VerifyRegistrationError {
+    /// The code is wrong or dead, or the claim is.
+    #[error("the code is not valid")]
+    CodeInvalid,
+    /// Somebody else holds the username by now. The code stays good.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Failure(Failure),
+}
+
+fails_with!(VerifyRegistrationError);
+
+impl From<CodeRefusal> for VerifyRegistrationError {
+    fn from(refusal: CodeRefusal) -> Self {
+        match refusal {
+            CodeRefusal::Invalid => Self::CodeInvalid,
+            CodeRefusal::Failure(failure) => Self::Failure(failure),
+        }
+    }
+}
+
+/// Proves a claim: the account comes to be with this claim's password, every other claim to the address ends, and the
+/// person is signed in.
+pub struct VerifyRegistration {
+    store: Arc<dyn Store>,
+    sessions: Arc<dyn SessionStore>,
+    clock: Arc<dyn Clock>,
+    issuer: Arc<TokenIssuer>,
+    codes: Arc<OneTimeCodes>,
+    guard: GuessGuard,
+}
+
+impl VerifyRegistration {
+    /// The use-case with its dependencies.
+    pub fn new(
+        store: Arc<dyn Store>,
+        sessions: Arc<dyn SessionStore>,
+        clock: Arc<dyn Clock>,
+        issuer: Arc<TokenIssuer>,
+        codes: Arc<OneTimeCodes>,
+        guard: GuessGuard,
+    ) -> Self {
+        Self { store, sessions, clock, issuer, codes, guard }
+    }
+
+    /// Runs it.
+    pub async fn run(
+        &self,
+        command: VerifyRegistrationCommand,
+        context: &RequestContext,
+    ) -> Result<AuthorizedTokens, VerifyRegistrationError> {
+        let now = self.clock.now();
+        let claims = &command.claims;
+        let pending = self.store.read().await?.registrations().get(claims.subject, now).await?;
+        let address = pending.as_ref().map_or("", |claim| claim.email.as_str());
+        if let Err(refusal) = self.codes.check(claims, address, &command.code, now).await {
+            if refusal == CodeRefusal::Invalid {
+                self.record_rejection(claims, context, now).await?;
+            }
+            return Err(refusal.into());
+        }
+        let outcome = self.activate(&command, context, now).await;
+        match outcome {
+            Ok(_) => self.codes.close(&claims.token_id, now).await?,
+            Err(VerifyRegistrationError::UsernameTaken) => self.codes.give_back(&claims.token_id).await?,
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    async fn activate(
+        &self,
+        command: &VerifyRegistrationCommand,
+        context: &RequestContext,
+        now: Timestamp,
+    ) -> Result<AuthorizedTokens, VerifyRegistrationError> {
+        let mut tx = self.store.begin().await?;
+        let Some(claim) = tx.registrations().consume(command.claims.subject, now).await? else {
+            return Err(VerifyRegistrationError::CodeInvalid);
+        };
+        let password = claim.password.clone();
+        let user = new_user(claim, command.username.clone(), now);
+        match tx.users().insert(&user, Some(password)).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict(Constraint::UserUsername)) => return Err(VerifyRegistrationError::UsernameTaken),
+            Err(StoreError::Conflict(_)) => return Err(VerifyRegistrationError::CodeInvalid),
+            Err(other) => return Err(other.into()),
+        }
+        let sign_in = self.issuer.sign_in(&user, vec![Amr::Password], context, now)?;
+        if let Some(device) = &sign_in.tokens.device {
+            let hash = self.guard.device_hash(device.expose());
+            tx.devices().remember(user.id, hash, now, now.plus(limits::DEVICE_LIFE)).await?;
+        }
+        let token_id = sign_in.tokens.claims.token_id.clone();
+        let login = LoginRecord { token_id, user_id: user.id, at: now, device: context.device.clone() };
+        tx.login_history().append(&login).await?;
+        let session = Some(&sign_in.session.id);
+        record(&mut *tx, AuditEventName::UserCreated, (Some(user.id), Some(user.id)), session, context, now).await?;
+        tx.commit().await?;
+        self.sessions.insert(&sign_in.session).await?;
+        Ok(sign_in.tokens)
+    }
+
+    async fn record_rejection(
+        &self,
+        claims: &PreAuthorizedClaims,
+        context: &RequestContext,
+        now: Timestamp,
+    ) -> Result<(), VerifyRegistrationError> {
+        let mut tx = self.store.begin().await?;
+        record(&mut *tx, AuditEventName::CodeRejected, (None, Some(claims.subject)), None, context, now).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+fn new_user(claim: PendingRegistration, username: Option<Username>, now: Timestamp) -> User {
+    User {
+        id: claim.id,
+        email: claim.email,
+        username: username.or(claim.username),
+        full_name: claim.full_name,
+        locale: None,
+        role: Role::User,
+        status: AccountStatus::Active,
+        epoch: Epoch::default(),
+        sessions_epoch: Epoch::default(),
+        created_at: now,
+        updated_at: now,
+    }
+}

@@ -1,0 +1,25 @@
+//! What a use-case is told about the request it serves.
+
+use keystead_domain::token::{ClientKind, DeviceInfo};
+
+use crate::message::Occasion;
+
+/// Who asks, from where. Made by the transport; trusted by use-cases.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestContext {
+    /// What the client said it is.
+    pub client: ClientKind,
+    /// Address and `User-Agent`.
+    pub device: DeviceInfo,
+}
+
+impl RequestContext {
+    /// The request as the owner of an account is told about it.
+    pub fn occasion(&self, now: keystead_domain::Timestamp) -> Occasion {
+        Occasion {
+            ip: self.device.ip.map(|ip| ip.to_string()),
+            user_agent: self.device.user_agent.clone(),
+            at: now.as_seconds(),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What runs beside requests: mail delivery, keys, housekeeping, and the operator's commands.
+
+mod deliver_mail;
+mod housekeeping;
+mod keys;
+mod operator;
+
+pub use deliver_mail::{DeliverMail, Delivered, MailPolicy};
+pub use housekeeping::Housekeeping;
+pub use keys::{KeyKeeper, KeyOverview};
+pub use operator::{AddUserCommand, AddedUser, Operator, OperatorError};

@@ -1,0 +1,220 @@
+use std::sync::Arc;
+
+use keystead_domain::account::{
+    AccountStatus, EmailAddress, Epoch, FullName, LinkPurpose, LinkToken, LoginName, PasswordRefusal, Role, User, UserId,
+    Username,
+};
+use keystead_domain::audit::AuditEventName;
+use keystead_domain::token::EndReason;
+use keystead_domain::{SecretString, Timestamp, limits};
+use thiserror::Error;
+
+use crate::account::ChangeDesk;
+use crate::context::RequestContext;
+use crate::failure::{Failure, fails_with};
+use crate::message::Notice;
+use crate::ports::{Clock, Constraint, PasswordHasher, SessionStore, Store, StoreError, Tx, UserPage};
+use crate::service::{TokenIssuer, raise_epoch, record, to_user};
+
+/// An account to add.
+#[derive(Clone, Debug)]
+pub struct AddUserCommand {
+    /// Address; the operator vouches for it, the activation link proves it.
+    pub email: EmailAddress,
+    /// Public name.
+    pub username: Option<Username>,
+    /// What they want to be called.
+    pub full_name: Option<FullName>,
+    /// What they may do.
+    pub role: Role,
+    /// A first password; without one an activation link is mailed.
+    pub password: Option<SecretString>,
+}
+
+/// An account that was added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddedUser {
+    /// The account.
+    pub user: User,
+    /// The link that lets its owner choose a password, for the operator to hand over; also mailed.
+    pub activation_link: Option<SecretString>,
+}
+
+/// Why the operator's command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum OperatorError {
+    /// There is no such account.
+    #[error("there is no such account")]
+    NotFound,
+    /// The address has an account.
+    #[error("the address has an account")]
+    EmailTaken,
+    /// The username has an account.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// The password cannot be chosen.
+    #[error(transparent)]
+    Password(#[from] PasswordRefusal),
+    /// A store did not answer.
+    #[error(transparent)]
+    Failure(Failure),
+}
+
+fails_with!(OperatorError);
+
+
+/// What somebody on the machine may do to accounts: `keystead user …`.
+pub struct Operator {
+    store: Arc<dyn Store>,
+    sessions: Arc<dyn SessionStore>,
+    hasher: Arc<dyn PasswordHasher>,
+    clock: Arc<dyn Clock>,
+    issuer: Arc<TokenIssuer>,
+    desk: ChangeDesk,
+}
+
+impl Operator {
+    /// The commands with their dependencies.
+    pub fn new(
+        store: Arc<dyn Store>,
+        sessions: Arc<dyn SessionStore>,
+        hasher: Arc<dyn PasswordHasher>,
+        clock: Arc<dyn Clock>,
+        issuer: Arc<TokenIssuer>,
+        desk: ChangeDesk,
+    ) -> Self {
+        Self { store, sessions, hasher, clock, issuer, desk }
+    }
+
+    /// Adds an account.
+    pub async fn add(&self, command: AddUserCommand) -> Result<AddedUser, OperatorError> {
+        let settings = &self.desk.login.settings;
+        let password = match &command.password {
+            Some(text) => {
+                let own = [Some(command.email.as_str()), command.username.as_ref().map(Username::as_str)];
+                let own: Vec<&str> = own.into_iter().flatten().collect();
+                Some(self.hasher.hash(&settings.passwords.accept(text.expose(), &own)?).await?)
+            }
+            None => None,
+        };
+        let now = self.clock.now();
+        let user = User {
+            id: self.issuer.new_user_id(),
+            email: command.email,
+            username: command.username,
+            full_name: command.full_name,
+            locale: None,
+            role: command.role,
+            status: AccountStatus::Active,
+            epoch: Epoch::default(),
+            sessions_epoch: Epoch::default(),
+            created_at: now,
+            updated_at: now,
+        };
+        let needs_link = password.is_none();
+        let mut tx = self.store.begin().await?;
+        match tx.users().insert(&user, password).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict(Constraint::UserEmail)) => return Err(OperatorError::EmailTaken),
+            Err(StoreError::Conflict(Constraint::UserUsername)) => return Err(OperatorError::UsernameTaken),
+            Err(other) => return Err(other.into()),
+        }
+        let activation_link = if needs_link { Some(self.send_activation(&mut *tx, &user, now).await?) } else { None };
+        self.audit(&mut *tx, AuditEventName::UserAdded, user.id, now).await?;
+        tx.commit().await?;
+        Ok(AddedUser { user, activation_link })
+    }
+
+    async fn send_activation(
+        &self,
+        tx: &mut dyn Tx,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<SecretString, OperatorError> {
+        let life = limits::ACTIVATION_LINK_LIFE;
+        let (secret, hash) = self.issuer.link_token();
+        let token = LinkToken {
+            hash,
+            purpose: LinkPurpose::Activate,
+            user_id: Some(user.id),
+            epoch: user.epoch,
+            begun_as: None,
+            created_at: now,
+            expires_at: now.plus(life),
+        };
+        tx.link_tokens().issue(&token).await?;
+        let link = format!("{}/activate#token={}", self.desk.login.settings.public_url, secret.expose());
+        let notice = Notice::ActivateAccount { link: link.clone(), hours: life.as_secs() / 3600 };
+        self.desk.login.postbox.post(tx, &to_user(user, notice), now, life).await?;
+        Ok(SecretString::new(link))
+    }
+
+    /// Sets a password. Every session and artefact of the account ends.
+    pub async fn set_password(&self, who: &str, password: &SecretString) -> Result<User, OperatorError> {
+        let user = self.find(who).await?;
+        let own = crate::account::own_words(&user);
+        let password = self.desk.login.settings.passwords.accept(password.expose(), &own)?;
+        let hash = self.hasher.hash(&password).await?;
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        tx.users().set_password(user.id, &hash, now).await?;
+        tx.devices().forget_all(user.id).await?;
+        let notice = Notice::PasswordReset { occasion: RequestContext::default().occasion(now) };
+        self.desk.login.postbox.notify(&mut *tx, &user, notice, now).await?;
+        self.audit(&mut *tx, AuditEventName::PasswordReset, user.id, now).await?;
+        self.end_everything(tx, user.id, now).await?;
+        Ok(user)
+    }
+
+    /// Closes or reopens an account. Closing ends every session at once, on every replica; closing twice changes nothing.
+    pub async fn set_banned(&self, who: &str, banned: bool) -> Result<User, OperatorError> {
+        let mut user = self.find(who).await?;
+        let status = if banned { AccountStatus::Banned } else { AccountStatus::Active };
+        if user.status == status {
+            return Ok(user);
+        }
+        let now = self.clock.now();
+        user.status = status;
+        user.updated_at = now;
+        let mut tx = self.store.begin().await?;
+        tx.users().update(&user).await?;
+        tx.devices().forget_all(user.id).await?;
+        let event = if banned { AuditEventName::UserBanned } else { AuditEventName::UserUnbanned };
+        self.audit(&mut *tx, event, user.id, now).await?;
+        self.end_everything(tx, user.id, now).await?;
+        Ok(user)
+    }
+
+    /// A page of accounts, oldest first.
+    pub async fn list(&self, page: &UserPage) -> Result<Vec<User>, OperatorError> {
+        Ok(self.store.read().await?.users().list(page).await?)
+    }
+
+    /// The account a name, address or identifier means.
+    pub async fn find(&self, who: &str) -> Result<User, OperatorError> {
+        let mut tx = self.store.read().await?;
+        let found = match UserId::parse(who) {
+            Some(id) => tx.users().get(id).await?,
+            None => tx.users().find_by_login_name(&LoginName::parse(who)).await?.map(|(user, _)| user),
+        };
+        found.ok_or(OperatorError::NotFound)
+    }
+
+    async fn end_everything(&self, mut tx: Box<dyn Tx>, user: UserId, now: Timestamp) -> Result<(), OperatorError> {
+        let change = raise_epoch(&mut *tx, user, true, now).await?.ok_or(OperatorError::NotFound)?;
+        tx.commit().await?;
+        self.desk.revoker.announce(&[change.revocation]).await;
+        self.sessions.end_all(user, None, EndReason::EpochEnded, now).await?;
+        Ok(())
+    }
+
+    async fn audit(
+        &self,
+        tx: &mut dyn Tx,
+        name: AuditEventName,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<(), OperatorError> {
+        Ok(record(tx, name, (None, Some(user)), None, &RequestContext::default(), now).await?)
+    }
+}

@@ -1,0 +1,260 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use keystead_domain::account::{Epoch, LinkTokenHash, User, UserId};
+use keystead_domain::limits;
+use keystead_domain::token::{
+    AccessClaims, Amr, Factor, Fingerprint, Generation, PreAuthorizedClaims, PreAuthorizedPurpose, RefreshToken, Session,
+    SessionId, TokenId,
+};
+use keystead_domain::{SecretString, Timestamp};
+
+use crate::context::RequestContext;
+use crate::ports::{Entropy, KeyedHash, MacPurpose, TokenError, TokenSigner};
+use crate::random;
+use crate::settings::Lifetimes;
+
+/// What a signed-in client gets. `None` means: keep what you have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizedTokens {
+    /// Access token.
+    pub access: SecretString,
+    /// What it says.
+    pub claims: AccessClaims,
+    /// Refresh token.
+    pub refresh: Option<SecretString>,
+    /// When the session ends whatever happens: the life of the cookies.
+    pub session_expires_at: Timestamp,
+    /// Client id.
+    pub client_id: Option<SecretString>,
+    /// Known-device token.
+    pub device: Option<SecretString>,
+}
+
+/// What a half-way client gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreAuthorizedTokens {
+    /// Pre-authorized token.
+    pub token: SecretString,
+    /// What it says.
+    pub claims: PreAuthorizedClaims,
+    /// Client id.
+    pub client_id: SecretString,
+}
+
+/// A session about to begin: store it, then hand out the tokens.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    /// The session.
+    pub session: Session,
+    /// Its tokens.
+    pub tokens: AuthorizedTokens,
+}
+
+/// What a pre-authorized token is for.
+pub(crate) struct PreAuthorizedRequest {
+    pub subject: UserId,
+    pub epoch: Epoch,
+    pub purpose: PreAuthorizedPurpose,
+    pub life: Duration,
+    /// The flow this token goes on with; `None` begins one.
+    pub flow: Option<SessionId>,
+    pub tfa_options: Vec<Factor>,
+}
+
+/// Makes every token Keystead hands out.
+pub struct TokenIssuer {
+    signer: Arc<dyn TokenSigner>,
+    hash: Arc<dyn KeyedHash>,
+    entropy: Arc<dyn Entropy>,
+    lifetimes: Lifetimes,
+}
+
+impl TokenIssuer {
+    /// An issuer.
+    pub fn new(
+        signer: Arc<dyn TokenSigner>,
+        hash: Arc<dyn KeyedHash>,
+        entropy: Arc<dyn Entropy>,
+        lifetimes: Lifetimes,
+    ) -> Self {
+        Self { signer, hash, entropy, lifetimes }
+    }
+
+    /// Lives of what is issued.
+    pub fn lifetimes(&self) -> &Lifetimes {
+        &self.lifetimes
+    }
+
+    /// A new session of a user, with every token of it: becoming authorized always makes a new sid, jti and client id.
+    pub fn sign_in(
+        &self,
+        user: &User,
+        amr: Vec<Amr>,
+        context: &RequestContext,
+        now: Timestamp,
+    ) -> Result<SignIn, TokenError> {
+        let (client_id, fingerprint) = self.client_id();
+        let session = Session {
+            id: random::session_id(&*self.entropy),
+            user_id: user.id,
+            client: context.client,
+            fingerprint,
+            head: Generation::FIRST,
+            head_key: self.hash.mac(MacPurpose::Refresh, &[]).key,
+            previous_key: None,
+            rotated_at: None,
+            rotations_since: now,
+            rotations: 0,
+            epoch: user.epoch,
+            role: user.role,
+            amr,
+            auth_time: now,
+            created_at: now,
+            last_seen_at: now,
+            expires_at: now.plus(self.lifetimes.session),
+            checked_at: now,
+            device: context.device.clone(),
+            ended: None,
+        };
+        let mut tokens = self.access(&session, now)?;
+        tokens.refresh = Some(self.refresh(&session)?);
+        tokens.client_id = Some(client_id);
+        tokens.device = Some(random::secret(&*self.entropy));
+        Ok(SignIn { session, tokens })
+    }
+
+    /// A fresh access token of a session.
+    pub fn access(&self, session: &Session, now: Timestamp) -> Result<AuthorizedTokens, TokenError> {
+        let claims = AccessClaims {
+            subject: session.user_id,
+            token_id: random::token_id(&*self.entropy, &session.id),
+            issued_at: now,
+            expires_at: now.plus(self.lifetimes.access).min(session.expires_at),
+            epoch: session.epoch,
+            role: session.role,
+            amr: session.amr.clone(),
+            auth_time: session.auth_time,
+            fingerprint: session.fingerprint,
+        };
+        Ok(AuthorizedTokens {
+            access: self.signer.sign_access(&claims)?,
+            claims,
+            refresh: None,
+            session_expires_at: session.expires_at,
+            client_id: None,
+            device: None,
+        })
+    }
+
+    /// The refresh token of a session's head: the same text every time, derived and never stored.
+    pub fn refresh(&self, session: &Session) -> Result<SecretString, TokenError> {
+        let mac = self.refresh_mac(session).ok_or(TokenError)?;
+        let token = RefreshToken {
+            key: session.head_key.clone(),
+            session: session.id.clone(),
+            generation: session.head,
+            mac: hex(&mac),
+        };
+        Ok(SecretString::new(token.to_text()))
+    }
+
+    fn refresh_mac(&self, session: &Session) -> Option<[u8; 32]> {
+        let generation = session.head.number().to_be_bytes();
+        self.hash.mac_with(&session.head_key, MacPurpose::Refresh, &[session.id.as_str().as_bytes(), &generation])
+    }
+
+    /// Reads a refresh token and checks its mac. Nothing is looked up and nothing changes: a forged one is only refused.
+    pub fn read_refresh(&self, text: &str) -> Option<RefreshToken> {
+        let token = RefreshToken::parse(text).ok()?;
+        let mac = unhex(&token.mac)?;
+        let generation = token.generation.number().to_be_bytes();
+        let parts: [&[u8]; 2] = [token.session.as_str().as_bytes(), &generation];
+        self.hash.verify(&token.key, MacPurpose::Refresh, &parts, &mac).then_some(token)
+    }
+
+    /// A pre-authorized token. `seal_code` makes the `otp` claim once the token's identifier is known.
+    pub(crate) fn pre_authorized(
+        &self,
+        request: PreAuthorizedRequest,
+        now: Timestamp,
+        seal_code: impl FnOnce(&TokenId) -> Option<crate::ports::MacTag>,
+    ) -> Result<PreAuthorizedTokens, TokenError> {
+        let (client_id, fingerprint) = self.client_id();
+        let session = request.flow.unwrap_or_else(|| random::session_id(&*self.entropy));
+        let token_id = random::token_id(&*self.entropy, &session);
+        let (otp, otp_key) = seal_code(&token_id).map(|tag| (tag.bytes, tag.key)).unzip();
+        let claims = PreAuthorizedClaims {
+            subject: request.subject,
+            token_id,
+            issued_at: now,
+            expires_at: now.plus(request.life),
+            epoch: request.epoch,
+            purpose: request.purpose,
+            fingerprint,
+            otp,
+            otp_key,
+            default_tfa: request.tfa_options.first().copied(),
+            tfa_options: request.tfa_options,
+        };
+        let token = self.signer.sign_pre_authorized(&claims)?;
+        Ok(PreAuthorizedTokens { token, claims, client_id })
+    }
+
+    fn client_id(&self) -> (SecretString, Fingerprint) {
+        let client_id = random::secret(&*self.entropy);
+        let fingerprint = Fingerprint(self.hash.digest(client_id.expose().as_bytes()));
+        (client_id, fingerprint)
+    }
+
+    /// An identifier for a user to be.
+    pub fn new_user_id(&self) -> UserId {
+        random::user_id(&*self.entropy)
+    }
+
+    /// A secret to be mailed, and what the store keeps of it.
+    pub fn link_token(&self) -> (SecretString, LinkTokenHash) {
+        let token = random::secret(&*self.entropy);
+        let hash = self.link_hash(token.expose());
+        (token, hash)
+    }
+
+    /// What the store keeps of a mailed secret.
+    pub fn link_hash(&self, token: &str) -> LinkTokenHash {
+        LinkTokenHash(self.hash.digest(token.as_bytes()))
+    }
+
+    /// How long a refreshed session may go without a look at the users table.
+    pub fn needs_recheck(session: &Session, now: Timestamp) -> bool {
+        now.since(session.checked_at) > limits::SESSION_RECHECK
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mac_has_one_spelling() {
+        let bytes: Vec<u8> = (0..32).map(|n| n * 8).collect();
+        assert_eq!(unhex(&hex(&bytes)), Some(bytes.clone()));
+        assert_eq!(unhex(&hex(&bytes).to_uppercase()), None);
+        assert_eq!(unhex("00"), None);
+        assert_eq!(unhex(&"é".repeat(32)), None);
+    }
+}

@@ -1,0 +1,74 @@
+use std::sync::Arc;
+
+use keystead_domain::Timestamp;
+use keystead_domain::account::{LoginName, UserId};
+use keystead_domain::limits::RatePolicy;
+use keystead_domain::token::DeviceTokenHash;
+
+use crate::ports::{BudgetDecision, BudgetKey, KeyedHash, MacPurpose, StoreError, Tx};
+
+/// A guess that was counted before it is compared. Release it when the guess was right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuessTicket {
+    key: BudgetKey,
+    policy: RatePolicy,
+}
+
+/// Budgets of guesses, kept on the account and not on where guesses come from: aliases of one account share one, names
+/// without an account have one that looks the same, and a browser the owner signed in with before has its own, so that
+/// nobody can lock the owner out (G09, G10).
+#[derive(Clone)]
+pub struct GuessGuard {
+    hash: Arc<dyn KeyedHash>,
+}
+
+impl GuessGuard {
+    /// A guard.
+    pub fn new(hash: Arc<dyn KeyedHash>) -> Self {
+        Self { hash }
+    }
+
+    /// The budget of an account.
+    pub fn account(&self, policy: RatePolicy, user: UserId) -> GuessTicket {
+        GuessTicket { key: BudgetKey(format!("{}:user:{user}", policy.name)), policy }
+    }
+
+    /// The budget of a name nobody has.
+    pub fn name(&self, policy: RatePolicy, name: &LoginName) -> GuessTicket {
+        let tag = self.hash.mac(MacPurpose::LimitKey, &[name.canonical().as_bytes()]);
+        GuessTicket { key: BudgetKey(format!("{}:name:{}", policy.name, text(&tag.bytes))), policy }
+    }
+
+    /// The budget of an account at a device it knows.
+    pub fn known_device(&self, policy: RatePolicy, user: UserId, device: &DeviceTokenHash) -> GuessTicket {
+        GuessTicket { key: BudgetKey(format!("{}:device:{user}:{}", policy.name, text(&device.0))), policy }
+    }
+
+    /// The stored form of a known-device token.
+    pub fn device_hash(&self, token: &str) -> DeviceTokenHash {
+        DeviceTokenHash(self.hash.digest(token.as_bytes()))
+    }
+
+    /// Counts a guess. `Err` inside: the budget is spent until that time.
+    pub async fn reserve(
+        &self,
+        tx: &mut dyn Tx,
+        ticket: &GuessTicket,
+        now: Timestamp,
+    ) -> Result<Result<(), Timestamp>, StoreError> {
+        Ok(match tx.guess_budgets().reserve(&ticket.key, &ticket.policy, now).await? {
+            BudgetDecision::Reserved { .. } => Ok(()),
+            BudgetDecision::Exhausted { resets_at } => Err(resets_at),
+        })
+    }
+
+    /// The guess was right.
+    pub async fn release(&self, tx: &mut dyn Tx, ticket: &GuessTicket) -> Result<(), StoreError> {
+        tx.guess_budgets().release(&ticket.key, &ticket.policy).await
+    }
+}
+
+/// The first 128 bits, enough to keep keys apart.
+fn text(bytes: &[u8; 32]) -> String {
+    bytes.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}

@@ -1,0 +1,17 @@
+//! What several use-cases share: small parts made of ports, each with one job.
+
+mod codes;
+mod epoch;
+mod issuer;
+mod login_guard;
+mod postbox;
+mod revoker;
+
+pub use codes::{CodeRefusal, IssuedCode, OneTimeCodes};
+pub use epoch::{EpochChange, raise_epoch, revoke_session};
+pub(crate) use issuer::PreAuthorizedRequest;
+pub use issuer::{AuthorizedTokens, PreAuthorizedTokens, SignIn, TokenIssuer};
+pub use login_guard::{GuessGuard, GuessTicket};
+pub(crate) use postbox::to_user;
+pub use postbox::{Postbox, record};
+pub use revoker::Revoker;

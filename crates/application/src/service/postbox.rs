@@ -1,0 +1,73 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use keystead_domain::Timestamp;
+use keystead_domain::account::{User, UserId};
+use keystead_domain::audit::{AuditEvent, AuditEventName};
+use keystead_domain::token::SessionId;
+
+use crate::context::RequestContext;
+use crate::message::{Message, Notice};
+use crate::ports::{Entropy, NewMessage, Sealer, StoreError, Tx};
+use crate::random;
+
+/// How long a notice that carries no code is tried.
+const NOTICE_LIFE: Duration = Duration::from_secs(3 * 86_400);
+
+/// Writes messages into the outbox of a transaction, sealed.
+pub struct Postbox {
+    sealer: Arc<dyn Sealer>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Postbox {
+    /// A postbox.
+    pub fn new(sealer: Arc<dyn Sealer>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { sealer, entropy }
+    }
+
+    /// Posts a message that is of no use after `life`.
+    pub async fn post(&self, tx: &mut dyn Tx, message: &Message, now: Timestamp, life: Duration) -> Result<(), StoreError> {
+        let id = random::outbox_id(&*self.entropy);
+        let sealed = self.sealer.seal(&context(&id.0), message.encode().expose().as_bytes());
+        tx.outbox().enqueue(&NewMessage { id, sealed, created_at: now, expires_at: now.plus(life) }).await
+    }
+
+    /// Posts a security notice to the owner of an account.
+    pub async fn notify(&self, tx: &mut dyn Tx, user: &User, notice: Notice, now: Timestamp) -> Result<(), StoreError> {
+        self.post(tx, &to_user(user, notice), now, NOTICE_LIFE).await
+    }
+
+    /// Opens a message again. `None` when it was sealed by another key, for another row, or changed.
+    pub fn open(&self, id: &str, sealed: &[u8]) -> Option<Message> {
+        Message::decode(self.sealer.open(&context(id), sealed).ok()?.expose())
+    }
+}
+
+/// The message to the owner of an account.
+pub(crate) fn to_user(user: &User, notice: Notice) -> Message {
+    Message {
+        to: user.email.clone(),
+        locale: user.locale.as_ref().map(ToString::to_string),
+        name: user.full_name.as_ref().map(ToString::to_string),
+        notice,
+    }
+}
+
+fn context(id: &str) -> Vec<u8> {
+    [b"outbox:", id.as_bytes()].concat()
+}
+
+/// Appends a security event about an account to the audit log.
+pub async fn record(
+    tx: &mut dyn Tx,
+    name: AuditEventName,
+    who: (Option<UserId>, Option<UserId>),
+    session: Option<&SessionId>,
+    context: &RequestContext,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (actor, subject) = who;
+    let event = AuditEvent { name, at: now, actor, subject, session: session.cloned(), device: context.device.clone() };
+    tx.audit().append(&event).await
+}

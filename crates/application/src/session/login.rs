@@ -1,0 +1,193 @@
+use std::sync::Arc;
+
+use keystead_domain::account::{LoginName, Password, PasswordHash, User};
+use keystead_domain::audit::AuditEventName;
+use keystead_domain::token::{Amr, DeviceTokenHash};
+use keystead_domain::{SecretString, Timestamp, limits};
+use thiserror::Error;
+
+use crate::context::RequestContext;
+use crate::failure::{Failure, fails_with};
+use crate::message::Notice;
+use crate::ports::{Clock, LoginRecord, PasswordHasher, SessionStore, Store};
+use crate::service::{AuthorizedTokens, GuessGuard, GuessTicket, Postbox, SignIn, TokenIssuer, record};
+use crate::settings::Settings;
+
+/// An attempt to sign in.
+#[derive(Clone, Debug)]
+pub struct LoginCommand {
+    /// What was typed as the name.
+    pub identity: String,
+    /// What was typed as the password.
+    pub password: SecretString,
+    /// The token of a browser signed in with before.
+    pub device: Option<SecretString>,
+}
+
+/// Why a login was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LoginError {
+    /// Wrong password, no such account, or an account not proved yet: the caller cannot tell which.
+    #[error("wrong name or password")]
+    InvalidCredentials,
+    /// The right password of a closed account.
+    #[error("the account is closed")]
+    AccountInactive,
+    /// Too many wrong passwords from unknown devices, also for names nobody has.
+    #[error("too many failed logins")]
+    Limited {
+        /// When the next attempt counts.
+        resets_at: Timestamp,
+    },
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Failure(Failure),
+}
+
+fails_with!(LoginError);
+
+/// Signs in with a name and a password: one look-up, one counted guess, one Argon2id, whoever asks.
+pub struct Login {
+    store: Arc<dyn Store>,
+    sessions: Arc<dyn SessionStore>,
+    hasher: Arc<dyn PasswordHasher>,
+    clock: Arc<dyn Clock>,
+    issuer: Arc<TokenIssuer>,
+    desk: LoginDesk,
+}
+
+/// What a login tells and counts.
+#[derive(Clone)]
+pub struct LoginDesk {
+    /// Outbox.
+    pub postbox: Arc<Postbox>,
+    /// Guess budgets.
+    pub guard: GuessGuard,
+    /// The deployment.
+    pub settings: Arc<Settings>,
+}
+
+/// The account a name led to, and the guess that was counted for it.
+struct Candidate {
+    account: Option<(User, Option<PasswordHash>)>,
+    known_device: bool,
+    ticket: GuessTicket,
+}
+
+impl Login {
+    /// The use-case with its dependencies.
+    pub fn new(
+        store: Arc<dyn Store>,
+        sessions: Arc<dyn SessionStore>,
+        hasher: Arc<dyn PasswordHasher>,
+        clock: Arc<dyn Clock>,
+        issuer: Arc<TokenIssuer>,
+        desk: LoginDesk,
+    ) -> Self {
+        Self { store, sessions, hasher, clock, issuer, desk }
+    }
+
+    /// Runs it.
+    pub async fn run(&self, command: LoginCommand, context: &RequestContext) -> Result<AuthorizedTokens, LoginError> {
+        let Some(password) = Password::for_verification(command.password.expose()) else {
+            return Err(LoginError::InvalidCredentials);
+        };
+        let device = command.device.as_ref().map(|token| self.desk.guard.device_hash(token.expose()));
+        let candidate = self.count_guess(&LoginName::parse(&command.identity), device).await?;
+        let right = match &candidate.account {
+            Some((_, Some(hash))) => self.hasher.verify(&password, hash).await?,
+            _ => self.hasher.verify_dummy(&password).await.map(|()| false)?,
+        };
+        match candidate.account {
+            Some((user, Some(hash))) if right => {
+                let upgraded = self.rehash(&password, &hash).await?;
+                let known = candidate.known_device.then_some(command.device).flatten();
+                self.sign_in(user, (hash, upgraded), &candidate.ticket, known, context).await
+            }
+            account => self.refuse(account.map(|(user, _)| user), context).await,
+        }
+    }
+
+    /// Looks the name up and counts a guess, before anything is compared.
+    async fn count_guess(&self, name: &LoginName, device: Option<DeviceTokenHash>) -> Result<Candidate, LoginError> {
+        let now = self.clock.now();
+        let policy = self.desk.settings.limits.login;
+        let mut tx = self.store.begin().await?;
+        let account = tx.users().find_by_login_name(name).await?;
+        let known = match (&account, device) {
+            (Some((user, _)), Some(device)) => tx.devices().is_known(user.id, device, now).await?.then_some(device),
+            _ => None,
+        };
+        let ticket = match (&account, &known) {
+            (Some((user, _)), Some(device)) => self.desk.guard.known_device(policy, user.id, device),
+            (Some((user, _)), None) => self.desk.guard.account(policy, user.id),
+            (None, _) => self.desk.guard.name(policy, name),
+        };
+        if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
+            return Err(LoginError::Limited { resets_at });
+        }
+        tx.commit().await?;
+        Ok(Candidate { account, known_device: known.is_some(), ticket })
+    }
+
+    /// The hash with today's parameters, when the stored one has others.
+    async fn rehash(&self, password: &Password, hash: &PasswordHash) -> Result<Option<PasswordHash>, LoginError> {
+        if !self.hasher.needs_rehash(hash) {
+            return Ok(None);
+        }
+        Ok(Some(self.hasher.hash(password).await?))
+    }
+
+    async fn refuse(&self, user: Option<User>, context: &RequestContext) -> Result<AuthorizedTokens, LoginError> {
+        let mut tx = self.store.begin().await?;
+        let who = (None, user.map(|user| user.id));
+        record(&mut *tx, AuditEventName::LoginFailed, who, None, context, self.clock.now()).await?;
+        tx.commit().await?;
+        Err(LoginError::InvalidCredentials)
+    }
+
+    async fn sign_in(
+        &self,
+        user: User,
+        (hash, upgraded): (PasswordHash, Option<PasswordHash>),
+        ticket: &GuessTicket,
+        known_device: Option<SecretString>,
+        context: &RequestContext,
+    ) -> Result<AuthorizedTokens, LoginError> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        // The password may have been changed, and the account closed, while the hash was computed.
+        let user = match tx.users().find_by_login_name(&LoginName::Email(user.email.clone())).await? {
+            Some((fresh, Some(stored))) if fresh.id == user.id && stored == hash => fresh,
+            _ => return Err(LoginError::InvalidCredentials),
+        };
+        self.desk.guard.release(&mut *tx, ticket).await?;
+        if !user.is_active() {
+            record(&mut *tx, AuditEventName::LoginRefused, (None, Some(user.id)), None, context, now).await?;
+            tx.commit().await?;
+            return Err(LoginError::AccountInactive);
+        }
+        if let Some(new) = &upgraded {
+            tx.users().upgrade_password(user.id, &hash, new).await?;
+        }
+        let SignIn { session, mut tokens } = self.issuer.sign_in(&user, vec![Amr::Password], context, now)?;
+        if known_device.is_some() {
+            tokens.device.clone_from(&known_device);
+        } else {
+            let occasion = context.occasion(now);
+            self.desk.postbox.notify(&mut *tx, &user, Notice::NewDevice { occasion }, now).await?;
+        }
+        if let Some(device) = &tokens.device {
+            let device = self.desk.guard.device_hash(device.expose());
+            tx.devices().remember(user.id, device, now, now.plus(limits::DEVICE_LIFE)).await?;
+        }
+        let token_id = tokens.claims.token_id.clone();
+        let login = LoginRecord { token_id, user_id: user.id, at: now, device: context.device.clone() };
+        tx.login_history().append(&login).await?;
+        let who = (Some(user.id), Some(user.id));
+        record(&mut *tx, AuditEventName::LoginSucceeded, who, Some(&session.id), context, now).await?;
+        tx.commit().await?;
+        self.sessions.insert(&session).await?;
+        Ok(tokens)
+    }
+}

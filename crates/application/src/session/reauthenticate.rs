@@ -1,0 +1,106 @@
+use std::sync::Arc;
+
+use keystead_domain::account::Password;
+use keystead_domain::audit::AuditEventName;
+use keystead_domain::token::{AccessClaims, Amr};
+use keystead_domain::{SecretString, Timestamp};
+use thiserror::Error;
+
+use super::login::LoginDesk;
+use crate::context::RequestContext;
+use crate::failure::{Failure, fails_with};
+use crate::ports::{Clock, PasswordHasher, SessionStore, SessionUpdate, Store};
+use crate::service::{AuthorizedTokens, TokenIssuer, record};
+
+/// Why a person did not prove again who they are.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ReauthenticateError {
+    /// Wrong password.
+    #[error("wrong password")]
+    WrongPassword,
+    /// Too many wrong passwords.
+    #[error("too many wrong passwords")]
+    Limited {
+        /// When the next attempt counts.
+        resets_at: Timestamp,
+    },
+    /// The session ended meanwhile.
+    #[error("the session is over")]
+    SessionOver,
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Failure(Failure),
+}
+
+fails_with!(ReauthenticateError);
+
+/// Lets a signed-in person prove again who they are: the session goes on with a new `auth_time`.
+pub struct Reauthenticate {
+    store: Arc<dyn Store>,
+    sessions: Arc<dyn SessionStore>,
+    hasher: Arc<dyn PasswordHasher>,
+    clock: Arc<dyn Clock>,
+    issuer: Arc<TokenIssuer>,
+    desk: LoginDesk,
+}
+
+impl Reauthenticate {
+    /// The use-case with its dependencies.
+    pub fn new(
+        store: Arc<dyn Store>,
+        sessions: Arc<dyn SessionStore>,
+        hasher: Arc<dyn PasswordHasher>,
+        clock: Arc<dyn Clock>,
+        issuer: Arc<TokenIssuer>,
+        desk: LoginDesk,
+    ) -> Self {
+        Self { store, sessions, hasher, clock, issuer, desk }
+    }
+
+    /// Runs it.
+    pub async fn run(
+        &self,
+        claims: &AccessClaims,
+        password: &SecretString,
+        context: &RequestContext,
+    ) -> Result<AuthorizedTokens, ReauthenticateError> {
+        let password = Password::for_verification(password.expose()).ok_or(ReauthenticateError::WrongPassword)?;
+        let ticket = self.desk.guard.account(self.desk.settings.limits.reauth, claims.subject);
+        let hash = {
+            let mut tx = self.store.begin().await?;
+            if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, self.clock.now()).await? {
+                return Err(ReauthenticateError::Limited { resets_at });
+            }
+            let hash = tx.users().password(claims.subject).await?;
+            tx.commit().await?;
+            hash
+        };
+        let right = match &hash {
+            Some(hash) => self.hasher.verify(&password, hash).await?,
+            None => self.hasher.verify_dummy(&password).await.map(|()| false)?,
+        };
+        let now = self.clock.now();
+        let event = if right { AuditEventName::Reauthenticated } else { AuditEventName::ReauthenticationFailed };
+        let mut tx = self.store.begin().await?;
+        let who = (Some(claims.subject), Some(claims.subject));
+        record(&mut *tx, event, who, Some(&claims.session()), context, now).await?;
+        if right {
+            self.desk.guard.release(&mut *tx, &ticket).await?;
+        }
+        tx.commit().await?;
+        if !right {
+            return Err(ReauthenticateError::WrongPassword);
+        }
+        self.renew(claims, now).await
+    }
+
+    async fn renew(&self, claims: &AccessClaims, now: Timestamp) -> Result<AuthorizedTokens, ReauthenticateError> {
+        let id = claims.session();
+        let update = SessionUpdate { auth_time: Some(now), amr: Some(vec![Amr::Password]), ..SessionUpdate::default() };
+        if !self.sessions.update(&id, &update).await? {
+            return Err(ReauthenticateError::SessionOver);
+        }
+        let session = self.sessions.find(&id, now).await?.ok_or(ReauthenticateError::SessionOver)?;
+        Ok(self.issuer.access(&session, now)?)
+    }
+}
