@@ -1,2 +1,84 @@
-//! Keystead.
-fn main() {}
+//! Keystead's own commands: `cargo xtask test | arch | openapi | docs | ci | bench | prove`.
+//!
+//! The crate depends on next to nothing, so that `cargo xtask …` starts quickly on a machine that has built nothing yet.
+
+mod api;
+mod arch;
+mod bench;
+mod generated;
+mod http;
+mod prove;
+mod sample;
+mod service;
+mod setup;
+mod shell;
+mod suite;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// What every command returns: nothing, or a sentence that says what went wrong.
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Keystead's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    /// The workspace to work on; by default the one this command was built from.
+    #[arg(long, global = true, value_name = "DIR")]
+    root: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Does all set-up a fresh Debian machine needs, builds, and runs every test and the architecture check.
+    Test {
+        /// Passed on to the test programs: a filter, or their own options.
+        #[arg(last = true)]
+        filter: Vec<String>,
+    },
+    /// Checks that dependencies point the way docs/architecture.md says.
+    Arch,
+    /// Writes docs/openapi.json from the handlers.
+    Openapi(Generated),
+    /// Writes docs/api-errors.md, docs/limits.md and docs/configuration.md from the code.
+    Docs(Generated),
+    /// Runs what continuous integration runs (.ci/run).
+    Ci,
+    /// Measures the release binary beside a bare actix-web server and the raw Argon2 rate of this machine.
+    Bench(bench::Options),
+    /// Runs the long forms of the published guarantees against the real binary.
+    Prove(prove::Options),
+}
+
+#[derive(Args)]
+struct Generated {
+    /// Changes nothing; fails when a file is not what the code would write.
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let root = cli.root.unwrap_or_else(shell::own_root);
+    let outcome = match cli.command {
+        Command::Test { filter } => suite::run(&root, &filter),
+        Command::Arch => arch::run(&root),
+        Command::Openapi(Generated { check }) => generated::openapi(&root, check),
+        Command::Docs(Generated { check }) => generated::docs(&root, check),
+        Command::Ci => shell::run(std::process::Command::new(root.join(".ci/run")).current_dir(&root)),
+        Command::Bench(options) => bench::run(&root, &options),
+        Command::Prove(options) => prove::run(&root, &options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

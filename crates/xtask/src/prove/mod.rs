@@ -1,0 +1,104 @@
+//! `cargo xtask prove`: the long forms of the published guarantees, against the real binary over HTTP.
+
+mod kills;
+mod overload;
+mod races;
+mod report;
+mod timing;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::{Args, ValueEnum};
+
+use crate::sample::Chance;
+use crate::service::Service;
+use crate::{Outcome, shell};
+use report::Report;
+
+/// What to prove and how thoroughly.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Repeats the random choices of an earlier run.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Only this proof; may be repeated.
+    #[arg(long, value_enum)]
+    only: Vec<Proof>,
+    /// The long forms: 1,000 kills, 100 rounds of races, 2,000 samples a class.
+    #[arg(long)]
+    full: bool,
+}
+
+/// What can be proved.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Proof {
+    /// G13: an acknowledged registration and its mail survive kill -9.
+    Kills,
+    /// G02, G03: single use and refresh under 64 parallel requests.
+    Races,
+    /// G01: answers take as long for accounts that do not exist.
+    Timing,
+    /// G14: ten times the logins the machine can hash.
+    Overload,
+}
+
+/// Runs one proof and adds what it found.
+type Run = fn(&Bed, &mut Report) -> Outcome;
+
+/// Every proof in the order they run.
+const PROOFS: [(Proof, Run); 4] = [
+    (Proof::Races, races::run),
+    (Proof::Timing, timing::run),
+    (Proof::Overload, overload::run),
+    (Proof::Kills, kills::run),
+];
+
+/// What every proof needs.
+struct Bed {
+    keystead: PathBuf,
+    folder: tempfile::TempDir,
+    seed: u64,
+    full: bool,
+}
+
+impl Bed {
+    /// Starts the service on a data folder of this name.
+    fn start(&self, name: &str) -> Outcome<Service> {
+        Service::keystead(&self.keystead, &self.folder.path().join(name), None)
+    }
+
+    /// How often to repeat: the small form or the long one.
+    const fn times(&self, small: usize, full: usize) -> usize {
+        if self.full { full } else { small }
+    }
+
+    /// Random choices that repeat with the seed.
+    const fn chance(&self) -> Chance {
+        Chance::new(self.seed)
+    }
+}
+
+/// Runs the proofs, prints the table and writes it to `target/prove/latest.md`. A promise that does not hold is an error.
+pub(crate) fn run(root: &Path, options: &Options) -> Outcome {
+    let bed = Bed {
+        keystead: shell::release_keystead(root)?,
+        folder: tempfile::tempdir()?,
+        seed: options.seed,
+        full: options.full,
+    };
+    let mut report = Report::default();
+    for (proof, run) in PROOFS {
+        if options.only.is_empty() || options.only.contains(&proof) {
+            run(&bed, &mut report)?;
+        }
+    }
+    let date = shell::read(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"])).unwrap_or_default();
+    let form = if options.full { "full form" } else { "small form" };
+    let text = format!("{}; seed {}; {form}\n\n{report}", date.trim(), options.seed);
+    let folder = shell::target_dir(root)?.join("prove");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("latest.md"), &text)?;
+    println!("{text}\nwritten to {}", folder.join("latest.md").display());
+    if report.holds() { Ok(()) } else { Err("a guarantee does not hold".into()) }
+}

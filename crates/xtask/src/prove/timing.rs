@@ -1,0 +1,77 @@
+//! G01: how well the time of an answer tells whether an account exists.
+
+use super::Bed;
+use super::report::Report;
+use crate::api::{self, Api};
+use crate::sample::Chance;
+use crate::{Outcome, sample};
+
+/// Makes the n-th request of a class.
+type Class<'a> = &'a dyn Fn(usize) -> Vec<u8>;
+
+/// Two kinds of request nobody may be able to tell apart.
+struct Pair<'a> {
+    promise: &'a str,
+    /// What both answer.
+    status: u16,
+    a: Class<'a>,
+    b: Class<'a>,
+}
+
+pub(super) fn run(bed: &Bed, report: &mut Report) -> Outcome {
+    let service = bed.start("timing")?;
+    let mut api = Api::at(service.address());
+    let known = "known@example.com";
+    api.sign_up(known)?;
+    let samples = bed.times(300, 2000);
+    let mut chance = bed.chance();
+    let unknown = |n: usize| format!("unknown{n}@example.com");
+    let pairs = [
+        Pair {
+            promise: "login: unknown account, wrong password",
+            status: 401,
+            a: &|n| api::login_request(&unknown(n), "not-the-password-17"),
+            b: &|_| api::login_request(known, "not-the-password-17"),
+        },
+        Pair {
+            promise: "register: new address, taken address",
+            status: 201,
+            a: &|n| api::register_request(&format!("new{n}@example.com")),
+            b: &|_| api::register_request(known),
+        },
+        Pair {
+            promise: "forgot: unknown account, known account",
+            status: 202,
+            a: &|n| api::forgot_request(&unknown(n)),
+            b: &|_| api::forgot_request(known),
+        },
+    ];
+    for pair in &pairs {
+        compare(&mut api, pair, samples, &mut chance, report)?;
+    }
+    Ok(())
+}
+
+/// Takes samples of both classes in turn, in random order, and adds what they tell.
+fn compare(api: &mut Api, pair: &Pair<'_>, samples: usize, chance: &mut Chance, report: &mut Report) -> Outcome {
+    let (mut a, mut b) = (Vec::new(), Vec::new());
+    for n in 0..samples {
+        let first_a = chance.next().is_multiple_of(2);
+        for of_a in [first_a, !first_a] {
+            let request = if of_a { (pair.a)(n) } else { (pair.b)(n) };
+            let (took, reply) = sample::timed(|| api.send(&request));
+            reply?.expect(pair.status, pair.promise)?;
+            if of_a { &mut a } else { &mut b }.push(took);
+        }
+    }
+    let auc = sample::auc(&a, &b);
+    // With few samples chance alone moves the figure: the bound is never tighter than three standard errors.
+    let bound = (3.0 * sample::auc_error(samples, samples)).max(0.05);
+    let seen = format!(
+        "AUC {auc:.3} (bound 0.5 ± {bound:.3}), medians {:.2} and {:.2} ms, {samples} samples each",
+        sample::median(&a),
+        sample::median(&b)
+    );
+    report.add("G01", pair.promise, seen, (auc - 0.5).abs() <= bound);
+    Ok(())
+}

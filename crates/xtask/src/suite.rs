@@ -1,0 +1,102 @@
+//! `cargo xtask test`: set-up, build, every test, the architecture check, and one line that sums it up.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::{Outcome, arch, setup, shell};
+
+/// Test results, added up over all test programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)
+    }
+}
+
+impl Tally {
+    /// Adds one line of a test program's output, when it is its result.
+    fn add(&mut self, line: &str) {
+        let Some((_, result)) = line.split_once("test result: ") else { return };
+        self.passed += number_before(result, " passed;");
+        self.failed += number_before(result, " failed;");
+    }
+}
+
+/// Runs everything. The last line on standard output is `N passed, N failed`.
+pub(crate) fn run(root: &Path, filter: &[String]) -> Outcome {
+    let (tally, outcome) = match all(root, filter) {
+        Ok(tally) if tally.failed > 0 => (tally, Err("tests failed".into())),
+        Ok(tally) if tally.passed == 0 => (tally, Err("no test ran".into())),
+        Ok(tally) => (tally, Ok(())),
+        Err(error) => (Tally { passed: 0, failed: 1 }, Err(error)),
+    };
+    println!("{tally}");
+    outcome
+}
+
+fn all(root: &Path, filter: &[String]) -> Outcome<Tally> {
+    setup::ensure_build_tools()?;
+    // The tests start the binary itself too; `cargo test` alone does not build it.
+    shell::run(shell::cargo(root).args(["build", "--workspace"]))?;
+    let mut tally = cargo_test(root, filter)?;
+    if let Err(error) = arch::run(root) {
+        println!("{error}");
+        tally.failed += 1;
+    }
+    Ok(tally)
+}
+
+/// Runs `cargo test`, passing its output through while counting.
+fn cargo_test(root: &Path, filter: &[String]) -> Outcome<Tally> {
+    let mut command = shell::cargo(root);
+    command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(filter).stdout(Stdio::piped());
+    let mut child = command.spawn()?;
+    let mut tally = Tally::default();
+    if let Some(stdout) = child.stdout.take() {
+        let mut shown = std::io::stdout().lock();
+        for line in BufReader::new(stdout).split(b'\n') {
+            let line = line?;
+            tally.add(&String::from_utf8_lossy(&line));
+            shown.write_all(&line)?;
+            shown.write_all(b"\n")?;
+        }
+    }
+    let status = child.wait()?;
+    // A test that does not compile, or a test program that died, prints no result of its own.
+    if !status.success() && tally.failed == 0 {
+        tally.failed = 1;
+    }
+    Ok(tally)
+}
+
+fn number_before(text: &str, unit: &str) -> u64 {
+    let Some((before, _)) = text.split_once(unit) else { return 0 };
+    before.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_all_test_programs_add_up() {
+        let mut tally = Tally::default();
+        for line in [
+            "running 3 tests",
+            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+            "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 7 filtered out; finished in 1.20s",
+            "all doctests ran in 0.30s; 4 passed; 9 failed;",
+        ] {
+            tally.add(line);
+        }
+        assert_eq!(tally, Tally { passed: 15, failed: 2 });
+        assert_eq!(tally.to_string(), "15 passed, 2 failed");
+    }
+}
