@@ -1,1 +1,23 @@
-//! Keystead.
+//! The cryptographic adapters behind Keystead's ports. Only this crate names a cryptographic library.
+//!
+//! | module | ports it implements | built on |
+//! |---|---|---|
+//! | [`clock`] | `Clock` | the operating system |
+//! | [`entropy`] | `Entropy` | getrandom |
+//! | [`passwords`] | `PasswordHasher` | argon2, threads of its own |
+//! | [`sealing`] | `Sealer` | XChaCha20-Poly1305, HKDF-SHA-256 |
+//! | [`keyring`] | `KeyRing`, `TokenSigner`, `TokenVerifier`, `KeyedHash` | josekit, ed25519-dalek, HMAC, HKDF |
+
+pub mod clock;
+mod encoding;
+pub mod entropy;
+mod kdf;
+pub mod keyring;
+pub mod passwords;
+pub mod sealing;
+
+pub use clock::{SettableClock, SystemClock};
+pub use entropy::OsEntropy;
+pub use keyring::{JoseKeyRing, KeyRingConfig, SigningAlgorithm};
+pub use passwords::{Argon2Config, Argon2ConfigError, Argon2Hasher};
+pub use sealing::{MasterKeyError, MasterKeySealer};

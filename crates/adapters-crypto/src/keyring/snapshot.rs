@@ -1,0 +1,124 @@
+//! The loaded keys, all at once: built aside, then swapped in.
+
+use keystead_application::ports::{KeyUse, SealError, Sealer, StoredKey, TokenKind};
+use keystead_domain::Timestamp;
+use keystead_domain::token::KeyId;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::SigningAlgorithm;
+use super::jwk::{HMAC, PrivateJwk, PublicJwk};
+use super::mac_key::MacKey;
+use super::token_key::TokenKey;
+use crate::encoding::from_base64url;
+
+/// An immutable set of keys.
+pub(super) struct Snapshot {
+    pub(super) access: Vec<TokenKey>,
+    pub(super) pre_authorized: Vec<TokenKey>,
+    pub(super) mac: Vec<MacKey>,
+    pub(super) jwks: String,
+    /// What it was made of: loading the same again costs nothing.
+    pub(super) stored: Vec<StoredKey>,
+}
+
+#[derive(Serialize)]
+struct JwkSet<'a> {
+    keys: Vec<&'a PublicJwk>,
+}
+
+/// The context a key is sealed in.
+pub(super) fn context(id: &KeyId) -> Vec<u8> {
+    [b"key:", id.as_str().as_bytes()].concat()
+}
+
+impl Snapshot {
+    /// No keys.
+    pub(super) fn empty() -> Self {
+        Self {
+            access: Vec::new(),
+            pre_authorized: Vec::new(),
+            mac: Vec::new(),
+            jwks: jwks(&[]).unwrap_or_default(),
+            stored: Vec::new(),
+        }
+    }
+
+    /// Opens and parses every key. Signing keys of an algorithm that is not the configured one any more are left out:
+    /// the verifier knows one algorithm.
+    pub(super) fn build(
+        stored: &[StoredKey],
+        algorithm: SigningAlgorithm,
+        sealer: &dyn Sealer,
+    ) -> Result<Self, SealError> {
+        let mut snapshot = Self::empty();
+        for key in stored {
+            let opened = open(key, sealer).inspect_err(|_| {
+                tracing::error!(kid = %key.id, key_use = key.key_use.as_str(), "a stored key cannot be opened");
+            })?;
+            match key.key_use {
+                KeyUse::Mac => snapshot.mac.push(mac_key(key, &opened).ok_or(SealError)?),
+                _ if key.algorithm != algorithm.as_str() => tracing::warn!(
+                    kid = %key.id,
+                    algorithm = key.algorithm,
+                    "a signing key of another algorithm than the configured one is not used"
+                ),
+                KeyUse::SignAccess => {
+                    snapshot.access.push(token_key(key, &opened, algorithm, TokenKind::Access)?);
+                }
+                KeyUse::SignPreAuthorized => {
+                    snapshot.pre_authorized.push(token_key(key, &opened, algorithm, TokenKind::PreAuthorized)?);
+                }
+            }
+        }
+        snapshot.jwks = jwks(&snapshot.access).ok_or(SealError)?;
+        snapshot.stored = stored.to_vec();
+        Ok(snapshot)
+    }
+
+    /// The keys of a token kind.
+    pub(super) fn of(&self, kind: TokenKind) -> &[TokenKey] {
+        match kind {
+            TokenKind::Access => &self.access,
+            TokenKind::PreAuthorized => &self.pre_authorized,
+        }
+    }
+}
+
+fn open(key: &StoredKey, sealer: &dyn Sealer) -> Result<PrivateJwk, SealError> {
+    let json = sealer.open(&context(&key.id), &key.sealed)?;
+    let opened: PrivateJwk = serde_json::from_slice(json.expose()).map_err(|_| SealError)?;
+    let is_itself = opened.has_id(&key.id)
+        && opened.alg == key.algorithm
+        && opened.keystead_use == key.key_use.as_str()
+        && (opened.alg == HMAC) == (key.key_use == KeyUse::Mac);
+    is_itself.then_some(opened).ok_or(SealError)
+}
+
+fn token_key(
+    stored: &StoredKey,
+    opened: &PrivateJwk,
+    algorithm: SigningAlgorithm,
+    kind: TokenKind,
+) -> Result<TokenKey, SealError> {
+    TokenKey::try_new(opened, algorithm, kind, stored.active_from, stored.retires_at).map_err(|_| SealError)
+}
+
+fn mac_key(stored: &StoredKey, opened: &PrivateJwk) -> Option<MacKey> {
+    let root = Zeroizing::new(from_base64url(opened.k.as_deref()?)?);
+    let root: &[u8; 32] = root.as_slice().try_into().ok()?;
+    Some(MacKey::new(stored.id.clone(), root, stored.active_from, stored.retires_at))
+}
+
+/// RFC 7517 section 5. Symmetric keys have no public part, so theirs is an empty set.
+fn jwks(keys: &[TokenKey]) -> Option<String> {
+    serde_json::to_string(&JwkSet { keys: keys.iter().filter_map(|key| key.public.as_ref()).collect() }).ok()
+}
+
+/// The key that signs at `now`: of the live ones the newest whose `active_from` has come. When none has, because the
+/// clock stepped back, the one that comes first.
+pub(super) fn active<K>(keys: &[K], now: Timestamp, facts: impl Fn(&K) -> (Timestamp, bool)) -> Option<&K> {
+    let live = || keys.iter().filter(|key| facts(key).1);
+    let begun = live().filter(|key| facts(key).0 <= now).max_by_key(|key| facts(key).0);
+    begun.or_else(|| live().min_by_key(|key| facts(key).0))
+}
