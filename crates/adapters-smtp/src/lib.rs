@@ -1,1 +1,10 @@
-//! Keystead.
+//! Mail: [`SmtpMailer`] hands messages to a mail server, [`DevMailbox`] keeps them for a developer to read, and
+//! [`Templates`] writes them.
+
+mod dev_mailbox;
+mod smtp;
+mod templates;
+
+pub use dev_mailbox::{DevMailbox, StoredMail};
+pub use smtp::{SmtpConfig, SmtpConfigError, SmtpMailer, SmtpSecurity};
+pub use templates::{Templates, TemplatesConfig};

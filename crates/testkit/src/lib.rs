@@ -1,1 +1,2 @@
 //! Keystead.
+pub mod smtp_peer;

@@ -1,0 +1,187 @@
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use keystead_application::ports::RenderError;
+use keystead_domain::account::Locale;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+
+/// The language every message exists in.
+pub(super) const FALLBACK: &str = "en";
+
+/// The files of one message.
+const KINDS: [&str; 3] = ["subject.txt", "txt", "html"];
+
+/// Files that messages share: layouts to extend and pieces to include.
+const SHARED: [&str; 4] = ["base.txt", "base.html", "occasion.txt", "occasion.html"];
+
+/// Every message there is.
+pub(super) const MESSAGES: [&str; 9] = [
+    "verify_email",
+    "account_exists",
+    "reset_password",
+    "activate_account",
+    "password_reset",
+    "password_changed",
+    "refresh_reused",
+    "new_device",
+    "account_deactivated",
+];
+
+macro_rules! embedded {
+    ($locale:literal: $($file:literal)*) => {
+        [$((concat!($locale, "/", $file), include_str!(concat!("../../templates/", $locale, "/", $file)))),*]
+    };
+}
+
+/// The built-in templates.
+static EMBEDDED: [(&str, &str); 31] = embedded!("en":
+    "base.txt" "base.html" "occasion.txt" "occasion.html"
+    "verify_email.subject.txt" "verify_email.txt" "verify_email.html"
+    "account_exists.subject.txt" "account_exists.txt" "account_exists.html"
+    "reset_password.subject.txt" "reset_password.txt" "reset_password.html"
+    "activate_account.subject.txt" "activate_account.txt" "activate_account.html"
+    "password_reset.subject.txt" "password_reset.txt" "password_reset.html"
+    "password_changed.subject.txt" "password_changed.txt" "password_changed.html"
+    "refresh_reused.subject.txt" "refresh_reused.txt" "refresh_reused.html"
+    "new_device.subject.txt" "new_device.txt" "new_device.html"
+    "account_deactivated.subject.txt" "account_deactivated.txt" "account_deactivated.html"
+);
+
+/// The compiled templates of every locale, named `<locale>/<file>`.
+pub(super) struct Library {
+    environment: Environment<'static>,
+    names: BTreeSet<String>,
+    locales: BTreeSet<String>,
+}
+
+impl Library {
+    /// The built-in templates, with the operator's in their place where there are any.
+    pub(super) fn load(override_dir: Option<&Path>) -> Result<Self, RenderError> {
+        let mut sources: BTreeMap<String, Cow<'static, str>> =
+            EMBEDDED.iter().map(|(name, source)| ((*name).to_owned(), Cow::Borrowed(*source))).collect();
+        if let Some(directory) = override_dir {
+            read_overrides(directory, &mut sources)?;
+        }
+        let names: BTreeSet<String> = sources.keys().cloned().collect();
+        let locales = names.iter().filter_map(|name| Some(name.split_once('/')?.0.to_owned())).collect();
+        let library = Self { environment: compile(sources, &names)?, names, locales };
+        library.check_complete()?;
+        Ok(library)
+    }
+
+    pub(super) fn locales(&self) -> impl Iterator<Item = &str> {
+        self.locales.iter().map(String::as_str)
+    }
+
+    /// The first of region, language, English that has the message.
+    pub(super) fn locale_for(&self, wished: &str, template: &str) -> String {
+        let wished = Locale::try_new(wished).map_or_else(|_| FALLBACK.to_owned(), |locale| locale.to_string());
+        let language = wished.split('-').next().unwrap_or(FALLBACK);
+        [wished.as_str(), language]
+            .into_iter()
+            .find(|locale| self.names.contains(&format!("{locale}/{template}.txt")))
+            .unwrap_or(FALLBACK)
+            .to_owned()
+    }
+
+    /// Renders one template. The error names template and line, and no value.
+    pub(super) fn render(&self, name: &str, values: &Value) -> Result<String, RenderError> {
+        let template = self.environment.get_template(name).map_err(|error| describe(name, &error))?;
+        template.render(values).map_err(|error| describe(name, &error))
+    }
+
+    /// A message of a locale has all its files or none: half of it in another language helps nobody.
+    fn check_complete(&self) -> Result<(), RenderError> {
+        for locale in &self.locales {
+            for message in MESSAGES {
+                let file = |kind: &&str| self.names.contains(&format!("{locale}/{message}.{kind}"));
+                let missing: Vec<_> = KINDS.into_iter().filter(|kind| !file(kind)).collect();
+                if (1..KINDS.len()).contains(&missing.len()) {
+                    return Err(RenderError(format!("{locale}/{message}: missing {}", missing.join(", "))));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn compile(
+    sources: BTreeMap<String, Cow<'static, str>>,
+    names: &BTreeSet<String>,
+) -> Result<Environment<'static>, RenderError> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+    environment.set_syntax(syntax.map_err(|error| describe("syntax", &error))?);
+    environment.set_auto_escape_callback(|name| {
+        let is_html = Path::new(name).extension().is_some_and(|extension| extension == "html");
+        if is_html { AutoEscape::Html } else { AutoEscape::None }
+    });
+    let known = names.clone();
+    // `base.html` means the layout of the same locale, or the English one.
+    environment.set_path_join_callback(move |name, parent| {
+        let locale = parent.split_once('/').map_or(FALLBACK, |(locale, _)| locale);
+        let own = format!("{locale}/{name}");
+        Cow::Owned(if known.contains(&own) { own } else { format!("{FALLBACK}/{name}") })
+    });
+    for (name, source) in sources {
+        let result = environment.add_template_owned(name.clone(), source);
+        result.map_err(|error| describe(&name, &error))?;
+    }
+    Ok(environment)
+}
+
+/// Reads `<directory>/<locale>/<file>`. A file nobody would ever use is a mistake to report.
+fn read_overrides(directory: &Path, sources: &mut BTreeMap<String, Cow<'static, str>>) -> Result<(), RenderError> {
+    for (locale, path) in entries(directory)? {
+        if !path.is_dir() {
+            continue;
+        }
+        if !Locale::try_new(&locale).is_ok_and(|parsed| parsed.as_str() == locale) {
+            return Err(RenderError(format!("{locale}: the folder is not named after a locale such as en or pt-BR")));
+        }
+        for (file, path) in entries(&path)? {
+            let name = format!("{locale}/{file}");
+            if !is_known(&file) {
+                return Err(RenderError(format!("{name}: no message uses this file")));
+            }
+            let source = fs::read_to_string(path).map_err(|error| RenderError(format!("{name}: {error}")))?;
+            sources.insert(name, Cow::Owned(source));
+        }
+    }
+    Ok(())
+}
+
+/// Names and paths in a folder, without hidden files.
+fn entries(directory: &Path) -> Result<Vec<(String, std::path::PathBuf)>, RenderError> {
+    let unreadable = |error: std::io::Error| RenderError(format!("{}: {error}", directory.display()));
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') {
+            found.push((name, entry.path()));
+        }
+    }
+    Ok(found)
+}
+
+fn is_known(file: &str) -> bool {
+    SHARED.contains(&file)
+        || file.split_once('.').is_some_and(|(message, kind)| MESSAGES.contains(&message) && KINDS.contains(&kind))
+}
+
+/// The engine's detail is left out when it could quote a value.
+fn describe(name: &str, error: &minijinja::Error) -> RenderError {
+    let name = error.name().unwrap_or(name);
+    let line = error.line().map_or_else(String::new, |line| format!(" line {line}"));
+    let detail = match error.kind() {
+        minijinja::ErrorKind::SyntaxError | minijinja::ErrorKind::TemplateNotFound => error.detail(),
+        _ => None,
+    };
+    let detail = detail.map_or_else(String::new, |detail| format!(": {detail}"));
+    RenderError(format!("{name}{line}: {}{detail}", error.kind()))
+}

@@ -1,0 +1,213 @@
+use std::fs;
+
+use keystead_application::message::Occasion;
+use keystead_domain::account::EmailAddress;
+
+use super::*;
+
+const HOSTILE: &str = "<img src=x onerror=1>{{7*7}}";
+
+fn config() -> TemplatesConfig {
+    TemplatesConfig {
+        product_name: "Example ID".to_owned(),
+        sender_domain: "example.com".to_owned(),
+        override_dir: None,
+    }
+}
+
+fn message(notice: Notice, name: Option<&str>) -> Message {
+    Message {
+        to: EmailAddress::try_new("ada@example.com").unwrap(),
+        locale: None,
+        name: name.map(str::to_owned),
+        notice,
+    }
+}
+
+fn render(templates: &Templates, message: &Message) -> Mail {
+    templates.render(&OutboxId("V1StGXR8_Z5jdHi6B-myT".to_owned()), message).unwrap().unwrap()
+}
+
+fn render_plain(notice: Notice, name: Option<&str>) -> Mail {
+    render(&Templates::new(config()).unwrap(), &message(notice, name))
+}
+
+#[test]
+fn every_message_has_templates_and_every_template_a_message() {
+    let of_samples: Vec<_> = values::samples().iter().map(Notice::template).collect();
+    assert_eq!(of_samples, library::MESSAGES);
+}
+
+#[test]
+fn every_message_renders_with_and_without_a_name() {
+    let templates = Templates::new(config()).unwrap();
+    for notice in values::samples() {
+        for name in [Some("Ada"), None] {
+            let mail = render(&templates, &message(notice.clone(), name));
+            let (text, html) = (mail.text.expose(), mail.html.expose());
+            let greeting = name.map_or("Hello,".to_owned(), |name| format!("Hello {name},"));
+            assert!(text.starts_with(&format!("{greeting}\n\n")), "{text}");
+            assert!(html.contains(&format!("<p>{greeting}</p>")), "{html}");
+            assert!(mail.subject.contains("Example ID") && !mail.subject.contains('\n'), "{}", mail.subject);
+            for part in [text, html] {
+                assert!(!part.contains("{{") && !part.contains("{%"), "{part}");
+                assert!(!part.contains("\n\n\n"), "{part:?}");
+            }
+            assert!(text.lines().all(|line| line == line.trim()), "{text:?}");
+            assert_eq!(mail.message_id, "V1StGXR8_Z5jdHi6B-myT@example.com");
+        }
+    }
+}
+
+#[test]
+fn a_decoy_is_nothing() {
+    let templates = Templates::new(config()).unwrap();
+    assert_eq!(templates.render(&OutboxId("x".to_owned()), &message(Notice::Decoy, None)), Ok(None));
+}
+
+#[test]
+fn the_code_stands_alone_and_not_in_the_subject() {
+    let mail = render_plain(Notice::VerifyEmail { code: "012345".to_owned(), minutes: 1 }, Some("Ada"));
+    assert_eq!(mail.subject, "Confirm your e-mail address for Example ID");
+    assert_eq!(
+        mail.text.expose(),
+        "Hello Ada,\n\
+         \n\
+         Your confirmation code is:\n\
+         \n\
+         012345\n\
+         \n\
+         Enter it where you registered. It is valid for 1 minute.\n\
+         \n\
+         If you did not register, you can ignore this message: without the code nothing happens. Give the code to nobody.\n\
+         \n\
+         Example ID\n\
+         This message was sent automatically. Replies are not read.\n"
+    );
+    assert_eq!(mail.html.expose().matches(">012345<").count(), 1);
+}
+
+#[test]
+fn the_link_stands_alone() {
+    let link = "https://id.example.com/reset#rst_abc-DEF_123";
+    for notice in [
+        Notice::ResetPassword { link: link.to_owned(), minutes: 30 },
+        Notice::ActivateAccount { link: link.to_owned(), hours: 72 },
+    ] {
+        let mail = render_plain(notice, None);
+        assert_eq!(mail.text.expose().lines().filter(|line| *line == link).count(), 1, "{}", mail.text.expose());
+        let escaped = link.replace('/', "&#x2f;");
+        assert!(mail.html.expose().contains(&format!("<a href=\"{escaped}\"")), "{}", mail.html.expose());
+        assert!(!mail.subject.contains("rst_"));
+    }
+}
+
+#[test]
+fn security_notices_say_when_where_and_what_to_do() {
+    let occasion = Occasion {
+        ip: Some("192.0.2.7".to_owned()),
+        user_agent: Some("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/139.0.0.0".to_owned()),
+        at: 1_700_000_000,
+    };
+    let mail = render_plain(Notice::PasswordChanged { occasion }, None);
+    assert_eq!(
+        mail.text.expose(),
+        "Hello,\n\
+         \n\
+         The password of your account was changed. All your other devices were logged out.\n\
+         \n\
+         When: 14 November 2023, 22:13 UTC\n\
+         Device: Chrome on Windows\n\
+         IP address: 192.0.2.7\n\
+         \n\
+         If it was you, there is nothing to do.\n\
+         \n\
+         If it was not you, reset your password now with \"Forgot password\"; that logs everybody else out.\n\
+         \n\
+         Example ID\n\
+         This message was sent automatically. Replies are not read.\n"
+    );
+}
+
+#[test]
+fn hostile_values_stay_text() {
+    let occasion = Occasion {
+        ip: Some("<b>1.2.3.4</b>".to_owned()),
+        user_agent: Some("<script>https://evil.example</script> Firefox/1".to_owned()),
+        at: i64::MAX,
+    };
+    let mail = render_plain(Notice::NewDevice { occasion }, Some(HOSTILE));
+    let (text, html) = (mail.text.expose(), mail.html.expose());
+    assert!(html.contains("Hello &lt;img src=x onerror=1&gt;{{7*7}},"), "{html}");
+    for part in [text, html] {
+        assert!(!part.contains("49") && !part.contains("evil") && !part.contains("1.2.3.4"), "{part}");
+    }
+    assert!(!html.contains("<img") && !html.contains("<script"), "{html}");
+    assert!(text.starts_with("Hello <img src=x onerror=1>{{7*7}},\n"), "{text}");
+
+    let code = "000000\r\n\r\nsecond\u{202e}".to_owned();
+    let mail = render_plain(Notice::VerifyEmail { code, minutes: 5 }, Some("A\r\nB\u{200b}\u{7}C"));
+    assert!(mail.text.expose().starts_with("Hello A B C,\n"), "{:?}", mail.text.expose());
+    assert!(mail.text.expose().contains("\n000000 second\n"), "{:?}", mail.text.expose());
+}
+
+#[test]
+fn an_operator_replaces_texts_and_adds_languages() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, source) in [
+        ("en/verify_email.subject.txt", "Code from\n{{ product }}"),
+        ("pt/verify_email.subject.txt", "Confirme"),
+        ("pt/verify_email.txt", "{% extends \"base.txt\" %}{% block content %}{{ code }}{% endblock %}"),
+        ("pt/verify_email.html", "<p>{{ name }} {{ code }}</p>"),
+    ] {
+        let path = directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, source).unwrap();
+    }
+    let templates =
+        Templates::new(TemplatesConfig { override_dir: Some(directory.path().to_owned()), ..config() }).unwrap();
+    let subject = |locale: Option<&str>, notice: Notice| {
+        let message = Message { locale: locale.map(str::to_owned), ..message(notice, Some("<Ada>")) };
+        render(&templates, &message)
+    };
+    let code = || Notice::VerifyEmail { code: "012345".to_owned(), minutes: 5 };
+    for (locale, expected) in [
+        (None, "Code from Example ID"),
+        (Some("de"), "Code from Example ID"),
+        (Some("../../etc"), "Code from Example ID"),
+        (Some("pt"), "Confirme"),
+        (Some("pt-BR"), "Confirme"),
+    ] {
+        assert_eq!(subject(locale, code()).subject, expected, "{locale:?}");
+    }
+    let mail = subject(Some("pt-BR"), code());
+    assert_eq!(mail.html.expose(), "<p>&lt;Ada&gt; 012345</p>");
+    assert!(mail.text.expose().starts_with("Hello <Ada>,\n\n012345\n"), "{:?}", mail.text.expose());
+    // A message the language does not have comes in English.
+    let other = subject(Some("pt"), Notice::PasswordChanged { occasion: Occasion::default() });
+    assert_eq!(other.subject, "Your password for Example ID was changed");
+}
+
+#[test]
+fn broken_templates_are_found_at_start() {
+    for (name, source, expected) in [
+        ("en/verify_email.txt", "{{ code", "en/verify_email.txt line 1: syntax error"),
+        ("en/verify_email.txt", "\n{{ kode }}", "en/verify_email.txt line 2: undefined value"),
+        ("en/verify_email.subject.txt", " \n", "en/verify_email.subject.txt: the subject is empty"),
+        ("en/verify_mail.txt", "x", "en/verify_mail.txt: no message uses this file"),
+        ("english/verify_email.txt", "x", "english: the folder is not named after a locale"),
+        ("de/verify_email.txt", "x", "de/verify_email: missing subject.txt, html"),
+        ("en/new_device.html", "{% include 'nowhere.html' %}", "en/new_device.html line 1: template not found"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, source).unwrap();
+        let result = Templates::new(TemplatesConfig { override_dir: Some(directory.path().to_owned()), ..config() });
+        let error = result.err().map(|error| error.0).unwrap_or_default();
+        assert!(error.starts_with(expected), "{name}: {error}");
+    }
+    let nowhere = TemplatesConfig { override_dir: Some("/nonexistent/templates".into()), ..config() };
+    assert!(Templates::new(nowhere).is_err());
+    assert!(Templates::new(TemplatesConfig { sender_domain: "a>\r\nb".to_owned(), ..config() }).is_err());
+}

@@ -1,0 +1,78 @@
+use std::net::IpAddr;
+
+use keystead_application::message::{Notice, Occasion};
+use minijinja::Value;
+
+use super::device;
+
+/// What a template may use. Everything a stranger chose is in `name` and, reduced to known words, in `occasion`.
+///
+/// * `product`: what the service is called; `name`: what to call the reader, empty when unknown
+/// * `code`: of `verify_email`; `link`: of `reset_password` and `activate_account`
+/// * `minutes`, `hours`: how long code or link live
+/// * `occasion.when` (`14 November 2023, 22:13 UTC`), `occasion.ip` and `occasion.device` (`Firefox on Linux`), which
+///   are empty when unknown: in the messages that report something
+pub(super) fn values(notice: &Notice, name: Option<&str>, product: &str) -> Value {
+    let mut pairs: Vec<(&str, Value)> =
+        vec![("product", product.into()), ("name", name.map(one_line).unwrap_or_default().into())];
+    match notice {
+        Notice::VerifyEmail { code, minutes } => {
+            pairs.extend([("code", one_line(code).into()), ("minutes", (*minutes).into())]);
+        }
+        Notice::ResetPassword { link, minutes } => {
+            pairs.extend([("link", one_line(link).into()), ("minutes", (*minutes).into())]);
+        }
+        Notice::ActivateAccount { link, hours } => {
+            pairs.extend([("link", one_line(link).into()), ("hours", (*hours).into())]);
+        }
+        Notice::AccountExists { occasion }
+        | Notice::PasswordReset { occasion }
+        | Notice::PasswordChanged { occasion }
+        | Notice::RefreshReused { occasion }
+        | Notice::NewDevice { occasion }
+        | Notice::AccountDeactivated { occasion } => pairs.push(("occasion", occasion_values(occasion))),
+        Notice::Decoy => {}
+    }
+    Value::from_pairs(pairs)
+}
+
+fn occasion_values(occasion: &Occasion) -> Value {
+    let when = jiff::Timestamp::from_second(occasion.at)
+        .map(|at| at.strftime("%-d %B %Y, %H:%M UTC").to_string())
+        .unwrap_or_default();
+    let ip = occasion.ip.as_deref().and_then(|ip| ip.trim().parse::<IpAddr>().ok());
+    let device = occasion.user_agent.as_deref().map(device::describe).unwrap_or_default();
+    Value::from_pairs([("when", when), ("ip", ip.map(|ip| ip.to_string()).unwrap_or_default()), ("device", device)])
+}
+
+/// One line without control characters and without characters that change how text reads.
+pub(super) fn one_line(text: &str) -> String {
+    let visible = text.chars().filter(|c| !is_invisible(*c)).map(|c| if c.is_control() { ' ' } else { c });
+    visible.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Zero-width, text-direction and separator characters.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{00ad}' | '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// One of every message, to try the templates with.
+pub(super) fn samples() -> Vec<Notice> {
+    let occasion = || Occasion {
+        ip: Some("192.0.2.7".to_owned()),
+        user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned()),
+        at: 1_700_000_000,
+    };
+    let link = || "https://sample.example/form#token".to_owned();
+    vec![
+        Notice::VerifyEmail { code: "000000".to_owned(), minutes: 5 },
+        Notice::AccountExists { occasion: occasion() },
+        Notice::ResetPassword { link: link(), minutes: 30 },
+        Notice::ActivateAccount { link: link(), hours: 72 },
+        Notice::PasswordReset { occasion: occasion() },
+        Notice::PasswordChanged { occasion: Occasion::default() },
+        Notice::RefreshReused { occasion: occasion() },
+        Notice::NewDevice { occasion: occasion() },
+        Notice::AccountDeactivated { occasion: occasion() },
+    ]
+}
