@@ -61,8 +61,11 @@ pub(crate) fn debug_keystead(root: &Path) -> Outcome<PathBuf> {
     Ok(target_dir(root)?.join("debug/keystead"))
 }
 
-/// Builds the `keystead` an operator would run and returns its path.
-pub(crate) fn release_keystead(root: &Path) -> Outcome<PathBuf> {
+/// The path of the `keystead` an operator would run: the one given, or one built now.
+pub(crate) fn release_keystead(root: &Path, given: Option<&Path>) -> Outcome<PathBuf> {
+    if let Some(given) = given {
+        return Ok(std::path::absolute(given)?);
+    }
     run(cargo(root).args(["build", "--release", "--package", "keystead-api-actix", "--bin", "keystead"]))?;
     Ok(target_dir(root)?.join("release/keystead"))
 }

@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// Only this case; may be repeated.
     #[arg(long, value_enum)]
     only: Vec<Case>,
+    /// A finished `keystead` to use instead of building one.
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
 }
 
 /// What can be measured.
@@ -97,7 +100,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Outcome {
     let bench = Bench {
         seconds: options.seconds,
         server_core: options.pinned.then_some(0),
-        keystead: shell::release_keystead(root)?,
+        keystead: shell::release_keystead(root, options.binary.as_deref())?,
         bare: build_bare(root, &target)?,
         load: tools::find_or_install(root, &target)?,
         folder: tempfile::tempdir()?,

@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// The long forms: 1,000 kills, 100 rounds of races, 2,000 samples a class.
     #[arg(long)]
     full: bool,
+    /// A finished `keystead` to use instead of building one.
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
 }
 
 /// What can be proved.
@@ -82,7 +85,7 @@ impl Bed {
 /// Runs the proofs, prints the table and writes it to `target/prove/latest.md`. A promise that does not hold is an error.
 pub(crate) fn run(root: &Path, options: &Options) -> Outcome {
     let bed = Bed {
-        keystead: shell::release_keystead(root)?,
+        keystead: shell::release_keystead(root, options.binary.as_deref())?,
         folder: tempfile::tempdir()?,
         seed: options.seed,
         full: options.full,
