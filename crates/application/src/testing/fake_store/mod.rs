@@ -1,0 +1,192 @@
+//! A whole store in memory, transactions and all.
+
+mod accounts;
+mod logs;
+mod outbox;
+mod small;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::OwnedMutexGuard;
+
+pub use accounts::{LinkTokens, Registrations, UserRow, Users};
+pub use logs::{Audit, Logins, Revocations};
+pub use outbox::{Messages, OutboxRow};
+pub use small::{Budgets, Devices, Keys};
+
+use super::lock;
+use crate::ports::{
+    AuditLog, DeviceRepository, GuessBudgets, KeyRepository, LinkTokenRepository, LoginHistory, Outbox,
+    RegistrationRepository, RevocationLog, Store, StoreError, Tx, UserRepository,
+};
+
+/// Everything a [`FakeStore`] holds, for tests to look at.
+#[derive(Clone, Debug, Default)]
+pub struct StoreState {
+    /// Accounts.
+    pub users: Users,
+    /// Claims to addresses.
+    pub registrations: Registrations,
+    /// Mailed single-use tokens.
+    pub link_tokens: LinkTokens,
+    /// Messages to send, and dead letters.
+    pub outbox: Messages,
+    /// Security events.
+    pub audit: Audit,
+    /// The revocation log.
+    pub revocations: Revocations,
+    /// Guess counters.
+    pub guess_budgets: Budgets,
+    /// Known devices.
+    pub devices: Devices,
+    /// Logins.
+    pub login_history: Logins,
+    /// Keys.
+    pub keys: Keys,
+}
+
+/// A store in memory. One writer at a time: `begin` waits for the one before it, works on a copy of everything, and
+/// `commit` puts the copy in place. Readers see the last commit.
+#[derive(Debug)]
+pub struct FakeStore {
+    committed: Arc<Mutex<StoreState>>,
+    writer: Arc<tokio::sync::Mutex<()>>,
+    acquire_timeout: Duration,
+    refusal: Arc<Mutex<Option<StoreError>>>,
+}
+
+impl FakeStore {
+    /// An empty store whose `begin` waits at most 5 seconds.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Waits at most this long for the writer before.
+    pub fn with_acquire_timeout(self, acquire_timeout: Duration) -> Self {
+        Self { acquire_timeout, ..self }
+    }
+
+    /// A copy of what is committed.
+    pub fn state(&self) -> StoreState {
+        lock(&self.committed).clone()
+    }
+
+    /// Changes what is committed, past every port. For preparing tests.
+    pub fn prepare(&self, change: impl FnOnce(&mut StoreState)) {
+        change(&mut lock(&self.committed));
+    }
+
+    /// From now on opening and committing fail like this; `None` ends it.
+    pub fn set_refusal(&self, refusal: Option<StoreError>) {
+        *lock(&self.refusal) = refusal;
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        lock(&self.refusal).clone().map_or(Ok(()), Err)
+    }
+
+    fn open(&self, writer: Option<OwnedMutexGuard<()>>) -> Box<dyn Tx> {
+        Box::new(FakeTx {
+            state: self.state(),
+            committed: Arc::clone(&self.committed),
+            refusal: Arc::clone(&self.refusal),
+            writer,
+        })
+    }
+}
+
+impl Default for FakeStore {
+    fn default() -> Self {
+        Self {
+            committed: Arc::default(),
+            writer: Arc::default(),
+            acquire_timeout: Duration::from_secs(5),
+            refusal: Arc::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for FakeStore {
+    async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
+        self.check()?;
+        let turn = Arc::clone(&self.writer).lock_owned();
+        let writer = tokio::time::timeout(self.acquire_timeout, turn)
+            .await
+            .map_err(|_| StoreError::Unavailable("another transaction is open".to_owned()))?;
+        Ok(self.open(Some(writer)))
+    }
+
+    async fn read(&self) -> Result<Box<dyn Tx>, StoreError> {
+        self.check()?;
+        Ok(self.open(None))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.check()
+    }
+}
+
+/// A transaction: a copy of the state, and the writer's turn unless it only reads.
+struct FakeTx {
+    state: StoreState,
+    committed: Arc<Mutex<StoreState>>,
+    refusal: Arc<Mutex<Option<StoreError>>>,
+    writer: Option<OwnedMutexGuard<()>>,
+}
+
+#[async_trait]
+impl Tx for FakeTx {
+    fn users(&mut self) -> &mut dyn UserRepository {
+        &mut self.state.users
+    }
+
+    fn registrations(&mut self) -> &mut dyn RegistrationRepository {
+        &mut self.state.registrations
+    }
+
+    fn link_tokens(&mut self) -> &mut dyn LinkTokenRepository {
+        &mut self.state.link_tokens
+    }
+
+    fn outbox(&mut self) -> &mut dyn Outbox {
+        &mut self.state.outbox
+    }
+
+    fn audit(&mut self) -> &mut dyn AuditLog {
+        &mut self.state.audit
+    }
+
+    fn revocations(&mut self) -> &mut dyn RevocationLog {
+        &mut self.state.revocations
+    }
+
+    fn guess_budgets(&mut self) -> &mut dyn GuessBudgets {
+        &mut self.state.guess_budgets
+    }
+
+    fn devices(&mut self) -> &mut dyn DeviceRepository {
+        &mut self.state.devices
+    }
+
+    fn login_history(&mut self) -> &mut dyn LoginHistory {
+        &mut self.state.login_history
+    }
+
+    fn keys(&mut self) -> &mut dyn KeyRepository {
+        &mut self.state.keys
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        if let Some(error) = lock(&self.refusal).clone() {
+            return Err(error);
+        }
+        // What a reading transaction wrote into its copy is thrown away with it.
+        if self.writer.is_some() {
+            *lock(&self.committed) = self.state;
+        }
+        Ok(())
+    }
+}

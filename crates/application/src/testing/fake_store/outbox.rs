@@ -1,0 +1,98 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keystead_domain::Timestamp;
+
+use crate::ports::{ClaimedMessage, NewMessage, Outbox, OutboxId, StoreError};
+
+/// A message and what became of it so far.
+#[derive(Clone, Debug)]
+pub struct OutboxRow {
+    /// As written; a dead letter's contents are empty.
+    pub message: NewMessage,
+    /// How often it was claimed.
+    pub attempts: u32,
+    /// Not to be claimed before: the end of a lease, or of a wait after a failure.
+    pub next_at: Timestamp,
+    /// Why it was last not accepted.
+    pub error: Option<String>,
+    /// Never to be sent.
+    pub dead: bool,
+}
+
+/// Messages to send, and dead letters.
+#[derive(Clone, Debug, Default)]
+pub struct Messages(pub Vec<OutboxRow>);
+
+impl Messages {
+    fn row(&mut self, id: &OutboxId) -> Option<&mut OutboxRow> {
+        self.0.iter_mut().find(|row| row.message.id == *id && !row.dead)
+    }
+}
+
+fn bury(row: &mut OutboxRow, error: &str) {
+    row.dead = true;
+    row.message.sealed.clear();
+    row.error = Some(error.to_owned());
+}
+
+#[async_trait]
+impl Outbox for Messages {
+    async fn enqueue(&mut self, message: &NewMessage) -> Result<(), StoreError> {
+        let next_at = message.created_at;
+        self.0.push(OutboxRow { message: message.clone(), attempts: 0, next_at, error: None, dead: false });
+        Ok(())
+    }
+
+    async fn claim(&mut self, limit: u32, now: Timestamp, lease: Duration) -> Result<Vec<ClaimedMessage>, StoreError> {
+        let mut due: Vec<&mut OutboxRow> =
+            self.0.iter_mut().filter(|row| !row.dead && row.next_at <= now && now < row.message.expires_at).collect();
+        due.sort_by(|a, b| (a.message.created_at, &a.message.id).cmp(&(b.message.created_at, &b.message.id)));
+        let claim = |row: &mut OutboxRow| {
+            row.attempts += 1;
+            row.next_at = now.plus(lease);
+            ClaimedMessage {
+                id: row.message.id.clone(),
+                sealed: row.message.sealed.clone(),
+                attempts: row.attempts,
+                created_at: row.message.created_at,
+                expires_at: row.message.expires_at,
+            }
+        };
+        Ok(due.into_iter().take(limit as usize).map(claim).collect())
+    }
+
+    async fn mark_sent(&mut self, id: &OutboxId) -> Result<(), StoreError> {
+        self.0.retain(|row| row.message.id != *id);
+        Ok(())
+    }
+
+    async fn mark_failed(&mut self, id: &OutboxId, next: Timestamp, error: &str) -> Result<(), StoreError> {
+        if let Some(row) = self.row(id) {
+            row.next_at = next;
+            row.error = Some(error.to_owned());
+        }
+        Ok(())
+    }
+
+    async fn mark_dead(&mut self, id: &OutboxId, _now: Timestamp, error: &str) -> Result<(), StoreError> {
+        if let Some(row) = self.row(id) {
+            bury(row, error);
+        }
+        Ok(())
+    }
+
+    async fn expire(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut expired = 0;
+        for row in self.0.iter_mut().filter(|row| !row.dead && row.message.expires_at <= now) {
+            bury(row, "expired");
+            expired += 1;
+        }
+        Ok(expired)
+    }
+
+    async fn counts(&mut self) -> Result<(u64, u64), StoreError> {
+        let dead = self.0.iter().filter(|row| row.dead).count();
+        Ok(((self.0.len() - dead) as u64, dead as u64))
+    }
+}

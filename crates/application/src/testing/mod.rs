@@ -1,0 +1,46 @@
+//! For tests of business rules: mocks, fakes and ready-made values.
+//!
+//! - [`MockTx`] and [`MockStore`]: one mock per repository, and the answer to "was it committed?"
+//! - `Fake…`: small in-memory implementations that pass the same contract suites as the real adapters.
+//! - `a_user()`, `a_session()`, …: values to change by struct update.
+#![expect(clippy::panic, reason = "a test that misuses a helper must fail, and say why")]
+
+mod builders;
+mod fake_ceremonies;
+mod fake_crypto;
+mod fake_hasher;
+mod fake_mailbox;
+mod fake_rate_limiter;
+mod fake_revocation_feed;
+mod fake_sessions;
+mod fake_store;
+mod fake_tokens;
+mod fake_world;
+mod mock_store;
+
+pub use builders::{
+    START, a_device, a_key, a_link_token, a_login, a_mail, a_message, a_presentation, a_refresh_policy, a_registration,
+    a_revocation, a_session, a_user, access_claims, after, an_audit_event, email, fake_hash, key_id,
+    pre_authorized_claims, session_id, session_number, token_id, user_id, user_number, username,
+};
+pub use fake_ceremonies::FakeCeremonies;
+pub use fake_crypto::{FakeKeyedHash, FakeSealer};
+pub use fake_hasher::FakeHasher;
+pub use fake_mailbox::FakeMailbox;
+pub use fake_rate_limiter::FakeRateLimiter;
+pub use fake_revocation_feed::FakeRevocationFeed;
+pub use fake_sessions::FakeSessions;
+pub use fake_store::{
+    Audit, Budgets, Devices, FakeStore, Keys, LinkTokens, Logins, Messages, OutboxRow, Registrations, Revocations,
+    StoreState, UserRow, Users,
+};
+pub use fake_tokens::FakeTokens;
+pub use fake_world::{CountingEntropy, FixedClock};
+pub use mock_store::{MockStore, MockTx, Outcome};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks; a panic of another test thread does not matter here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

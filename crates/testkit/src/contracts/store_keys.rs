@@ -1,0 +1,66 @@
+//! `KeyRepository`.
+
+use std::sync::Arc;
+
+use keystead_application::ports::{KeyUse, Store, StoredKey};
+use keystead_application::testing::{START, a_key, after};
+use keystead_domain::Timestamp;
+
+use super::{MICRO, begin, commit, read};
+
+async fn insert(store: &Arc<dyn Store>, keys: &[StoredKey], older_retire_at: Timestamp) {
+    let mut tx = begin(store).await;
+    for key in keys {
+        tx.keys().insert(key, older_retire_at).await.unwrap();
+    }
+    commit(tx).await;
+}
+
+async fn list(store: &Arc<dyn Store>, now: Timestamp) -> Vec<StoredKey> {
+    read(store).await.keys().list(now).await.unwrap()
+}
+
+/// All fields come back as written, to the microsecond, for every use.
+pub async fn every_field_survives(store: Arc<dyn Store>) {
+    let keys = [
+        a_key("sign_-1"),
+        StoredKey {
+            key_use: KeyUse::SignPreAuthorized,
+            algorithm: "HS384".into(),
+            created_at: START.plus(MICRO),
+            retires_at: Some(after(500).plus(MICRO)),
+            ..a_key("pre")
+        },
+        StoredKey { key_use: KeyUse::Mac, algorithm: "HMAC".into(), created_at: after(1), ..a_key("mac") },
+    ];
+    insert(&store, &keys, after(100)).await;
+    assert_eq!(list(&store, after(2)).await, keys);
+}
+
+/// The oldest key comes first.
+pub async fn keys_come_oldest_first(store: Arc<dyn Store>) {
+    let at = |id, key_use, seconds| StoredKey { key_use, created_at: after(seconds), ..a_key(id) };
+    let (first, second, third) =
+        (at("c", KeyUse::Mac, 1), at("a", KeyUse::SignAccess, 2), at("b", KeyUse::SignPreAuthorized, 3));
+    insert(&store, &[third.clone(), first.clone(), second.clone()], after(100)).await;
+    assert_eq!(list(&store, after(4)).await, [first, second, third]);
+}
+
+/// A new key gives the endless ones of its use an end; ends once set, and other uses, stay.
+pub async fn a_new_key_retires_older_ones_of_its_use(store: Arc<dyn Store>) {
+    let mac = StoredKey { key_use: KeyUse::Mac, ..a_key("mac") };
+    let at = |id, seconds| StoredKey { created_at: after(seconds), ..a_key(id) };
+    insert(&store, &[mac.clone(), at("one", 1)], after(9999)).await;
+    insert(&store, &[at("two", 2)], after(100)).await;
+    insert(&store, &[at("three", 3)], after(200)).await;
+    let ended = |id, seconds, end| StoredKey { retires_at: Some(after(end)), ..at(id, seconds) };
+    assert_eq!(list(&store, after(4)).await, [mac, ended("one", 1, 100), ended("two", 2, 200), at("three", 3)]);
+}
+
+/// A key is listed until it retires, and not from then on.
+pub async fn a_key_is_gone_at_the_microsecond_it_retires(store: Arc<dyn Store>) {
+    let key = StoredKey { retires_at: Some(after(50)), ..a_key("k") };
+    insert(&store, std::slice::from_ref(&key), after(100)).await;
+    assert_eq!(list(&store, after(50).minus(MICRO)).await, [key]);
+    assert_eq!(list(&store, after(50)).await, []);
+}

@@ -1,0 +1,222 @@
+//! `LinkTokenRepository`.
+
+use std::sync::Arc;
+
+use keystead_application::ports::Store;
+use keystead_application::testing::{a_link_token, a_user, after, token_id, user_id, user_number};
+use keystead_domain::Timestamp;
+use keystead_domain::account::{Epoch, LinkPurpose, LinkToken, LinkTokenHash};
+use keystead_domain::token::TokenId;
+
+use super::{MICRO, RACERS, begin, commit, read, sole_winner};
+use crate::race::race;
+
+const RESET: LinkPurpose = LinkPurpose::Reset;
+
+/// Ada's reset token with a hash of its own.
+fn token(number: u8) -> LinkToken {
+    LinkToken { hash: LinkTokenHash([number; 32]), ..a_link_token() }
+}
+
+/// Issues tokens; their owners are added first, for stores that check references.
+async fn issue(store: &Arc<dyn Store>, tokens: &[LinkToken]) {
+    let mut tx = begin(store).await;
+    for owner in [a_user(), user_number(2)] {
+        if tx.users().get(owner.id).await.unwrap().is_none() {
+            tx.users().insert(&owner, None).await.unwrap();
+        }
+    }
+    for token in tokens {
+        tx.link_tokens().issue(token).await.unwrap();
+    }
+    commit(tx).await;
+}
+
+async fn start(store: Arc<dyn Store>, hash: LinkTokenHash, as_token: TokenId, now: Timestamp) -> Option<LinkToken> {
+    let mut tx = begin(&store).await;
+    let token = tx.link_tokens().begin(hash, RESET, &as_token, after(900), now).await.unwrap();
+    commit(tx).await;
+    token
+}
+
+async fn consume(store: Arc<dyn Store>, hash: LinkTokenHash, now: Timestamp) -> Option<LinkToken> {
+    let mut tx = begin(&store).await;
+    let token = tx.link_tokens().consume(hash, RESET, now).await.unwrap();
+    commit(tx).await;
+    token
+}
+
+async fn consume_begun(store: Arc<dyn Store>, as_token: TokenId, now: Timestamp) -> Option<LinkToken> {
+    let mut tx = begin(&store).await;
+    let token = tx.link_tokens().consume_begun(&as_token, now).await.unwrap();
+    commit(tx).await;
+    token
+}
+
+async fn find(store: &Arc<dyn Store>, hash: LinkTokenHash) -> Option<LinkToken> {
+    read(store).await.link_tokens().find(hash, RESET, after(1)).await.unwrap()
+}
+
+/// All fields come back as written, to the microsecond; a decoy belongs to nobody.
+pub async fn every_field_survives(store: Arc<dyn Store>) {
+    let decoy = LinkToken { user_id: None, epoch: Epoch::new(0), ..token(2) };
+    let activation = LinkToken { purpose: LinkPurpose::Activate, epoch: Epoch::new(12), ..token(3) };
+    issue(&store, &[token(1), decoy.clone(), activation.clone()]).await;
+    assert_eq!(find(&store, token(1).hash).await, Some(token(1)));
+    assert_eq!(find(&store, decoy.hash).await, Some(decoy.clone()));
+    let mut tx = read(&store).await;
+    let found = tx.link_tokens().find(activation.hash, LinkPurpose::Activate, after(1)).await.unwrap();
+    assert_eq!(found, Some(activation));
+    drop(tx);
+    assert_eq!(consume(store, decoy.hash, after(1)).await, Some(decoy));
+}
+
+/// Issuing ends older tokens of the same user and purpose, begun or not, and no others.
+pub async fn a_newer_token_replaces_older_ones_of_its_purpose(store: Arc<dyn Store>) {
+    let activation = LinkToken { purpose: LinkPurpose::Activate, ..token(10) };
+    let foreign = LinkToken { user_id: Some(user_id(2)), ..token(11) };
+    issue(&store, &[token(1), activation.clone(), foreign.clone()]).await;
+    assert!(start(Arc::clone(&store), token(1).hash, token_id("half.a"), after(1)).await.is_some());
+    issue(&store, &[token(2)]).await;
+    assert_eq!(consume_begun(Arc::clone(&store), token_id("half.a"), after(1)).await, None);
+    issue(&store, &[token(3)]).await;
+    assert_eq!(find(&store, token(2).hash).await, None);
+    assert_eq!(find(&store, token(3).hash).await, Some(token(3)));
+    assert_eq!(find(&store, foreign.hash).await, Some(foreign));
+    let mut tx = read(&store).await;
+    let found = tx.link_tokens().find(activation.hash, LinkPurpose::Activate, after(1)).await.unwrap();
+    assert_eq!(found, Some(activation));
+}
+
+/// Looking at a token as often as one likes leaves it usable.
+pub async fn find_changes_nothing(store: Arc<dyn Store>) {
+    issue(&store, &[token(1)]).await;
+    for _ in 0..3 {
+        let mut tx = begin(&store).await;
+        assert_eq!(tx.link_tokens().find(token(1).hash, RESET, after(1)).await.unwrap(), Some(token(1)));
+        commit(tx).await;
+    }
+    assert_eq!(consume(Arc::clone(&store), token(1).hash, after(1)).await, Some(token(1)));
+    assert_eq!(find(&store, token(1).hash).await, None);
+}
+
+/// Of many who begin one token one succeeds.
+pub async fn a_token_begins_once(store: Arc<dyn Store>) {
+    issue(&store, &[token(1)]).await;
+    let results = race(RACERS, |number| {
+        let as_token = token_id(&format!("half.{number}"));
+        start(Arc::clone(&store), token(1).hash, as_token, after(1))
+    })
+    .await;
+    let winner = sole_winner(results);
+    let bound = winner.begun_as.clone().expect("the winner is bound");
+    let mut tx = read(&store).await;
+    assert_eq!(tx.link_tokens().find_begun(&bound, after(1)).await.unwrap(), Some(winner));
+    for number in 0..RACERS {
+        let as_token = token_id(&format!("half.{number}"));
+        let found = tx.link_tokens().find_begun(&as_token, after(1)).await.unwrap();
+        assert_eq!(found.is_some(), as_token == bound);
+    }
+}
+
+/// Beginning binds the token to one pre-authorized token and gives it that token's end.
+pub async fn a_begun_token_is_bound_to_its_pre_authorized_token(store: Arc<dyn Store>) {
+    issue(&store, &[token(1)]).await;
+    let bound = token_id("half.a");
+    let begun = start(Arc::clone(&store), token(1).hash, bound.clone(), after(1)).await;
+    let expected = LinkToken { begun_as: Some(bound.clone()), expires_at: after(900), ..token(1) };
+    assert_eq!(begun, Some(expected.clone()));
+    assert_eq!(find(&store, token(1).hash).await, None, "a begun token is not unused");
+    let mut tx = read(&store).await;
+    let alive = after(900).minus(MICRO);
+    assert_eq!(tx.link_tokens().find_begun(&bound, alive).await.unwrap(), Some(expected));
+    assert_eq!(tx.link_tokens().find_begun(&bound, after(900)).await.unwrap(), None);
+    assert_eq!(tx.link_tokens().find_begun(&token_id("half.b"), after(1)).await.unwrap(), None);
+}
+
+/// A begun token is given to exactly one of many callers.
+pub async fn a_begun_token_is_consumed_once(store: Arc<dyn Store>) {
+    issue(&store, &[token(1)]).await;
+    let begun = start(Arc::clone(&store), token(1).hash, token_id("half.a"), after(1)).await;
+    let results = race(RACERS, |_| consume_begun(Arc::clone(&store), token_id("half.a"), after(2))).await;
+    assert_eq!(Some(sole_winner(results)), begun);
+}
+
+/// An unused token is given to exactly one of many callers.
+pub async fn a_token_is_consumed_once(store: Arc<dyn Store>) {
+    issue(&store, &[token(1)]).await;
+    let results = race(RACERS, |_| consume(Arc::clone(&store), token(1).hash, after(1))).await;
+    assert_eq!(sole_winner(results), token(1));
+}
+
+/// A token is begun or taken directly, never both.
+pub async fn begin_and_consume_exclude_each_other(store: Arc<dyn Store>) {
+    issue(&store, &[token(1)]).await;
+    let results = race(RACERS, |number| {
+        let store = Arc::clone(&store);
+        async move {
+            if number % 2 == 0 {
+                consume(store, token(1).hash, after(1)).await
+            } else {
+                start(store, token(1).hash, token_id(&format!("half.{number}")), after(1)).await
+            }
+        }
+    })
+    .await;
+    sole_winner(results);
+}
+
+/// A token works for its purpose only, and trying another one does it no harm.
+pub async fn purposes_do_not_mix(store: Arc<dyn Store>) {
+    issue(&store, &[token(1)]).await;
+    let (hash, other) = (token(1).hash, LinkPurpose::Activate);
+    let mut tx = begin(&store).await;
+    assert_eq!(tx.link_tokens().find(hash, other, after(1)).await.unwrap(), None);
+    assert_eq!(tx.link_tokens().consume(hash, other, after(1)).await.unwrap(), None);
+    let begun = tx.link_tokens().begin(hash, other, &token_id("half.a"), after(900), after(1)).await.unwrap();
+    assert_eq!(begun, None);
+    commit(tx).await;
+    assert_eq!(consume(store, hash, after(1)).await, Some(token(1)));
+}
+
+/// A token is alive before `expires_at` and dead from it on, in every operation.
+pub async fn a_token_lapses_at_its_microsecond(store: Arc<dyn Store>) {
+    issue(&store, &[token(1)]).await;
+    let (hash, end) = (token(1).hash, token(1).expires_at);
+    let mut tx = begin(&store).await;
+    assert_eq!(tx.link_tokens().find(hash, RESET, end).await.unwrap(), None);
+    assert!(tx.link_tokens().find(hash, RESET, end.minus(MICRO)).await.unwrap().is_some());
+    commit(tx).await;
+    assert_eq!(start(Arc::clone(&store), hash, token_id("half.a"), end).await, None);
+    assert_eq!(consume(Arc::clone(&store), hash, end).await, None);
+    assert!(start(Arc::clone(&store), hash, token_id("half.a"), after(1)).await.is_some());
+    assert_eq!(consume_begun(Arc::clone(&store), token_id("half.a"), after(900)).await, None);
+    assert!(consume_begun(store, token_id("half.a"), after(900).minus(MICRO)).await.is_some());
+}
+
+/// All tokens of a user go, begun or not, and nobody else's.
+pub async fn tokens_of_a_user_are_deleted(store: Arc<dyn Store>) {
+    let activation = LinkToken { purpose: LinkPurpose::Activate, ..token(2) };
+    let foreign = LinkToken { user_id: Some(user_id(2)), ..token(3) };
+    issue(&store, &[token(1), activation.clone(), foreign.clone()]).await;
+    assert!(start(Arc::clone(&store), token(1).hash, token_id("half.a"), after(1)).await.is_some());
+    let mut tx = begin(&store).await;
+    tx.link_tokens().delete_for_user(user_id(1)).await.unwrap();
+    commit(tx).await;
+    let mut tx = read(&store).await;
+    assert_eq!(tx.link_tokens().find_begun(&token_id("half.a"), after(1)).await.unwrap(), None);
+    assert_eq!(tx.link_tokens().find(activation.hash, LinkPurpose::Activate, after(1)).await.unwrap(), None);
+    assert_eq!(tx.link_tokens().find(foreign.hash, RESET, after(1)).await.unwrap(), Some(foreign));
+}
+
+/// Only lapsed tokens are deleted, and they are counted.
+pub async fn lapsed_tokens_are_deleted(store: Arc<dyn Store>) {
+    let short = LinkToken { expires_at: after(10), ..token(1) };
+    let lasting = LinkToken { user_id: Some(user_id(2)), ..token(2) };
+    issue(&store, &[short.clone(), lasting.clone()]).await;
+    let mut tx = begin(&store).await;
+    assert_eq!(tx.link_tokens().delete_expired(after(20)).await.unwrap(), 1);
+    commit(tx).await;
+    assert_eq!(find(&store, short.hash).await, None);
+    assert_eq!(find(&store, lasting.hash).await, Some(lasting));
+}

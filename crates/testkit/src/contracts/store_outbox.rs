@@ -1,0 +1,178 @@
+//! `Outbox`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keystead_application::ports::{ClaimedMessage, NewMessage, OutboxId, Store};
+use keystead_application::testing::{a_message, after};
+use keystead_domain::Timestamp;
+
+use super::{MICRO, RACERS, begin, commit};
+use crate::race::race;
+
+const LEASE: Duration = Duration::from_secs(60);
+
+async fn enqueue(store: &Arc<dyn Store>, messages: &[NewMessage]) {
+    let mut tx = begin(store).await;
+    for message in messages {
+        tx.outbox().enqueue(message).await.unwrap();
+    }
+    commit(tx).await;
+}
+
+async fn claim(store: &Arc<dyn Store>, limit: u32, now: Timestamp) -> Vec<ClaimedMessage> {
+    let mut tx = begin(store).await;
+    let claimed = tx.outbox().claim(limit, now, LEASE).await.unwrap();
+    commit(tx).await;
+    claimed
+}
+
+async fn counts(store: &Arc<dyn Store>) -> (u64, u64) {
+    begin(store).await.outbox().counts().await.unwrap()
+}
+
+fn ids(claimed: &[ClaimedMessage]) -> Vec<&str> {
+    claimed.iter().map(|message| message.id.0.as_str()).collect()
+}
+
+/// All fields come back as written, with the first attempt counted.
+pub async fn a_message_is_claimed_as_written(store: Arc<dyn Store>) {
+    let message = NewMessage { sealed: vec![0, 0xff, 0x80, b'\''], ..a_message("V1StGXR8_Z5jdHi6B-myT") };
+    enqueue(&store, std::slice::from_ref(&message)).await;
+    assert_eq!(counts(&store).await, (1, 0));
+    let expected = ClaimedMessage {
+        id: message.id,
+        sealed: message.sealed,
+        attempts: 1,
+        created_at: message.created_at,
+        expires_at: message.expires_at,
+    };
+    assert_eq!(claim(&store, 10, after(1)).await, [expected]);
+    assert_eq!(counts(&store).await, (1, 0), "a claimed message still waits for its end");
+}
+
+/// However many workers claim at once, no message is given twice while its lease lasts, and none is forgotten.
+pub async fn workers_never_share_a_message(store: Arc<dyn Store>) {
+    let messages: Vec<NewMessage> = (0..200).map(|number| a_message(&format!("m{number:03}"))).collect();
+    enqueue(&store, &messages).await;
+    let claimed = race(8, |_| {
+        let store = Arc::clone(&store);
+        async move {
+            let mut mine = Vec::new();
+            loop {
+                let batch = claim(&store, 7, after(1)).await;
+                assert!(batch.len() <= 7);
+                if batch.is_empty() {
+                    return mine;
+                }
+                mine.extend(batch);
+            }
+        }
+    })
+    .await
+    .concat();
+    assert_eq!(claimed.len(), messages.len());
+    assert!(claimed.iter().all(|message| message.attempts == 1));
+    let distinct: BTreeSet<OutboxId> = claimed.into_iter().map(|message| message.id).collect();
+    assert_eq!(distinct, messages.into_iter().map(|message| message.id).collect());
+}
+
+/// The oldest come first, and never more than asked for.
+pub async fn the_oldest_messages_come_first_up_to_the_limit(store: Arc<dyn Store>) {
+    let at = |id: &str, seconds| NewMessage { created_at: after(seconds), ..a_message(id) };
+    enqueue(&store, &[at("late", 3), at("first", 0), at("middle", 2), at("second", 1)]).await;
+    assert_eq!(ids(&claim(&store, 2, after(5)).await), ["first", "second"]);
+    assert_eq!(ids(&claim(&store, 9, after(5)).await), ["middle", "late"]);
+}
+
+/// Until the lease ends nobody gets the message; then somebody does, and the attempt is counted.
+pub async fn a_message_is_claimable_again_when_its_lease_ends(store: Arc<dyn Store>) {
+    enqueue(&store, &[a_message("m")]).await;
+    assert_eq!(claim(&store, 9, after(1)).await.len(), 1);
+    let end = after(1).plus(LEASE);
+    assert_eq!(claim(&store, 9, end.minus(MICRO)).await, []);
+    let again = claim(&store, 9, end.plus(MICRO)).await;
+    assert_eq!(again[0].attempts, 2);
+    assert_eq!(claim(&store, 9, end.plus(LEASE)).await, [], "the second lease lasts as long");
+}
+
+/// Of many workers that see a lapsed lease one gets the message.
+pub async fn a_lapsed_lease_gives_the_message_to_one_worker(store: Arc<dyn Store>) {
+    enqueue(&store, &[a_message("m")]).await;
+    assert_eq!(claim(&store, 9, after(1)).await.len(), 1);
+    let results = race(RACERS, |_| {
+        let store = Arc::clone(&store);
+        async move { claim(&store, 9, after(100)).await.len() }
+    })
+    .await;
+    assert_eq!(results.iter().sum::<usize>(), 1);
+}
+
+/// A sent message is deleted, contents and all; marking it again is harmless.
+pub async fn a_sent_message_is_gone(store: Arc<dyn Store>) {
+    enqueue(&store, &[a_message("m"), a_message("n")]).await;
+    claim(&store, 9, after(1)).await;
+    for _ in 0..2 {
+        let mut tx = begin(&store).await;
+        tx.outbox().mark_sent(&OutboxId("m".into())).await.unwrap();
+        commit(tx).await;
+    }
+    assert_eq!(counts(&store).await, (1, 0));
+    assert_eq!(ids(&claim(&store, 9, after(100)).await), ["n"]);
+}
+
+/// A message that was not accepted is due again at the given time, not before, lease or not.
+pub async fn a_failed_message_waits_until_it_is_due(store: Arc<dyn Store>) {
+    enqueue(&store, &[a_message("m")]).await;
+    for (now, next, attempts) in [(1, 10, 1), (10, 500, 2)] {
+        let claimed = claim(&store, 9, after(now)).await;
+        assert_eq!(claimed[0].attempts, attempts);
+        let mut tx = begin(&store).await;
+        tx.outbox().mark_failed(&claimed[0].id, after(next), "421 try later").await.unwrap();
+        commit(tx).await;
+        assert_eq!(claim(&store, 9, after(next).minus(MICRO)).await, []);
+    }
+    assert_eq!(counts(&store).await, (1, 0));
+    let claimed = claim(&store, 9, after(500)).await;
+    assert_eq!((claimed[0].attempts, &claimed[0].sealed), (3, &a_message("m").sealed));
+}
+
+/// A dead message is counted, and given to nobody ever again.
+pub async fn a_dead_message_is_never_claimed(store: Arc<dyn Store>) {
+    enqueue(&store, &[a_message("m"), a_message("n")]).await;
+    claim(&store, 9, after(1)).await;
+    let mut tx = begin(&store).await;
+    tx.outbox().mark_dead(&OutboxId("m".into()), after(2), "550 no such user").await.unwrap();
+    commit(tx).await;
+    assert_eq!(counts(&store).await, (1, 1));
+    assert_eq!(ids(&claim(&store, 9, after(100)).await), ["n"]);
+}
+
+/// From `expires_at` on a message is given to nobody; `expire` makes it a dead letter and counts it.
+pub async fn an_expired_message_is_never_claimed_and_becomes_a_dead_letter(store: Arc<dyn Store>) {
+    let short = NewMessage { expires_at: after(10), ..a_message("short") };
+    let last = NewMessage { expires_at: after(10).plus(MICRO), ..a_message("last") };
+    enqueue(&store, &[short, last, a_message("lasting")]).await;
+    let mut tx = begin(&store).await;
+    let claimed = tx.outbox().claim(9, after(10), LEASE).await.unwrap();
+    assert_eq!(claimed.len(), 2, "{:?}", ids(&claimed));
+    assert!(!ids(&claimed).contains(&"short"));
+    drop(tx);
+
+    let mut tx = begin(&store).await;
+    assert_eq!(tx.outbox().expire(after(20)).await.unwrap(), 2);
+    assert_eq!(tx.outbox().expire(after(20)).await.unwrap(), 0, "a dead letter does not die again");
+    assert_eq!(tx.outbox().counts().await.unwrap(), (1, 2));
+    commit(tx).await;
+    assert_eq!(ids(&claim(&store, 9, after(5)).await), ["lasting"]);
+}
+
+/// A message of a transaction that rolled back is sent to nobody.
+pub async fn a_rolled_back_message_is_not_sent(store: Arc<dyn Store>) {
+    let mut tx = begin(&store).await;
+    tx.outbox().enqueue(&a_message("m")).await.unwrap();
+    assert_eq!(tx.outbox().counts().await.unwrap(), (1, 0));
+    drop(tx);
+    assert_eq!(claim(&store, 9, after(1)).await, []);
+}
