@@ -1,5 +1,6 @@
 //! What a use-case is told about the request it serves.
 
+use keystead_domain::SecretString;
 use keystead_domain::token::{ClientKind, DeviceInfo};
 
 use crate::message::Occasion;
@@ -11,6 +12,9 @@ pub struct RequestContext {
     pub client: ClientKind,
     /// Address and `User-Agent`.
     pub device: DeviceInfo,
+    /// The client id the request came with. A half-way token is bound to it, so that beginning a flow in a browser does
+    /// not take the cookie of the session it already has; becoming authorized always makes a new one.
+    pub client_id: Option<SecretString>,
 }
 
 impl RequestContext {

@@ -91,8 +91,7 @@ impl ChangePassword {
     ) -> Result<AuthorizedTokens, ChangePasswordError> {
         let user_id = command.claims.subject;
         let desk = &self.desk.login;
-        let current =
-            Password::for_verification(command.current.expose()).ok_or(ChangePasswordError::WrongPassword)?;
+        let current = Password::for_verification(command.current.expose()).ok_or(ChangePasswordError::WrongPassword)?;
         let (user, hash) = {
             let mut tx = self.store.read().await?;
             let user = tx.users().get(user_id).await?.filter(keystead_domain::account::User::is_active);
@@ -118,9 +117,7 @@ impl ChangePassword {
         }
         tx.devices().forget_all(user_id).await?;
         let change = raise_epoch(&mut *tx, user_id, true, now).await?.ok_or(ChangePasswordError::SessionOver)?;
-        desk.postbox
-            .notify(&mut *tx, &user, Notice::PasswordChanged { occasion: context.occasion(now) }, now)
-            .await?;
+        desk.postbox.notify(&mut *tx, &user, Notice::PasswordChanged { occasion: context.occasion(now) }, now).await?;
         let session = command.claims.session();
         record(&mut *tx, AuditEventName::PasswordChanged, (Some(user_id), Some(user_id)), Some(&session), context, now)
             .await?;

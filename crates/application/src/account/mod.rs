@@ -17,7 +17,7 @@ pub use deactivate::{DeactivateAccount, DeactivateAccountError};
 pub use export::{AccountExport, ExportAccount, ExportAccountError};
 pub use forgot_password::{ForgotPassword, ForgotPasswordError};
 pub use profile::{ProfileError, ReadProfile, UpdateProfile, UpdateProfileCommand};
-pub use register::{RegisterUser, RegistrationDesk, RegisterUserCommand, RegisterUserError};
+pub use register::{RegisterUser, RegisterUserCommand, RegisterUserError, RegistrationDesk};
 pub use resend_code::{ResendCode, ResendCodeError};
 pub(crate) use reset_password::own_words;
 pub use reset_password::{BeginReset, BeginResetError, ResetPassword, ResetPasswordError};

@@ -105,8 +105,10 @@ impl RegisterUser {
         {
             return Err(RegisterUserError::UsernameTaken);
         }
-        let (issued, message) =
-            self.desk.code_or_notice(&mut *tx, &command.email, command.full_name.as_ref(), code, decoy, context, now).await?;
+        let (issued, message) = self
+            .desk
+            .code_or_notice(&mut *tx, &command.email, command.full_name.as_ref(), code, decoy, context, now)
+            .await?;
         let tokens = self.issuer.pre_authorized(
             PreAuthorizedRequest {
                 subject: self.issuer.new_user_id(),
@@ -116,6 +118,7 @@ impl RegisterUser {
                 flow: None,
                 tfa_options: Vec::new(),
             },
+            context,
             now,
             |token| Some(self.codes.seal(token, PreAuthorizedPurpose::Register, command.email.as_str(), &issued)),
         )?;
@@ -161,7 +164,10 @@ impl RegistrationDesk {
 
     /// The code and the mail that carries it; or, for a taken address, the decoy and a mail to its owner, which after
     /// the third in an hour is a decoy too.
-    #[expect(clippy::too_many_arguments, reason = "the two outcomes are drawn beforehand so that both cases do the same work")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the two outcomes are drawn beforehand so that both cases do the same work"
+    )]
     pub(crate) async fn code_or_notice(
         &self,
         tx: &mut dyn Tx,

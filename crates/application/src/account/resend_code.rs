@@ -80,6 +80,7 @@ impl ResendCode {
                 flow: Some(claims.token_id.session()),
                 tfa_options: Vec::new(),
             },
+            context,
             now,
             |token| Some(self.codes.seal(token, PreAuthorizedPurpose::Register, claim.email.as_str(), &issued)),
         )?;

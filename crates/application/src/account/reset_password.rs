@@ -55,6 +55,7 @@ impl BeginReset {
                 flow: None,
                 tfa_options: Vec::new(),
             },
+            context,
             now,
             |_| None,
         )?;

@@ -13,12 +13,8 @@ use crate::ports::{
 use crate::random;
 
 /// Tries per code. The counter outlives the pre-authorized token it belongs to.
-const TRIES: RatePolicy = RatePolicy {
-    name: "code",
-    limit: limits::CODE_TRIES,
-    window: Duration::from_secs(3600),
-    per: "code",
-};
+const TRIES: RatePolicy =
+    RatePolicy { name: "code", limit: limits::CODE_TRIES, window: Duration::from_secs(3600), per: "code" };
 
 /// A code, or something of its shape that no code matches.
 #[derive(Debug)]
@@ -155,12 +151,7 @@ impl OneTimeCodes {
     }
 }
 
-fn parts<'a>(
-    token: &'a TokenId,
-    purpose: PreAuthorizedPurpose,
-    address: &'a str,
-    code: &'a [u8],
-) -> [&'a [u8]; 4] {
+fn parts<'a>(token: &'a TokenId, purpose: PreAuthorizedPurpose, address: &'a str, code: &'a [u8]) -> [&'a [u8]; 4] {
     [token.as_str().as_bytes(), purpose.as_str().as_bytes(), address.as_bytes(), code]
 }
 

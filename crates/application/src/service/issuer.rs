@@ -4,8 +4,8 @@ use std::time::Duration;
 use keystead_domain::account::{Epoch, LinkTokenHash, User, UserId};
 use keystead_domain::limits;
 use keystead_domain::token::{
-    AccessClaims, Amr, Factor, Fingerprint, Generation, PreAuthorizedClaims, PreAuthorizedPurpose, RefreshToken, Session,
-    SessionId, TokenId,
+    AccessClaims, Amr, Factor, Fingerprint, Generation, PreAuthorizedClaims, PreAuthorizedPurpose, RefreshToken,
+    Session, SessionId, TokenId,
 };
 use keystead_domain::{SecretString, Timestamp};
 
@@ -177,10 +177,14 @@ impl TokenIssuer {
     pub(crate) fn pre_authorized(
         &self,
         request: PreAuthorizedRequest,
+        context: &RequestContext,
         now: Timestamp,
         seal_code: impl FnOnce(&TokenId) -> Option<crate::ports::MacTag>,
     ) -> Result<PreAuthorizedTokens, TokenError> {
-        let (client_id, fingerprint) = self.client_id();
+        let (client_id, fingerprint) = match &context.client_id {
+            Some(id) => (id.clone(), self.fingerprint(id)),
+            None => self.client_id(),
+        };
         let session = request.flow.unwrap_or_else(|| random::session_id(&*self.entropy));
         let token_id = random::token_id(&*self.entropy, &session);
         let (otp, otp_key) = seal_code(&token_id).map(|tag| (tag.bytes, tag.key)).unzip();
@@ -203,8 +207,12 @@ impl TokenIssuer {
 
     fn client_id(&self) -> (SecretString, Fingerprint) {
         let client_id = random::secret(&*self.entropy);
-        let fingerprint = Fingerprint(self.hash.digest(client_id.expose().as_bytes()));
+        let fingerprint = self.fingerprint(&client_id);
         (client_id, fingerprint)
+    }
+
+    fn fingerprint(&self, client_id: &SecretString) -> Fingerprint {
+        Fingerprint(self.hash.digest(client_id.expose().as_bytes()))
     }
 
     /// An identifier for a user to be.

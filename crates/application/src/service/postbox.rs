@@ -27,7 +27,13 @@ impl Postbox {
     }
 
     /// Posts a message that is of no use after `life`.
-    pub async fn post(&self, tx: &mut dyn Tx, message: &Message, now: Timestamp, life: Duration) -> Result<(), StoreError> {
+    pub async fn post(
+        &self,
+        tx: &mut dyn Tx,
+        message: &Message,
+        now: Timestamp,
+        life: Duration,
+    ) -> Result<(), StoreError> {
         let id = random::outbox_id(&*self.entropy);
         let sealed = self.sealer.seal(&context(&id.0), message.encode().expose().as_bytes());
         tx.outbox().enqueue(&NewMessage { id, sealed, created_at: now, expires_at: now.plus(life) }).await
