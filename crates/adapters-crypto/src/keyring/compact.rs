@@ -23,8 +23,8 @@ pub(super) struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    pub(super) fn new(algorithm: SigningAlgorithm, kid: &'a str, kind: TokenKind) -> Self {
-        Self { alg: algorithm.as_str().into(), kid: kid.into(), typ: typ(kind).into() }
+    pub(super) fn new(algorithm: SigningAlgorithm, key: &'a str, kind: TokenKind) -> Self {
+        Self { alg: algorithm.as_str().into(), kid: key.into(), typ: typ(kind).into() }
     }
 
     pub(super) fn to_json(&self) -> Option<Vec<u8>> {
