@@ -1,0 +1,431 @@
+//! The one table of settings. The loader, the hints for unknown keys, the comments of `keystead init` and
+//! `docs/configuration.md` are all made from it.
+
+use std::sync::LazyLock;
+
+use keystead_domain::limits;
+
+use super::values::{duration_text, rate_text};
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One line of text.
+    Text,
+    /// Text that is never shown; `<key>_file` names a file holding it.
+    Secret,
+    /// A path; a relative one in the configuration file starts at that file's directory.
+    Path,
+    /// A number and a unit: `20m`.
+    Duration,
+    /// A whole number.
+    Integer,
+    /// `true` or `false`.
+    Bool,
+    /// A count and a window: `10/15m`.
+    Rate,
+    /// A list of texts; separated by commas in the environment and in flags.
+    List,
+}
+
+/// What holds when a key is not set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// This value.
+    Value(String),
+    /// What the note says; the example is a value one could write.
+    Described {
+        /// What holds.
+        note: &'static str,
+        /// A value that could be set.
+        example: &'static str,
+    },
+    /// Nothing: the service does not start without it.
+    Required {
+        /// A value that could be set.
+        example: &'static str,
+    },
+}
+
+/// One setting.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// The full name: `http.listen`.
+    pub name: String,
+    /// How it is written.
+    pub kind: Kind,
+    /// What holds without it.
+    pub fallback: Fallback,
+    /// What it does, in one or two sentences.
+    pub meaning: String,
+    /// Whether it is the `_file` form of a secret.
+    pub secret_file: bool,
+}
+
+impl Key {
+    /// The environment variable: `KEYSTEAD_HTTP__LISTEN`.
+    pub fn env(&self) -> String {
+        format!("{ENV_PREFIX}{}", self.name.to_ascii_uppercase().replace('.', "__").replace('-', "_"))
+    }
+
+    /// The section, `http`; empty for a key outside all sections.
+    pub fn section(&self) -> &str {
+        self.name.split_once('.').map_or("", |(section, _)| section)
+    }
+
+    /// The built-in value, else an example of one.
+    pub fn sample(&self) -> &str {
+        match &self.fallback {
+            Fallback::Value(value) => value,
+            Fallback::Described { example, .. } | Fallback::Required { example } => example,
+        }
+    }
+
+    /// A value of this key as TOML.
+    pub fn toml(&self, value: &str) -> String {
+        let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        match self.kind {
+            Kind::Integer | Kind::Bool => value.to_owned(),
+            Kind::List => {
+                let items: Vec<String> = split_list(value).iter().map(|item| quote(item)).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Kind::Text | Kind::Secret | Kind::Path | Kind::Duration | Kind::Rate => quote(value),
+        }
+    }
+}
+
+/// What names of environment variables begin with.
+pub const ENV_PREFIX: &str = "KEYSTEAD_";
+
+/// Every section with what it is about, in the order of the documentation.
+pub const SECTIONS: &[(&str, &str)] = &[
+    ("http", "Where the service listens, and under which name the world knows it."),
+    ("store", "Where the data lives."),
+    ("secrets", "What protects the data at rest."),
+    ("tokens", "Access tokens and sessions."),
+    ("registration", "Who may open an account."),
+    ("passwords", "What passwords must be, and how they are hashed."),
+    ("mail", "How mail leaves. Without `smtp_url` it waits in the outbox."),
+    ("limits", "How often things may be tried."),
+    ("log", "What is written to standard error."),
+];
+
+/// Every key, in the order of the documentation.
+pub fn all() -> &'static [Key] {
+    static KEYS: LazyLock<Vec<Key>> = LazyLock::new(table);
+    &KEYS
+}
+
+/// The key of that name.
+pub fn find(name: &str) -> Option<&'static Key> {
+    all().iter().find(|key| key.name == name)
+}
+
+/// Items of a list written on one line.
+pub(super) fn split_list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+type Row = (&'static str, Kind, Fallback, &'static str);
+
+fn value(text: impl Into<String>) -> Fallback {
+    Fallback::Value(text.into())
+}
+
+const fn described(note: &'static str, example: &'static str) -> Fallback {
+    Fallback::Described { note, example }
+}
+
+fn table() -> Vec<Key> {
+    let rows = [http(), store_and_secrets(), tokens_and_registration(), passwords(), mail(), limit_lists()];
+    let mut keys = Vec::new();
+    for (name, kind, fallback, meaning) in rows.into_iter().flatten() {
+        push(&mut keys, name, kind, fallback, meaning);
+    }
+    for policy in limits::RATE_POLICIES {
+        let name = format!("limits.{}", policy.name);
+        let default = Fallback::Value(rate_text(policy.limit, policy.window));
+        push(&mut keys, &name, Kind::Rate, default, &format!("How many in how long, per {}.", policy.per));
+    }
+    for (name, kind, fallback, meaning) in log() {
+        push(&mut keys, name, kind, fallback, meaning);
+    }
+    keys
+}
+
+fn push(keys: &mut Vec<Key>, name: &str, kind: Kind, fallback: Fallback, meaning: &str) {
+    keys.push(Key { name: name.to_owned(), kind, fallback, meaning: meaning.to_owned(), secret_file: false });
+    if kind == Kind::Secret {
+        keys.push(Key {
+            name: format!("{name}_file"),
+            kind: Kind::Path,
+            fallback: described("none", "/run/secrets/keystead"),
+            meaning: format!("File that holds `{name}` instead; a line end after it is dropped."),
+            secret_file: true,
+        });
+    }
+}
+
+fn http() -> Vec<Row> {
+    vec![
+        (
+            "unsafe_allow",
+            Kind::List,
+            value(""),
+            "Names of dangers you accept: `keystead serve` and `keystead check` name the danger whenever they refuse one.",
+        ),
+        ("http.listen", Kind::Text, value("127.0.0.1:8787"), "Address and port of the API."),
+        (
+            "http.public_url",
+            Kind::Text,
+            Fallback::Required { example: "https://id.example.com" },
+            "What browsers see: scheme, host and port, no path. Links in mails and the token issuer come from it.",
+        ),
+        (
+            "http.trusted_proxies",
+            Kind::List,
+            value(""),
+            "Networks of the reverse proxies in front. Only they are believed about client addresses.",
+        ),
+        (
+            "http.allowed_origins",
+            Kind::List,
+            value(""),
+            "Web origins besides `public_url` whose pages may call the API.",
+        ),
+        ("http.workers", Kind::Integer, described("one per core", "4"), "Threads that serve requests."),
+        (
+            "http.tls.certificate_file",
+            Kind::Path,
+            described("plain http, for a proxy in front", "/etc/keystead/tls/fullchain.pem"),
+            "Certificate chain, PEM. With `tls.key_file` the service speaks https itself.",
+        ),
+        (
+            "http.tls.key_file",
+            Kind::Path,
+            described("none", "/etc/keystead/tls/privkey.pem"),
+            "Private key of the certificate, PEM.",
+        ),
+        (
+            "http.admin_listen",
+            Kind::Text,
+            described("no metrics", "127.0.0.1:9787"),
+            "Address and port of `/metrics`. It asks for no credentials: keep it off the internet.",
+        ),
+        (
+            "http.body_bytes",
+            Kind::Integer,
+            value(limits::BODY_BYTES.to_string()),
+            "Largest request body in bytes, unless the route says otherwise.",
+        ),
+        (
+            "http.header_timeout",
+            Kind::Duration,
+            value(duration_text(limits::HEADER_TIMEOUT)),
+            "Time for the header of a request to arrive.",
+        ),
+        (
+            "http.body_timeout",
+            Kind::Duration,
+            value(duration_text(limits::BODY_TIMEOUT)),
+            "Time for the body of a request to arrive.",
+        ),
+    ]
+}
+
+fn store_and_secrets() -> Vec<Row> {
+    vec![
+        (
+            "store.url",
+            Kind::Text,
+            Fallback::Required { example: "sqlite:///var/lib/keystead/keystead.db" },
+            "The database: `sqlite://` and the path of the file.",
+        ),
+        (
+            "store.synchronous",
+            Kind::Text,
+            value("full"),
+            "`full`: an answered request survives a power cut. `normal`: it survives a crash of the service; faster.",
+        ),
+        (
+            "store.acquire_timeout",
+            Kind::Duration,
+            value("5s"),
+            "How long a request waits for a database connection before 503.",
+        ),
+        (
+            "secrets.master_key",
+            Kind::Secret,
+            Fallback::Required { example: "<32 random bytes, base64url>" },
+            "Seals every key and secret in the database: 32 random bytes in base64url. Lost with it: all of them.",
+        ),
+    ]
+}
+
+fn tokens_and_registration() -> Vec<Row> {
+    vec![
+        (
+            "tokens.algorithm",
+            Kind::Text,
+            value("EdDSA"),
+            "Signature of access tokens: `EdDSA`, `ES512`, or `HS384` (no other service can then verify them).",
+        ),
+        (
+            "tokens.issuer",
+            Kind::Text,
+            described("`http.public_url`", "https://id.example.com"),
+            "The `iss` claim of access tokens.",
+        ),
+        ("tokens.audience", Kind::Text, value("keystead-api"), "The `aud` claim of access tokens."),
+        (
+            "tokens.access_life",
+            Kind::Duration,
+            value(duration_text(limits::ACCESS_TOKEN_LIFE)),
+            "Life of an access token; less than an hour, because revocations are kept in memory for one.",
+        ),
+        (
+            "tokens.session_life",
+            Kind::Duration,
+            value(duration_text(limits::SESSION_LIFE)),
+            "Life of a session, however much it is used.",
+        ),
+        (
+            "tokens.session_idle",
+            Kind::Duration,
+            value(duration_text(limits::SESSION_IDLE)),
+            "Life of a session nobody refreshes.",
+        ),
+        (
+            "registration.open",
+            Kind::Bool,
+            value("true"),
+            "Whether strangers may register. `false`: accounts are made with `keystead user add`.",
+        ),
+    ]
+}
+
+fn passwords() -> Vec<Row> {
+    vec![
+        (
+            "passwords.min_length",
+            Kind::Integer,
+            value(keystead_domain::account::PasswordPolicy::default().min_length.to_string()),
+            "Fewest characters of a new password; 15 where a password is the only factor (NIST SP 800-63B-4).",
+        ),
+        (
+            "passwords.argon2.memory_kib",
+            Kind::Integer,
+            value(limits::ARGON2_MEMORY_KIB.to_string()),
+            "Argon2id memory per hash, in KiB.",
+        ),
+        ("passwords.argon2.passes", Kind::Integer, value(limits::ARGON2_PASSES.to_string()), "Argon2id passes."),
+        ("passwords.argon2.lanes", Kind::Integer, value(limits::ARGON2_LANES.to_string()), "Argon2id lanes."),
+        (
+            "passwords.argon2.permits",
+            Kind::Integer,
+            described("one per core", "4"),
+            "Hashes at once; each takes `memory_kib`.",
+        ),
+        (
+            "passwords.argon2.queue",
+            Kind::Integer,
+            described("16 per permit", "64"),
+            "Hashes waiting for a permit; beyond them requests get 503 at once.",
+        ),
+    ]
+}
+
+fn mail() -> Vec<Row> {
+    vec![
+        (
+            "mail.smtp_url",
+            Kind::Secret,
+            described("mail waits in the outbox", "smtp://user:password@mail.example.com:587"),
+            "Mail server. `smtp://` insists on STARTTLS (port 587), `smtps://` is TLS from the start (465), `smtp+plain://` \
+             is not encrypted (25).",
+        ),
+        (
+            "mail.smtp_password",
+            Kind::Secret,
+            described("the one in `smtp_url`", "<the password>"),
+            "Password of the mail server, when it is not in `smtp_url`.",
+        ),
+        (
+            "mail.from",
+            Kind::Text,
+            described("`no-reply@` and the host of `http.public_url`", "no-reply@example.com"),
+            "Sender address.",
+        ),
+        ("mail.from_name", Kind::Text, value("Keystead"), "Sender name."),
+        ("mail.product_name", Kind::Text, value("Keystead"), "What the mails call your service."),
+        (
+            "mail.templates_dir",
+            Kind::Path,
+            described("built-in texts", "/etc/keystead/mail"),
+            "Directory of mail templates that replace the built-in ones.",
+        ),
+        (
+            "mail.extra_ca_file",
+            Kind::Path,
+            described("none", "/etc/keystead/mail-ca.pem"),
+            "Certificates, PEM, believed besides the public ones when the mail server shows its own.",
+        ),
+    ]
+}
+
+fn limit_lists() -> Vec<Row> {
+    vec![
+        ("limits.mode", Kind::Text, value("default"), "`default`, or `off`: nothing is limited or slowed down."),
+        ("limits.allow", Kind::List, value(""), "Networks that no limit applies to."),
+        ("limits.deny", Kind::List, value(""), "Networks that get 403 for everything."),
+    ]
+}
+
+fn log() -> Vec<Row> {
+    vec![
+        (
+            "log.level",
+            Kind::Text,
+            value("info"),
+            "`error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,keystead_adapters_smtp=debug`.",
+        ),
+        ("log.format", Kind::Text, value("json"), "`json`: one object per line. `text`: for people."),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_variables_and_sections_are_distinct_and_known() {
+        let names: HashSet<_> = all().iter().map(|key| key.name.as_str()).collect();
+        let variables: HashSet<_> = all().iter().map(Key::env).collect();
+        assert_eq!((names.len(), variables.len()), (all().len(), all().len()));
+        for key in all().iter().filter(|key| key.name != "unsafe_allow") {
+            assert!(SECTIONS.iter().any(|(section, _)| *section == key.section()), "{}", key.name);
+        }
+        for (section, _) in SECTIONS {
+            assert!(all().iter().any(|key| key.section() == *section), "{section} is empty");
+        }
+    }
+
+    #[test]
+    fn every_secret_has_a_file_form_and_every_policy_a_key() {
+        for key in all().iter().filter(|key| key.kind == Kind::Secret) {
+            assert!(find(&format!("{}_file", key.name)).is_some_and(|file| file.secret_file), "{}", key.name);
+        }
+        for policy in limits::RATE_POLICIES {
+            assert!(find(&format!("limits.{}", policy.name)).is_some(), "{}", policy.name);
+        }
+    }
+
+    #[test]
+    fn variables_nest_with_two_underscores() {
+        assert_eq!(find("http.tls.key_file").unwrap().env(), "KEYSTEAD_HTTP__TLS__KEY_FILE");
+        assert_eq!(find("limits.register-verify").unwrap().env(), "KEYSTEAD_LIMITS__REGISTER_VERIFY");
+    }
+}
