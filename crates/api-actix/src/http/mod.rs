@@ -48,7 +48,12 @@ mod cookies;
 mod document;
 mod error;
 mod media;
+mod middleware;
+mod origin;
+mod query;
+mod rate_headers;
 mod remote;
+mod routing;
 mod settings;
 
 pub use body::{
@@ -60,5 +65,10 @@ pub use codes::{Code, errors_markdown};
 pub use cookies::CookieNames;
 pub use document::{Document, Resource, Time, accepted, json_api, next_link, no_content, resource};
 pub use error::{ApiError, Problem, Source};
+pub use middleware::{Edge, EdgeService, RequestId, log_panics, log_text};
+pub use origin::{AllowedOrigins, OriginError, require_same_origin};
+pub use query::{ApiQuery, NoQuery, Page, Params, Query};
+pub use rate_headers::{enforce_limits, limited, rate_headers, show_limits, with_limits};
 pub use remote::{ClientAddress, TrustedProxies, client_address};
+pub use routing::{Endpoint, endpoint};
 pub use settings::HttpSettings;

@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::web::Data;
 
 use super::cookies::CookieNames;
+use super::origin::AllowedOrigins;
 use super::remote::TrustedProxies;
 
 /// Facts of the deployment that extractors need; `app_data(Data<HttpSettings>)` of the application.
@@ -11,12 +12,15 @@ use super::remote::TrustedProxies;
 pub struct HttpSettings {
     /// Whether the public URL is https. Only `keystead dev` may say no.
     pub secure: bool,
+    /// Whose pages may call: the public URL's origin first, then the configured ones.
+    pub origins: AllowedOrigins,
     /// Whose `X-Forwarded-For` is believed.
     pub proxies: TrustedProxies,
 }
 
 /// The safe ones: https, nobody trusted.
-static STRICT: HttpSettings = HttpSettings { secure: true, proxies: TrustedProxies::NONE };
+static STRICT: HttpSettings =
+    HttpSettings { secure: true, origins: AllowedOrigins::NONE, proxies: TrustedProxies::NONE };
 
 impl Default for HttpSettings {
     fn default() -> Self {

@@ -1,0 +1,192 @@
+//! The one middleware around everything: request ids, refusals before routing, security headers, CORS, error bodies,
+//! panics, log lines and figures. One future per request, so that the hot path pays once.
+
+mod gate;
+mod headers;
+mod panics;
+mod request_id;
+mod telemetry;
+#[cfg(test)]
+mod tests;
+
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::{Error, HttpMessage as _, HttpResponse, http::StatusCode};
+use futures_util::FutureExt as _;
+use futures_util::future::{LocalBoxFuture, Ready, ready};
+use keystead_application::ports::Entropy;
+
+use super::document::JSON_API;
+use super::origin::share;
+use super::{ApiError, Code, HttpSettings};
+use panics::Broken;
+pub use panics::log_panics;
+pub use request_id::RequestId;
+use request_id::RequestIds;
+use telemetry::Telemetry;
+pub use telemetry::log_text;
+
+/// Wraps an application: `App::new().wrap(edge.clone())`, outside every other middleware.
+#[derive(Clone)]
+pub struct Edge {
+    settings: Arc<HttpSettings>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Edge {
+    /// The edge of a deployment.
+    pub fn new(settings: Arc<HttpSettings>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { settings, entropy }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Edge
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = EdgeService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        let worker = Worker {
+            settings: Arc::clone(&self.settings),
+            ids: RequestIds::new(self.entropy.as_ref()),
+            telemetry: Telemetry::default(),
+        };
+        ready(Ok(EdgeService { service: Rc::new(service), worker: Rc::new(worker) }))
+    }
+}
+
+/// What one thread keeps between requests.
+struct Worker {
+    settings: Arc<HttpSettings>,
+    ids: RequestIds,
+    telemetry: Telemetry,
+}
+
+/// The wrapped application on one thread.
+pub struct EdgeService<S> {
+    service: Rc<S>,
+    worker: Rc<Worker>,
+}
+
+impl<S, B> Service<ServiceRequest> for EdgeService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+
+    forward_ready!(service);
+
+    fn call(&self, req: ServiceRequest) -> Self::Future {
+        let (service, worker) = (Rc::clone(&self.service), Rc::clone(&self.worker));
+        Box::pin(async move {
+            #[expect(clippy::disallowed_methods, reason = "how long an answer took; decides nothing")]
+            let started = Instant::now();
+            let id = worker.ids.of(req.headers());
+            let answer = match gate::stop(&req, &worker.settings.origins, &id) {
+                Some(refusal) => req.into_response(refusal).map_into_right_body(),
+                None => {
+                    req.extensions_mut().insert(id.clone());
+                    // The call itself may panic too, so it happens inside.
+                    let call = async move { service.call(req).await };
+                    match AssertUnwindSafe(call).catch_unwind().await {
+                        Ok(Ok(response)) => with_error_body(response, &id),
+                        Ok(Err(error)) => return Err(worker.broken(api_error(&error), id)),
+                        Err(_) => return Err(worker.broken(ApiError::internal("a handler panicked"), id)),
+                    }
+                }
+            };
+            Ok(worker.finish(answer, &id, started))
+        })
+    }
+}
+
+impl Worker {
+    fn finish<B>(
+        &self,
+        mut answer: ServiceResponse<EitherBody<B>>,
+        id: &RequestId,
+        started: Instant,
+    ) -> ServiceResponse<EitherBody<B>> {
+        let origin = answer.request().headers().get(header::ORIGIN).cloned();
+        dress(answer.headers_mut(), &self.settings, origin.as_ref(), id);
+        self.telemetry.record(answer.request(), answer.status(), started.elapsed(), id);
+        answer
+    }
+
+    /// The request is gone with the panic, so the error carries the whole answer to the dispatcher.
+    fn broken(&self, error: ApiError, id: RequestId) -> Error {
+        self.telemetry.count("broken", "OTHER", error.code().status(), std::time::Duration::ZERO);
+        report(&error, &id);
+        Broken { error, id, settings: Arc::clone(&self.settings) }.into()
+    }
+}
+
+/// Every header of an answer that is not its handler's business.
+fn dress(answer: &mut HeaderMap, settings: &HttpSettings, origin: Option<&HeaderValue>, id: &RequestId) {
+    headers::protect(answer, settings.secure, id);
+    share(origin, &settings.origins, answer);
+}
+
+/// Gives an error its JSON:API body with the request's id, whoever made the error. An error with a body of its own
+/// format (a health report) keeps it.
+fn with_error_body<B>(answer: ServiceResponse<B>, id: &RequestId) -> ServiceResponse<EitherBody<B>>
+where
+    B: MessageBody + 'static,
+{
+    let status = answer.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return answer.map_into_left_body();
+    }
+    let (req, response) = answer.into_parts();
+    let known = response.error().and_then(Error::as_error::<ApiError>);
+    let body = match known {
+        Some(error) => {
+            report(error, id);
+            error.body(Some(id.as_str()))
+        }
+        None if has_own_body(&response) => {
+            return ServiceResponse::new(req, response.map_into_left_body());
+        }
+        None => ApiError::new(Code::of_status(status)).body(Some(id.as_str())),
+    };
+    let mut response = response.set_body(BoxBody::new(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON_API);
+    ServiceResponse::new(req, response.map_into_right_body())
+}
+
+fn has_own_body<B>(response: &HttpResponse<B>) -> bool {
+    let media = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    media.is_some_and(|media| !media.starts_with("text/plain"))
+}
+
+/// The cause of a failure belongs into the log, where the id in the answer finds it.
+fn report(error: &ApiError, id: &RequestId) {
+    let Some(cause) = error.log_cause().map(log_text) else { return };
+    let (request_id, code) = (id.as_str(), error.code().as_str());
+    if error.code().status().is_server_error() {
+        tracing::error!(request_id, code, cause, "request failed");
+    } else {
+        tracing::debug!(request_id, code, cause, "request refused");
+    }
+}
+
+/// An error of another middleware, in our vocabulary.
+fn api_error(error: &Error) -> ApiError {
+    let status: StatusCode = error.as_response_error().status_code();
+    ApiError::new(Code::of_status(status)).cause(error)
+}
