@@ -1,0 +1,133 @@
+//! Limits per client address: counted before a body is read or a password hashed, shown on every limited answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::Error;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use keystead_application::ports::{Clock, RateDecision, RateHit, RateLimiter};
+use keystead_domain::limits::{self, RatePolicy};
+
+use crate::config::LimitsConfig;
+use crate::http::{ApiError, ClientAddress, Code, client_address, enforce_limits, show_limits};
+
+/// Routes that are limited per address, and the policy of each. All of them are also slowed down together.
+const LIMITED: &[(&str, &str, Option<RatePolicy>)] = &[
+    ("POST", "/api/v1/auth/register", Some(limits::REGISTER)),
+    ("POST", "/api/v1/auth/register/verify", Some(limits::REGISTER_VERIFY)),
+    ("POST", "/api/v1/auth/login", Some(limits::LOGIN)),
+    ("POST", "/api/v1/auth/login/otp", Some(limits::REGISTER_VERIFY)),
+    ("POST", "/api/v1/auth/activate", Some(limits::LINK)),
+    ("POST", "/api/v1/auth/reauth", None),
+    ("POST", "/api/v1/auth/refresh", None),
+    ("POST", "/api/v1/auth/logout", None),
+    ("GET", "/api/v1/auth/token", None),
+    ("GET", "/api/v1/auth/status", None),
+    ("POST", "/api/v1/auth/password/forgot", Some(limits::FORGOT)),
+    ("POST", "/api/v1/auth/password/reset/begin", Some(limits::LINK)),
+    ("POST", "/api/v1/auth/password/reset", Some(limits::LINK)),
+    ("PATCH", "/api/v1/auth/password", None),
+];
+
+/// The limits of a deployment.
+pub struct RequestLimits {
+    limiter: Arc<dyn RateLimiter>,
+    clock: Arc<dyn Clock>,
+    config: LimitsConfig,
+}
+
+impl RequestLimits {
+    /// The limits as configured, counted by `limiter`.
+    pub fn new(limiter: Arc<dyn RateLimiter>, clock: Arc<dyn Clock>, config: LimitsConfig) -> Self {
+        Self { limiter, clock, config }
+    }
+
+    /// Counts a request. `None` when nothing is counted for it.
+    async fn count(&self, req: &ServiceRequest, client: ClientAddress) -> Result<Option<Counted>, ApiError> {
+        if client.ip().is_some_and(|ip| self.config.is_denied(ip)) {
+            return Err(ApiError::new(Code::FORBIDDEN));
+        }
+        if client.ip().is_none_or(|ip| self.config.is_exempt(ip)) {
+            return Ok(None);
+        }
+        let (method, path) = (req.method().as_str(), req.path());
+        let Some((_, _, policy)) = LIMITED.iter().find(|(m, p, _)| *m == method && *p == path) else {
+            return Ok(None);
+        };
+        let key = client.limit_key();
+        let slow_down = self.config.policy(&limits::SLOW_DOWN);
+        let mut hits = vec![RateHit { key: key.clone(), policy: with_room_to_slow_down(slow_down) }];
+        hits.extend(policy.map(|policy| RateHit { key, policy: self.config.policy(&policy) }));
+        let now = self.clock.now();
+        let mut decisions = self.limiter.hit(&hits, now).await.map_err(ApiError::unavailable)?;
+        let wait = decisions.drain(..1).next().map_or(Duration::ZERO, |decision| delay(&decision, slow_down.limit));
+        Ok(Some(Counted { decisions, wait }))
+    }
+}
+
+/// A request that was counted.
+struct Counted {
+    decisions: Vec<RateDecision>,
+    wait: Duration,
+}
+
+/// The slow-down goes on counting past its limit, up to where the delay is longest.
+fn with_room_to_slow_down(policy: RatePolicy) -> RatePolicy {
+    let steps = limits::SLOW_DOWN_CAP.as_millis() / limits::SLOW_DOWN_STEP.as_millis().max(1);
+    RatePolicy { limit: policy.limit.saturating_add(u32::try_from(steps).unwrap_or(u32::MAX)), ..policy }
+}
+
+fn delay(decision: &RateDecision, limit: u32) -> Duration {
+    if !decision.allowed {
+        return limits::SLOW_DOWN_CAP;
+    }
+    limits::SLOW_DOWN_STEP.saturating_mul(decision.count.saturating_sub(limit)).min(limits::SLOW_DOWN_CAP)
+}
+
+/// The middleware around every route of the API but the hot path.
+pub(super) async fn limit(
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(limits) = req.app_data::<Data<RequestLimits>>().cloned() else {
+        return Ok(req.error_response(ApiError::internal("limits are not composed")));
+    };
+    let client = client_address(req.request());
+    let counted = match limits.count(&req, client).await {
+        Ok(Some(counted)) => counted,
+        Ok(None) => return next.call(req).await.map(ServiceResponse::map_into_boxed_body),
+        Err(error) => return Ok(req.error_response(error)),
+    };
+    let now = limits.clock.now();
+    if let Err(error) = enforce_limits(&counted.decisions, now) {
+        return Ok(req.error_response(error));
+    }
+    if !counted.wait.is_zero() {
+        actix_web::rt::time::sleep(counted.wait).await;
+    }
+    let mut response = next.call(req).await?.map_into_boxed_body();
+    show_limits(response.headers_mut(), &counted.decisions, now);
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use keystead_domain::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn delays_grow_by_step_up_to_the_cap() {
+        let at = |count, allowed| {
+            let policy = with_room_to_slow_down(limits::SLOW_DOWN);
+            delay(&RateDecision { policy, allowed, count, resets_at: Timestamp::default() }, limits::SLOW_DOWN.limit)
+        };
+        assert_eq!(at(100, true), Duration::ZERO);
+        assert_eq!(at(101, true), Duration::from_millis(200));
+        assert_eq!(at(125, true), Duration::from_secs(5));
+        assert_eq!(at(125, false), Duration::from_secs(5));
+    }
+}

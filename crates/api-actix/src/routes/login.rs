@@ -1,0 +1,114 @@
+//! `/auth/login`, `/auth/reauth`, `/auth/activate`.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use keystead_application::account::{ActivateAccountCommand, ActivateAccountError};
+use keystead_application::session::{LoginCommand, LoginError, ReauthenticateError};
+use keystead_domain::SecretString;
+
+use super::access::{Access, context};
+use super::failure::account_limited;
+use super::tokens;
+use crate::dto;
+use crate::http::{ApiBody, ApiError, Code, ShownCredentials, password_problem};
+use crate::services::Services;
+
+dto! {
+    /// Who wants to sign in.
+    pub struct LoginBody: "logins" {
+        /// E-mail address or username.
+        identity: String,
+        /// The password.
+        #[schema(value_type = String, format = Password)]
+        password: SecretString,
+        /// Native clients: the device token of an earlier login.
+        #[schema(value_type = Option<String>)]
+        device_token: Option<SecretString>,
+    }
+}
+
+/// Signs in with a name and a password.
+#[utoipa::path(post, path = "/api/v1/auth/login", tag = "session", request_body = LoginBody,
+    responses((status = 200, description = "Signed in", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn login(
+    req: HttpRequest,
+    services: Data<Services>,
+    body: ApiBody<LoginBody>,
+) -> Result<HttpResponse, ApiError> {
+    let shown = ShownCredentials::read(&req)?;
+    let LoginBody { identity, password, device_token } = body.into_inner();
+    let device = shown.device.map(|token| SecretString::new(token.to_owned())).or(device_token);
+    let command = LoginCommand { identity, password, device };
+    let result = services.login.run(command, &context(&req, &shown)).await;
+    let now = services.clock.now();
+    let tokens = result.map_err(|error| match error {
+        LoginError::InvalidCredentials => ApiError::new(Code::INVALID_CREDENTIALS),
+        LoginError::AccountInactive => ApiError::new(Code::ACCOUNT_INACTIVE),
+        LoginError::Limited { resets_at } => account_limited(resets_at, now),
+        LoginError::Failure(failure) => failure.into(),
+    })?;
+    Ok(tokens::authorized(&req, shown.kind, &tokens, now))
+}
+
+dto! {
+    /// A fresh proof of who somebody is.
+    pub struct ReauthBody: "reauthentications" {
+        /// The password.
+        #[schema(value_type = String, format = Password)]
+        password: SecretString,
+    }
+}
+
+/// Proves again who is signed in; the session goes on with a new `auth_time`.
+#[utoipa::path(post, path = "/api/v1/auth/reauth", tag = "session", request_body = ReauthBody,
+    security(("access" = [])),
+    responses((status = 200, description = "A fresh access token", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn reauth(
+    req: HttpRequest,
+    services: Data<Services>,
+    access: Access,
+    body: ApiBody<ReauthBody>,
+) -> Result<HttpResponse, ApiError> {
+    let at = body.pointers();
+    let result = services.reauthenticate.run(access.claims(), &body.password, &access.context).await;
+    let now = services.clock.now();
+    let tokens = result.map_err(|error| match error {
+        ReauthenticateError::WrongPassword => ApiError::new(Code::PASSWORD_WRONG).pointer(at.to("password")),
+        ReauthenticateError::Limited { resets_at } => account_limited(resets_at, now),
+        ReauthenticateError::SessionOver => ApiError::new(Code::SESSION_ENDED),
+        ReauthenticateError::Failure(failure) => failure.into(),
+    })?;
+    Ok(tokens::authorized(&req, access.context.client, &tokens, now))
+}
+
+dto! {
+    /// The first password of an account that an operator made.
+    pub struct ActivateBody: "activations" {
+        /// The token of the mailed link.
+        #[schema(value_type = String)]
+        token: SecretString,
+        /// 8 to 128 characters.
+        #[schema(value_type = String, format = Password)]
+        password: SecretString,
+    }
+}
+
+/// Sets the first password of an account and signs its owner in.
+#[utoipa::path(post, path = "/api/v1/auth/activate", tag = "registration", request_body = ActivateBody,
+    responses((status = 200, description = "Signed in", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn activate(
+    req: HttpRequest,
+    services: Data<Services>,
+    body: ApiBody<ActivateBody>,
+) -> Result<HttpResponse, ApiError> {
+    let shown = ShownCredentials::read(&req)?;
+    let at = body.pointers();
+    let ActivateBody { token, password } = body.into_inner();
+    let command = ActivateAccountCommand { token, password };
+    let tokens = services.activate.run(command, &context(&req, &shown)).await.map_err(|error| match error {
+        ActivateAccountError::LinkInvalid => ApiError::new(Code::LINK_INVALID),
+        ActivateAccountError::Password(refusal) => password_problem(refusal, at, "password").into(),
+        ActivateAccountError::Failure(failure) => failure.into(),
+    })?;
+    Ok(tokens::authorized(&req, shown.kind, &tokens, services.clock.now()))
+}

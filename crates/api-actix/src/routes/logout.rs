@@ -1,0 +1,65 @@
+//! `/auth/logout`.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use keystead_application::revocation::AccessError;
+use keystead_application::session::LogoutProof;
+use keystead_domain::token::{ClientKind, RefreshToken};
+
+use super::access::context;
+use super::verify::end_error;
+use crate::http::{
+    ApiError, ApiQuery, Code, HttpSettings, NoBody, Params, Query, ShownCredentials, no_content, require_same_origin,
+};
+use crate::services::Services;
+
+/// `?all=true`.
+pub(super) struct Reach {
+    all: bool,
+}
+
+impl Query for Reach {
+    fn read(params: &mut Params) -> Self {
+        Self { all: params.take_flag("all") }
+    }
+}
+
+/// Ends this session, or all of its owner's. By access token, or by refresh token of any age. Signing out twice is fine.
+#[utoipa::path(post, path = "/api/v1/auth/logout", tag = "session", security(("access" = [])),
+    params(("all" = Option<bool>, Query, description = "End every session of the account")),
+    responses((status = 204, description = "Signed out, now or before")))]
+pub(super) async fn logout(
+    req: HttpRequest,
+    services: Data<Services>,
+    ApiQuery(Reach { all }): ApiQuery<Reach>,
+    _: NoBody,
+) -> Result<HttpResponse, ApiError> {
+    let shown = ShownCredentials::read(&req)?;
+    let context = context(&req, &shown);
+    match (shown.bearer, shown.refresh) {
+        (Some(token), _) if token.starts_with(RefreshToken::PREFIX) => {
+            services.end_sessions.log_out(LogoutProof::Refresh(token), all, &context).await.map_err(end_error)?;
+        }
+        (Some(token), _) => match services.gate.authenticate(token, shown.client_id).await {
+            Ok(who) => {
+                let proof = LogoutProof::Access(who.claims());
+                services.end_sessions.log_out(proof, all, &context).await.map_err(end_error)?;
+            }
+            // Signed out already: nothing to end, and nothing a revoked token may still do.
+            Err(AccessError::Revoked) => {}
+            Err(other) => return Err(other.into()),
+        },
+        (None, Some(token)) => {
+            require_same_origin(&req)?;
+            services.end_sessions.log_out(LogoutProof::Refresh(token), all, &context).await.map_err(end_error)?;
+        }
+        (None, None) => return Err(ApiError::new(Code::TOKEN_MISSING)),
+    }
+    let mut response = no_content();
+    if shown.kind == ClientKind::Browser {
+        for cookie in HttpSettings::of(&req).cookies().clear_session() {
+            let _ = response.add_cookie(&cookie);
+        }
+    }
+    Ok(response)
+}

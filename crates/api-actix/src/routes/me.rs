@@ -1,0 +1,183 @@
+//! `/users/me`, `/users/me/export`.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use keystead_application::account::{DeactivateAccountError, ExportAccountError, ProfileError, UpdateProfileCommand};
+use keystead_domain::account::{FullName, Locale, User, Username};
+use serde::Serialize;
+
+use super::access::Access;
+use super::sessions::{LoginAttributes, SessionAttributes};
+use crate::dto;
+use crate::http::{ApiBody, ApiError, Change, Check, Code, Document, NoBody, NoQuery, Time, no_content, resource};
+use crate::services::Services;
+
+/// A person's account, as they see it.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UserAttributes {
+    /// Verified address.
+    email: String,
+    /// Public name.
+    username: Option<String>,
+    /// What they want to be called.
+    full_name: Option<String>,
+    /// Language of their mails.
+    locale: Option<String>,
+    /// `user`, `admin` or `super-admin`.
+    role: &'static str,
+    /// Whether the account can be used.
+    is_active: bool,
+    /// When the account came to be.
+    created_at: Time,
+    /// When the account last changed.
+    updated_at: Time,
+}
+
+impl UserAttributes {
+    pub fn new(user: &User) -> Self {
+        Self {
+            email: user.email.to_string(),
+            username: user.username.as_ref().map(ToString::to_string),
+            full_name: user.full_name.as_ref().map(ToString::to_string),
+            locale: user.locale.as_ref().map(ToString::to_string),
+            role: user.role.as_str(),
+            is_active: user.is_active(),
+            created_at: user.created_at.into(),
+            updated_at: user.updated_at.into(),
+        }
+    }
+}
+
+fn document(user: &User) -> HttpResponse {
+    Document::single(resource("users", user.id.to_string(), UserAttributes::new(user))).ok()
+}
+
+fn profile_error(error: ProfileError) -> ApiError {
+    match error {
+        ProfileError::NotFound => ApiError::new(Code::TOKEN_REVOKED),
+        ProfileError::UsernameTaken => ApiError::new(Code::USERNAME_TAKEN),
+        ProfileError::Failure(failure) => failure.into(),
+    }
+}
+
+/// One's own account.
+#[utoipa::path(get, path = "/api/v1/users/me", tag = "account", security(("access" = [])),
+    responses((status = 200, description = "The account", body = inline(super::openapi::UserDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn read(services: Data<Services>, access: Access, _: NoQuery) -> Result<HttpResponse, ApiError> {
+    let user = services.read_profile.run(access.claims().subject).await.map_err(profile_error)?;
+    Ok(document(&user))
+}
+
+dto! {
+    /// A change of profile. Left out means keep, `null` means remove.
+    pub struct ProfileBody: "users" {
+        /// What to be called.
+        #[schema(value_type = Option<String>)]
+        full_name: Change<String>,
+        /// A public name.
+        #[schema(value_type = Option<String>)]
+        username: Change<String>,
+        /// Language of mails: `en`, `pt-BR`.
+        #[schema(value_type = Option<String>)]
+        locale: Change<String>,
+    }
+}
+
+/// Changes one's profile.
+#[utoipa::path(patch, path = "/api/v1/users/me", tag = "account", request_body = ProfileBody, security(("access" = [])),
+    responses((status = 200, description = "The account as it is now", body = inline(super::openapi::UserDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn update(
+    services: Data<Services>,
+    access: Access,
+    body: ApiBody<ProfileBody>,
+) -> Result<HttpResponse, ApiError> {
+    let at = body.pointers();
+    let mut check = body.check();
+    let ProfileBody { full_name, username, locale } = body.into_inner();
+    let full_name = changed(&mut check, "fullName", full_name, Code::INVALID_FULL_NAME, FullName::try_new);
+    let username = changed(&mut check, "username", username, Code::INVALID_USERNAME, Username::try_new);
+    let locale = changed(&mut check, "locale", locale, Code::INVALID_LOCALE, Locale::try_new);
+    check.finish(())?;
+    let command = UpdateProfileCommand { full_name, username, locale };
+    let result = services.update_profile.run(access.claims().subject, command, &access.context).await;
+    let user = result.map_err(|error| match error {
+        ProfileError::UsernameTaken => ApiError::new(Code::USERNAME_TAKEN).pointer(at.to("username")),
+        other => profile_error(other),
+    })?;
+    Ok(document(&user))
+}
+
+/// A change of one attribute, read into its domain type.
+fn changed<T, E: std::fmt::Display>(
+    check: &mut Check,
+    name: &str,
+    change: Change<String>,
+    code: Code,
+    read: fn(&str) -> Result<T, E>,
+) -> Option<Option<T>> {
+    match change {
+        Change::Keep => None,
+        Change::Clear => Some(None),
+        Change::Set(text) => check.field(name, read(&text), code).map(Some),
+    }
+}
+
+/// Closes one's account. Every session ends.
+#[utoipa::path(delete, path = "/api/v1/users/me", tag = "account", security(("access" = [])),
+    responses((status = 204, description = "Closed")))]
+pub(super) async fn deactivate(services: Data<Services>, access: Access, _: NoBody) -> Result<HttpResponse, ApiError> {
+    services.deactivate.run(access.claims(), &access.context).await.map_err(|error| match error {
+        DeactivateAccountError::ReauthenticationRequired => ApiError::new(Code::REAUTH_REQUIRED),
+        DeactivateAccountError::NotFound => ApiError::new(Code::TOKEN_REVOKED),
+        DeactivateAccountError::Failure(failure) => failure.into(),
+    })?;
+    Ok(no_content())
+}
+
+/// Everything kept about a person.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ExportAttributes {
+    account: UserAttributes,
+    sessions: Vec<SessionAttributes>,
+    logins: Vec<LoginAttributes>,
+    events: Vec<EventAttributes>,
+}
+
+/// One security event about a person.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct EventAttributes {
+    name: &'static str,
+    at: Time,
+    ip: Option<String>,
+    user_agent: Option<String>,
+}
+
+/// A copy of everything kept about oneself, without secrets.
+#[utoipa::path(get, path = "/api/v1/users/me/export", tag = "account", security(("access" = [])),
+    responses((status = 200, description = "The copy", body = inline(super::openapi::ExportDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn export(services: Data<Services>, access: Access, _: NoQuery) -> Result<HttpResponse, ApiError> {
+    let export = services.export.run(access.claims()).await.map_err(|error| match error {
+        ExportAccountError::NotFound => ApiError::new(Code::TOKEN_REVOKED),
+        ExportAccountError::Failure(failure) => failure.into(),
+    })?;
+    let current = access.claims().session();
+    let attributes = ExportAttributes {
+        account: UserAttributes::new(&export.user),
+        sessions: export.sessions.iter().map(|session| SessionAttributes::new(session, &current)).collect(),
+        logins: export.logins.iter().map(LoginAttributes::new).collect(),
+        events: export
+            .events
+            .iter()
+            .map(|event| EventAttributes {
+                name: event.name.as_str(),
+                at: event.at.into(),
+                ip: event.device.ip.map(|ip| ip.to_string()),
+                user_agent: event.device.user_agent.clone(),
+            })
+            .collect(),
+    };
+    Ok(Document::single(resource("accountExports", export.user.id.to_string(), attributes)).ok())
+}

@@ -1,0 +1,26 @@
+//! The handlers: extract, convert, run, render. One file per concept; [`configure`] is the table of routes.
+
+mod access;
+mod failure;
+mod health;
+mod limiting;
+mod login;
+mod logout;
+mod me;
+mod openapi;
+mod password;
+mod refresh;
+mod register;
+mod sessions;
+mod table;
+mod tokens;
+mod verify;
+mod well_known;
+
+pub mod dev;
+
+pub use health::Readiness;
+pub use limiting::RequestLimits;
+pub use openapi::document as openapi_document;
+pub use table::{RouteSettings, configure};
+pub use well_known::KEYS_MAX_AGE;

@@ -1,0 +1,192 @@
+//! The OpenAPI document, generated from the handlers.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{self, HeaderValue};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, RefOr, Response, ResponseBuilder};
+use utoipa::{Modify, OpenApi, ToSchema};
+
+use super::{health, login, logout, me, password, refresh, register, sessions, tokens, verify, well_known};
+use crate::http::{ApiError, NoQuery};
+
+macro_rules! document {
+    ($($name:ident, $resource:ident, $attributes:ty;)*) => {$(
+        /// A document with one resource.
+        #[derive(ToSchema)]
+        #[expect(dead_code, reason = "a schema: handlers build the same shape from crate::http::Document")]
+        pub(super) struct $name {
+            #[schema(inline)]
+            data: $resource,
+        }
+
+        /// A resource.
+        #[derive(ToSchema)]
+        #[expect(dead_code, reason = "a schema: handlers build the same shape from crate::http::Document")]
+        pub(super) struct $resource {
+            r#type: String,
+            id: String,
+            #[schema(inline)]
+            attributes: $attributes,
+        }
+    )*};
+}
+
+macro_rules! list_document {
+    ($($name:ident, $resource:ident, $attributes:ty;)*) => {$(
+        /// A page of a list.
+        #[derive(ToSchema)]
+        #[expect(dead_code, reason = "a schema: handlers build the same shape from crate::http::Document")]
+        pub(super) struct $name {
+            #[schema(inline)]
+            data: Vec<$resource>,
+            #[schema(inline)]
+            links: Links,
+        }
+
+        /// A resource.
+        #[derive(ToSchema)]
+        #[expect(dead_code, reason = "a schema: handlers build the same shape from crate::http::Document")]
+        pub(super) struct $resource {
+            r#type: String,
+            id: String,
+            #[schema(inline)]
+            attributes: $attributes,
+        }
+    )*};
+}
+
+document! {
+    TokensDocument, TokensResource, tokens::Tokens<'static>;
+    TokenStatusDocument, TokenStatusResource, verify::TokenStatus<'static>;
+    StatusDocument, StatusResource, verify::Status;
+    UserDocument, UserResource, me::UserAttributes;
+    ExportDocument, ExportResource, me::ExportAttributes;
+}
+
+list_document! {
+    SessionsDocument, SessionResource, sessions::SessionAttributes;
+    LoginsDocument, LoginResource, sessions::LoginAttributes;
+}
+
+/// Links of a page.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "a schema: handlers build the same shape from crate::http::Document")]
+pub(super) struct Links {
+    /// The page after this one; absent on the last.
+    next: Option<String>,
+}
+
+/// What every refusal looks like.
+#[derive(ToSchema)]
+#[schema(as = Errors)]
+#[expect(dead_code, reason = "a schema: crate::http::ApiError writes the same shape")]
+struct Errors {
+    errors: Vec<ErrorObject>,
+}
+
+/// One thing that is wrong.
+#[derive(ToSchema)]
+#[schema(as = Error)]
+#[expect(dead_code, reason = "a schema: crate::http::ApiError writes the same shape")]
+struct ErrorObject {
+    /// The request's identifier, as in `X-Request-Id`.
+    id: Option<String>,
+    /// The status, as a string.
+    status: String,
+    /// From the list in docs/api-errors.md.
+    code: String,
+    title: String,
+    detail: Option<String>,
+    source: Option<ErrorSource>,
+    #[schema(value_type = Option<Object>)]
+    meta: Option<serde_json::Value>,
+}
+
+/// Where in the request it lies.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "a schema: crate::http::ApiError writes the same shape")]
+struct ErrorSource {
+    pointer: Option<String>,
+    parameter: Option<String>,
+    header: Option<String>,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Keystead", description = "Self-hosted authentication service"),
+    paths(
+        register::register, register::verify, register::resend,
+        login::login, login::reauth, login::activate,
+        refresh::refresh, refresh::exchange,
+        verify::verify, verify::revoke, verify::status, logout::logout,
+        password::forgot, password::begin_reset, password::reset, password::change,
+        me::read, me::update, me::deactivate, me::export,
+        sessions::list, sessions::end, sessions::end_all, sessions::history,
+        well_known::jwks, well_known::change_password, health::live, health::ready,
+    ),
+    components(schemas(Errors)),
+    modifiers(&Shared)
+)]
+struct Api;
+
+/// What all operations share: how a client authenticates, and how it is refused.
+struct Shared;
+
+/// Statuses any operation of the API may refuse with.
+const REFUSALS: [(&str, &str); 12] = [
+    ("400", "The request is malformed"),
+    ("401", "Not authenticated"),
+    ("403", "Not allowed"),
+    ("404", "Not found"),
+    ("406", "The client takes no JSON:API document"),
+    ("408", "The body took too long"),
+    ("409", "In conflict with what there is"),
+    ("413", "The body is too large"),
+    ("415", "The body has a media type the route does not take"),
+    ("422", "Attributes are wrong"),
+    ("429", "Too often; see Retry-After"),
+    ("503", "Overloaded, or a store does not answer; see Retry-After"),
+];
+
+impl Modify for Shared {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let bearer = || HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
+        if let Some(components) = api.components.as_mut() {
+            let access = bearer().description(Some("An access token; its client id goes with it, in the cookie or the header"));
+            let half_way = bearer().description(Some("A pre-authorized token of the flow the route belongs to"));
+            components.add_security_scheme("access", SecurityScheme::Http(access.build()));
+            components.add_security_scheme("pre_authorized", SecurityScheme::Http(half_way.build()));
+            let client = ApiKeyValue::with_description("Keystead-Client-Id", "The client id of a native client");
+            components.add_security_scheme("client_id", SecurityScheme::ApiKey(ApiKey::Header(client)));
+        }
+        for (path, item) in &mut api.paths.paths {
+            let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+            for operation in operations.into_iter().flatten() {
+                let refusals = REFUSALS.iter().filter(|(status, _)| path.starts_with("/api/") || *status == "400");
+                for (status, description) in refusals {
+                    let responses = &mut operation.responses.responses;
+                    responses.entry((*status).to_owned()).or_insert_with(|| RefOr::T(refusal(description)));
+                }
+            }
+        }
+    }
+}
+
+fn refusal(description: &str) -> Response {
+    let schema = utoipa::openapi::Ref::from_schema_name("Errors");
+    let content = Content::new(Some(schema));
+    ResponseBuilder::new().description(description).content("application/vnd.api+json", content).build()
+}
+
+/// The document as JSON text.
+pub fn document() -> String {
+    Api::openapi().to_pretty_json().unwrap_or_default()
+}
+
+/// Serves the document.
+pub(super) async fn serve(_: NoQuery) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.oai.openapi+json;version=3.1")))
+        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")))
+        .body(document()))
+}

@@ -1,0 +1,134 @@
+//! `/auth/password…`.
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use keystead_application::account::{
+    BeginResetError, ChangePasswordCommand, ChangePasswordError, ForgotPasswordError, ResetPasswordError,
+};
+use keystead_domain::SecretString;
+use keystead_domain::token::PreAuthorizedPurpose;
+
+use super::access::{Access, context, pre_authorized};
+use super::failure::account_limited;
+use super::tokens;
+use crate::dto;
+use crate::http::{ApiBody, ApiError, Code, ShownCredentials, accepted, no_content, password_problem};
+use crate::services::Services;
+
+dto! {
+    /// Whose password was forgotten.
+    pub struct ForgotBody: "passwordResets" {
+        /// E-mail address or username.
+        identity: String,
+    }
+}
+
+/// Mails a link that leads to a new password, if there is such an account. Answers the same if there is none.
+#[utoipa::path(post, path = "/api/v1/auth/password/forgot", tag = "password", request_body = ForgotBody,
+    responses((status = 202, description = "If there is such an account, a link is on its way")))]
+pub(super) async fn forgot(
+    req: HttpRequest,
+    services: Data<Services>,
+    body: ApiBody<ForgotBody>,
+) -> Result<HttpResponse, ApiError> {
+    let shown = ShownCredentials::read(&req)?;
+    let result = services.forgot_password.run(&body.identity, &context(&req, &shown)).await;
+    result.map_err(|error| match error {
+        ForgotPasswordError::Limited { resets_at } => account_limited(resets_at, services.clock.now()),
+        ForgotPasswordError::Failure(failure) => failure.into(),
+    })?;
+    Ok(accepted())
+}
+
+dto! {
+    /// The token of a mailed link.
+    pub struct BeginResetBody: "passwordResets" {
+        /// The token, from the fragment of the link.
+        #[schema(value_type = String)]
+        token: SecretString,
+    }
+}
+
+/// Uses a reset link up and gives a token for `/auth/password/reset`.
+#[utoipa::path(post, path = "/api/v1/auth/password/reset/begin", tag = "password", request_body = BeginResetBody,
+    responses((status = 200, description = "A token for /auth/password/reset", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn begin_reset(
+    req: HttpRequest,
+    services: Data<Services>,
+    body: ApiBody<BeginResetBody>,
+) -> Result<HttpResponse, ApiError> {
+    let shown = ShownCredentials::read(&req)?;
+    let result = services.begin_reset.run(body.token.expose(), &context(&req, &shown)).await;
+    let tokens = result.map_err(|error| match error {
+        BeginResetError::LinkInvalid => ApiError::new(Code::LINK_INVALID),
+        BeginResetError::Failure(failure) => failure.into(),
+    })?;
+    Ok(tokens::pre_authorized(&req, shown.kind, StatusCode::OK, &tokens, services.clock.now()))
+}
+
+dto! {
+    /// A new password.
+    pub struct ResetBody: "passwordResets" {
+        /// 8 to 128 characters.
+        #[schema(value_type = String, format = Password)]
+        new_password: SecretString,
+    }
+}
+
+/// Replaces a forgotten password. Every session of the account ends.
+#[utoipa::path(post, path = "/api/v1/auth/password/reset", tag = "password", request_body = ResetBody,
+    security(("pre_authorized" = [])),
+    responses((status = 204, description = "Replaced; sign in with it")))]
+pub(super) async fn reset(
+    req: HttpRequest,
+    services: Data<Services>,
+    body: ApiBody<ResetBody>,
+) -> Result<HttpResponse, ApiError> {
+    let (claims, context) = pre_authorized(&req, &[PreAuthorizedPurpose::Reset])?;
+    let at = body.pointers();
+    let result = services.reset_password.run(&claims, &body.new_password, &context).await;
+    result.map_err(|error| match error {
+        ResetPasswordError::LinkInvalid => ApiError::new(Code::LINK_INVALID),
+        ResetPasswordError::Password(refusal) => password_problem(refusal, at, "newPassword").into(),
+        ResetPasswordError::Failure(failure) => failure.into(),
+    })?;
+    Ok(no_content())
+}
+
+dto! {
+    /// A change of password.
+    pub struct ChangeBody: "passwords" {
+        /// The password until now.
+        #[schema(value_type = String, format = Password)]
+        current_password: SecretString,
+        /// The password from now on: 8 to 128 characters.
+        #[schema(value_type = String, format = Password)]
+        new_password: SecretString,
+    }
+}
+
+/// Changes the password. Every other session ends; this one goes on with the token in the answer.
+#[utoipa::path(patch, path = "/api/v1/auth/password", tag = "password", request_body = ChangeBody,
+    security(("access" = [])),
+    responses((status = 200, description = "A fresh access token for this session", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn change(
+    req: HttpRequest,
+    services: Data<Services>,
+    access: Access,
+    body: ApiBody<ChangeBody>,
+) -> Result<HttpResponse, ApiError> {
+    let at = body.pointers();
+    let ChangeBody { current_password: current, new_password: new } = body.into_inner();
+    let command = ChangePasswordCommand { claims: access.claims().clone(), current, new };
+    let result = services.change_password.run(command, &access.context).await;
+    let now = services.clock.now();
+    let tokens = result.map_err(|error| match error {
+        ChangePasswordError::WrongPassword => ApiError::new(Code::PASSWORD_WRONG).pointer(at.to("currentPassword")),
+        ChangePasswordError::Password(refusal) => password_problem(refusal, at, "newPassword").into(),
+        ChangePasswordError::Limited { resets_at } => account_limited(resets_at, now),
+        ChangePasswordError::SessionOver => ApiError::new(Code::SESSION_ENDED),
+        ChangePasswordError::Failure(failure) => failure.into(),
+    })?;
+    Ok(tokens::authorized(&req, access.context.client, &tokens, now))
+}

@@ -1,0 +1,116 @@
+//! How tokens are handed out: to browsers in cookies, to native clients in the body, never in both.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use keystead_application::service::{AuthorizedTokens, PreAuthorizedTokens};
+use keystead_domain::token::{ClientKind, Factor};
+use keystead_domain::{SecretString, Timestamp};
+use serde::Serialize;
+
+use crate::http::{Document, HttpSettings, Time, resource};
+
+/// Attributes of a `tokens` resource. Secrets (`clientId`, `refreshToken`, `deviceToken`) are there for native clients
+/// only; browsers get them as HttpOnly cookies.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Tokens<'a> {
+    /// The access token, or a token that only the next step of a flow takes.
+    access_token: &'a str,
+    /// Always `Bearer`.
+    token_type: &'static str,
+    /// Seconds until the token expires.
+    expires_in: u64,
+    /// When the token expires.
+    expires_at: Time,
+    /// `authorized`, or `pre_authorized` half-way through a flow.
+    state: &'static str,
+    /// Which flow a pre-authorized token belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purpose: Option<&'static str>,
+    /// Second factors the flow takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tfa_options: Option<Vec<&'static str>>,
+    /// The factor to offer first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_tfa: Option<&'static str>,
+    /// Native clients: to be sent as `Keystead-Client-Id` with every request of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
+    /// Native clients: to be exchanged at `/auth/refresh`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    /// Native clients: to be sent with the next login, so that it counts as a known device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_token: Option<&'a str>,
+}
+
+/// Hands out the tokens of a session.
+pub(super) fn authorized(
+    req: &HttpRequest,
+    kind: ClientKind,
+    tokens: &AuthorizedTokens,
+    now: Timestamp,
+) -> HttpResponse {
+    let native = kind == ClientKind::Native;
+    let secret = |value: &'_ Option<SecretString>| value.as_ref().filter(|_| native).map(|s| s.expose().to_owned());
+    let (client_id, refresh, device) = (secret(&tokens.client_id), secret(&tokens.refresh), secret(&tokens.device));
+    let attributes = Tokens {
+        access_token: tokens.access.expose(),
+        token_type: "Bearer",
+        expires_in: tokens.claims.expires_at.since(now).as_secs(),
+        expires_at: tokens.claims.expires_at.into(),
+        state: "authorized",
+        purpose: None,
+        tfa_options: None,
+        default_tfa: None,
+        client_id: client_id.as_deref(),
+        refresh_token: refresh.as_deref(),
+        device_token: device.as_deref(),
+    };
+    let mut response = Document::single(resource("tokens", tokens.claims.token_id.as_str(), attributes)).ok();
+    if !native {
+        let names = HttpSettings::of(req).cookies();
+        let cookies = [
+            tokens.client_id.as_ref().map(|id| names.set_client(id.expose())),
+            tokens.refresh.as_ref().map(|t| names.set_refresh(t.expose(), tokens.session_expires_at.since(now))),
+            tokens.device.as_ref().map(|token| names.set_device(token.expose())),
+        ];
+        for cookie in cookies.into_iter().flatten() {
+            // A cookie of ours is always a valid header value.
+            let _ = response.add_cookie(&cookie);
+        }
+    }
+    response
+}
+
+/// Hands out a token that only the next step of a flow takes.
+pub(super) fn pre_authorized(
+    req: &HttpRequest,
+    kind: ClientKind,
+    status: StatusCode,
+    tokens: &PreAuthorizedTokens,
+    now: Timestamp,
+) -> HttpResponse {
+    let native = kind == ClientKind::Native;
+    let claims = &tokens.claims;
+    let options: Vec<&'static str> = claims.tfa_options.iter().map(|factor| factor.as_str()).collect();
+    let attributes = Tokens {
+        access_token: tokens.token.expose(),
+        token_type: "Bearer",
+        expires_in: claims.expires_at.since(now).as_secs(),
+        expires_at: claims.expires_at.into(),
+        state: "pre_authorized",
+        purpose: Some(claims.purpose.as_str()),
+        tfa_options: Some(options),
+        default_tfa: claims.default_tfa.map(Factor::as_str),
+        client_id: native.then(|| tokens.client_id.expose()),
+        refresh_token: None,
+        device_token: None,
+    };
+    let mut response = Document::single(resource("tokens", claims.token_id.as_str(), attributes)).respond(status);
+    if !native {
+        let cookie = HttpSettings::of(req).cookies().set_client(tokens.client_id.expose());
+        let _ = response.add_cookie(&cookie);
+    }
+    response
+}

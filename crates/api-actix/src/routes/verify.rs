@@ -1,0 +1,132 @@
+//! `/auth/token/verify`, `DELETE /auth/tokens/{jti}`, `/auth/status`.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use keystead_application::account::ProfileError;
+use keystead_application::session::EndSessionsError;
+use keystead_domain::token::{AccessClaims, TokenId};
+use serde::Serialize;
+
+use super::access::{Access, authenticate};
+use super::me::UserAttributes;
+use crate::http::{ApiError, Code, Document, NoBody, ShownCredentials, Time, no_content, resource};
+use crate::services::Services;
+
+/// What a valid access token says.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TokenStatus<'a> {
+    /// Always `authorized`.
+    state: &'static str,
+    /// The user (`sub`).
+    user_id: String,
+    /// The session (`sid`).
+    session_id: &'a str,
+    /// `user`, `admin` or `super-admin`.
+    role: &'static str,
+    /// How the person signed in (RFC 8176).
+    amr: Vec<&'static str>,
+    /// When the person last proved who they are.
+    auth_time: Time,
+    /// When the token was issued.
+    issued_at: Time,
+    /// When the token expires.
+    expires_at: Time,
+    /// The version of the user's credentials.
+    epoch: i64,
+}
+
+impl<'a> TokenStatus<'a> {
+    fn new(claims: &'a AccessClaims) -> Self {
+        Self {
+            state: "authorized",
+            user_id: claims.subject.to_string(),
+            session_id: claims.token_id.session_str(),
+            role: claims.role.as_str(),
+            amr: claims.amr.iter().map(|method| method.as_str()).collect(),
+            auth_time: claims.auth_time.into(),
+            issued_at: claims.issued_at.into(),
+            expires_at: claims.expires_at.into(),
+            epoch: claims.epoch.number(),
+        }
+    }
+}
+
+/// Tells a service whether an access token, shown with its client id, counts now. The hot path: no database, no network.
+#[utoipa::path(post, path = "/api/v1/auth/token/verify", tag = "session", security(("access" = [])),
+    responses((status = 200, description = "The token counts", body = inline(super::openapi::TokenStatusDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn verify(req: HttpRequest, _: NoBody) -> Result<HttpResponse, ApiError> {
+    let shown = ShownCredentials::read(&req)?;
+    let who = authenticate(&req, &shown).await?;
+    let claims = who.claims();
+    Ok(Document::single(resource("tokenStatus", claims.token_id.as_str(), TokenStatus::new(claims))).ok())
+}
+
+/// Revokes one of one's own access tokens; its session goes on.
+#[utoipa::path(delete, path = "/api/v1/auth/tokens/{jti}", tag = "session", security(("access" = [])),
+    params(("jti" = String, Path, description = "The token's identifier")),
+    responses((status = 204, description = "Revoked, now or before")))]
+pub(super) async fn revoke(
+    services: Data<Services>,
+    access: Access,
+    jti: Path<String>,
+    _: NoBody,
+) -> Result<HttpResponse, ApiError> {
+    let token = TokenId::parse(&jti).ok_or(Code::NOT_FOUND)?;
+    let result = services.end_sessions.revoke_token(access.claims(), &token, &access.context).await;
+    result.map_err(end_error)?;
+    Ok(no_content())
+}
+
+/// What ending a session or token can be refused with.
+pub(super) fn end_error(error: EndSessionsError) -> ApiError {
+    match error {
+        EndSessionsError::Refused => ApiError::new(Code::TOKEN_INVALID),
+        EndSessionsError::NotFound => ApiError::new(Code::NOT_FOUND),
+        EndSessionsError::Failure(failure) => failure.into(),
+    }
+}
+
+/// Who asks.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Status {
+    /// Whether an access token that counts was shown.
+    is_authenticated: bool,
+    /// Whether two factors took part in signing in.
+    is_mfa: bool,
+    /// The account.
+    user: Option<StatusUser>,
+}
+
+/// The account in a status.
+#[derive(Serialize, utoipa::ToSchema)]
+struct StatusUser {
+    id: String,
+    #[serde(flatten)]
+    attributes: UserAttributes,
+}
+
+/// Says who asks. Never an error on account of a token.
+#[utoipa::path(get, path = "/api/v1/auth/status", tag = "session",
+    responses((status = 200, description = "Who asks", body = inline(super::openapi::StatusDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn status(req: HttpRequest, services: Data<Services>) -> Result<HttpResponse, ApiError> {
+    let who = match ShownCredentials::read(&req) {
+        Ok(shown) => authenticate(&req, &shown).await.ok(),
+        Err(_) => None,
+    };
+    let mut status = Status { is_authenticated: false, is_mfa: false, user: None };
+    if let Some(who) = who {
+        let claims = who.claims();
+        match services.read_profile.run(claims.subject).await {
+            Ok(user) => {
+                status.is_authenticated = true;
+                status.is_mfa = claims.amr.contains(&keystead_domain::token::Amr::MultiFactor);
+                status.user = Some(StatusUser { id: user.id.to_string(), attributes: UserAttributes::new(&user) });
+            }
+            Err(ProfileError::Failure(failure)) => return Err(failure.into()),
+            Err(ProfileError::NotFound | ProfileError::UsernameTaken) => {}
+        }
+    }
+    Ok(Document::single(resource("status", "current", status)).ok())
+}
