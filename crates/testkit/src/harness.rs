@@ -30,15 +30,17 @@ impl<T> Harness<T> {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! contract_tests {
-    ($suite:ident, $port:ident, $make:expr, [$($name:ident),* $(,)?]) => {
+    ($suite:ident, $port:ty, $make:expr, [$($name:ident),* $(,)?]) => {
         mod $suite {
+            // Unused when the caller's expression begins with `super::` or `crate::`.
+            #[allow(unused_imports)]
             use super::*;
 
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() {
                     let (subject, _keep) = $crate::Harness::share($make.await);
-                    $crate::contracts::$suite::$name(subject as ::std::sync::Arc<dyn $crate::ports::$port>).await;
+                    $crate::contracts::$suite::$name(subject as ::std::sync::Arc<$port>).await;
                 }
             )*
         }

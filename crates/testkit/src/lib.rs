@@ -16,8 +16,8 @@
 pub mod contracts;
 mod harness;
 pub mod race;
+pub mod smtp_peer;
 
 pub use harness::Harness;
 #[doc(hidden)]
 pub use keystead_application::ports;
-pub mod smtp_peer;

@@ -56,16 +56,16 @@ impl KeyedHash for FakeKeyedHash {
         scatter(b"digest", &[data])
     }
 
-    fn mac<'a>(&self, purpose: MacPurpose, parts: &[&'a [u8]]) -> MacTag {
+    fn mac(&self, purpose: MacPurpose, parts: &[&[u8]]) -> MacTag {
         let Some(key) = self.keys.last() else { panic!("FakeKeyedHash was made without a key") };
         MacTag { key: key.clone(), bytes: scatter(format!("{key} {purpose:?}").as_bytes(), parts) }
     }
 
-    fn mac_with<'a>(&self, key: &KeyId, purpose: MacPurpose, parts: &[&'a [u8]]) -> Option<[u8; 32]> {
+    fn mac_with(&self, key: &KeyId, purpose: MacPurpose, parts: &[&[u8]]) -> Option<[u8; 32]> {
         self.keys.contains(key).then(|| scatter(format!("{key} {purpose:?}").as_bytes(), parts))
     }
 
-    fn verify<'a>(&self, key: &KeyId, purpose: MacPurpose, parts: &[&'a [u8]], tag: &[u8]) -> bool {
+    fn verify(&self, key: &KeyId, purpose: MacPurpose, parts: &[&[u8]], tag: &[u8]) -> bool {
         self.mac_with(key, purpose, parts).is_some_and(|expected| expected == tag)
     }
 }
@@ -92,7 +92,9 @@ pub(super) fn fake_tag(parts: &[&[u8]]) -> String {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digit = |value: u8| DIGITS.get(usize::from(value)).copied();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
 }
 
 /// Reads lower-case hexadecimal, and nothing else.

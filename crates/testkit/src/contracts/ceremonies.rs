@@ -16,7 +16,7 @@ macro_rules! ceremony_contracts {
     ($make:expr) => {
         $crate::contract_tests!(
             ceremonies,
-            CeremonyStore,
+            dyn $crate::ports::CeremonyStore,
             $make,
             [
                 a_state_survives_byte_for_byte,

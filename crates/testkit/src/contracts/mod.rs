@@ -8,8 +8,12 @@
 )]
 
 pub mod ceremonies;
+pub mod entropy;
+pub mod keyed_hash;
+pub mod password_hasher;
 pub mod rate_limiter;
 pub mod revocation_feed;
+pub mod sealer;
 pub mod sessions;
 mod store;
 pub mod store_budgets;
@@ -21,6 +25,7 @@ pub mod store_outbox;
 pub mod store_registrations;
 pub mod store_transactions;
 pub mod store_users;
+pub mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;

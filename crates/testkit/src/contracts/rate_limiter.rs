@@ -20,7 +20,7 @@ macro_rules! rate_limiter_contracts {
     ($make:expr) => {
         $crate::contract_tests!(
             rate_limiter,
-            RateLimiter,
+            dyn $crate::ports::RateLimiter,
             $make,
             [
                 hits_are_counted_up_to_the_limit,

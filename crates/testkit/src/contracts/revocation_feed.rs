@@ -21,7 +21,7 @@ macro_rules! revocation_feed_contracts {
     ($make:expr) => {
         $crate::contract_tests!(
             revocation_feed,
-            RevocationFeed,
+            dyn $crate::ports::RevocationFeed,
             $make,
             [
                 an_empty_feed_answers_after_the_wait,

@@ -22,7 +22,7 @@ macro_rules! session_contracts {
     ($make:expr) => {
         $crate::contract_tests!(
             sessions,
-            SessionStore,
+            dyn $crate::ports::SessionStore,
             $make,
             [
                 every_field_survives,
@@ -211,9 +211,9 @@ pub async fn parallel_rotations_never_exceed_their_limit(store: Arc<dyn SessionS
                 match presented {
                     Presented::Rotated => rotated += 1,
                     Presented::Repeated => {}
-                    Presented::Limited { .. } => return rotated,
-                    // Another tab was two rotations ahead: reuse, which ends the session for all of them.
-                    Presented::Ended(_) | Presented::Expired | Presented::OtherClientKind => return rotated,
+                    // Spent, or another tab was two rotations ahead: reuse, which ends the session for all of them.
+                    Presented::Limited { .. } | Presented::Ended(_) => return rotated,
+                    Presented::Expired | Presented::OtherClientKind => unreachable!("{presented:?}"),
                 }
                 generation = session.head.number();
             }

@@ -6,7 +6,7 @@ macro_rules! store_contracts {
     ($make:expr) => {
         $crate::contract_tests!(
             store_transactions,
-            Store,
+            dyn $crate::ports::Store,
             $make,
             [
                 a_dropped_transaction_rolls_back,
@@ -22,7 +22,7 @@ macro_rules! store_contracts {
         );
         $crate::contract_tests!(
             store_users,
-            Store,
+            dyn $crate::ports::Store,
             $make,
             [
                 every_field_survives,
@@ -42,7 +42,7 @@ macro_rules! store_contracts {
         );
         $crate::contract_tests!(
             store_registrations,
-            Store,
+            dyn $crate::ports::Store,
             $make,
             [
                 every_field_survives,
@@ -57,7 +57,7 @@ macro_rules! store_contracts {
         );
         $crate::contract_tests!(
             store_link_tokens,
-            Store,
+            dyn $crate::ports::Store,
             $make,
             [
                 every_field_survives,
@@ -76,7 +76,7 @@ macro_rules! store_contracts {
         );
         $crate::contract_tests!(
             store_outbox,
-            Store,
+            dyn $crate::ports::Store,
             $make,
             [
                 a_message_is_claimed_as_written,
@@ -93,7 +93,7 @@ macro_rules! store_contracts {
         );
         $crate::contract_tests!(
             store_logs,
-            Store,
+            dyn $crate::ports::Store,
             $make,
             [
                 audit_events_survive_with_every_field,
@@ -111,7 +111,7 @@ macro_rules! store_contracts {
         );
         $crate::contract_tests!(
             store_budgets,
-            Store,
+            dyn $crate::ports::Store,
             $make,
             [
                 parallel_guesses_never_exceed_the_limit,
@@ -125,7 +125,7 @@ macro_rules! store_contracts {
         );
         $crate::contract_tests!(
             store_devices,
-            Store,
+            dyn $crate::ports::Store,
             $make,
             [
                 a_remembered_device_is_known_to_its_user_only,
@@ -137,7 +137,7 @@ macro_rules! store_contracts {
         );
         $crate::contract_tests!(
             store_keys,
-            Store,
+            dyn $crate::ports::Store,
             $make,
             [
                 every_field_survives,
