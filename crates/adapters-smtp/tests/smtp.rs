@@ -298,11 +298,11 @@ async fn a_cancelled_send_leaves_no_half_said_connection() {
     let peer = SmtpPeer::start().await.unwrap();
     let mailer = plain(&peer);
     mailer.send(&mail(1)).await.unwrap();
-    peer.set_behaviour(Behaviour::HangAfterData);
+    peer.set_behaviour(Behaviour::HangAfterMail);
     let second = mail(2);
     tokio::select! {
         result = mailer.send(&second) => panic!("the server hangs, yet the send ended: {result:?}"),
-        seen = peer.wait_for_commands("DATA", 2, PATIENCE) => seen.unwrap(),
+        seen = peer.wait_for_commands("MAIL", 2, PATIENCE) => seen.unwrap(),
     }
     peer.set_behaviour(Behaviour::Accept);
     mailer.send(&mail(3)).await.unwrap();

@@ -102,6 +102,7 @@ mod tests {
         let text = compose("Hi\r\nBcc: v@y.zz\r\n\r\nbody", "Me\r\nX-Evil: 1", "abc@example.com").unwrap();
         let head = text.split("\r\n\r\n").next().unwrap();
         assert!(!head.lines().any(|line| line.starts_with("Bcc:") || line.starts_with("X-Evil:")), "{head}");
+        assert!(head.contains("\r\nSubject: Hi Bcc: v@y.zz body\r\n"), "{head}");
         assert!(matches!(compose("Hi", "Me", "a\r\nb@c"), Err(MailError::Permanent(_))));
         assert!(matches!(compose("Hi", "Me", "a>b@c"), Err(MailError::Permanent(_))));
     }
