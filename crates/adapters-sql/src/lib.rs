@@ -1,1 +1,18 @@
-//! Keystead.
+//! The diesel vocabulary Keystead's databases share: tables, rows, conversions, constraint names. Opens no connection.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`schema`] | the tables both databases have |
+//! | [`types`] | SQL types with one name here and a native column type in each database |
+//! | [`rows`] | one struct per table, and its way from and to the domain |
+//! | [`constraint`] | which [`Constraint`](keystead_application::ports::Constraint) a refused write lost against |
+//! | [`error`] | what a database error means to the ports |
+
+pub mod constraint;
+pub mod error;
+pub mod rows;
+pub mod schema;
+pub mod types;
+
+pub use constraint::constraint_of;
+pub use error::{RowError, is_statement_error, store_error};

@@ -1,1 +1,25 @@
-//! Keystead.
+//! Keystead's embedded store: everything in one SQLite file, no other service needed.
+//!
+//! One connection writes, a few read (WAL), each on a thread of its own.
+//! [`SqliteDatabase::open`] applies the migrations and hands out every port the file implements.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | `connection` | worker threads, pools of connections, settings of SQLite |
+//! | `database` | opening, migrating, and the ports of one file |
+//! | `store` | [`SqliteStore`] and [`SqliteTx`]: one open transaction |
+//! | `repositories` | what can be done inside a transaction, one file per kind of data |
+//! | `ephemeral` | sessions, ceremonies and rate limits: one transaction per call |
+//! | `revocation_feed` | revocations inside one process |
+
+mod connection;
+mod database;
+mod ephemeral;
+mod repositories;
+mod revocation_feed;
+mod store;
+
+pub use database::{OpenError, SqliteConfig, SqliteDatabase, Synchronous};
+pub use ephemeral::{Garbage, SqliteCeremonies, SqliteRateLimiter, SqliteSessions};
+pub use revocation_feed::LocalRevocationFeed;
+pub use store::{SqliteStore, SqliteTx};

@@ -1,0 +1,33 @@
+//! Names of uniqueness rules in the schemas.
+
+use keystead_application::ports::Constraint;
+
+/// The rule a refused write lost against. `name` is a constraint's name (PostgreSQL), or the message of SQLite, which
+/// names columns instead: `UNIQUE constraint failed: users.email`. `None` for rules no port speaks of.
+pub fn constraint_of(name: &str) -> Option<Constraint> {
+    let column = name.rsplit(": ").next().unwrap_or(name);
+    match column {
+        "users_pkey" | "users.id" => Some(Constraint::UserId),
+        "users_email_key" | "users.email" => Some(Constraint::UserEmail),
+        "users_username_key" | "users.username" => Some(Constraint::UserUsername),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_databases_name_the_same_rules() {
+        for (postgres, sqlite, rule) in [
+            ("users_pkey", "UNIQUE constraint failed: users.id", Constraint::UserId),
+            ("users_email_key", "UNIQUE constraint failed: users.email", Constraint::UserEmail),
+            ("users_username_key", "UNIQUE constraint failed: users.username", Constraint::UserUsername),
+        ] {
+            assert_eq!(constraint_of(postgres), Some(rule));
+            assert_eq!(constraint_of(sqlite), Some(rule));
+        }
+        assert_eq!(constraint_of("UNIQUE constraint failed: pending_registrations.id"), None);
+    }
+}

@@ -1,0 +1,35 @@
+//! One struct per table, and its way from and to the domain. A column that holds what the domain refuses is a
+//! [`RowError`] that names the column.
+
+mod audit;
+mod key;
+mod link_token;
+mod login;
+mod outbox;
+mod registration;
+mod revocation;
+mod user;
+
+pub use audit::{AuditRow, NewAuditRow};
+pub use key::KeyRow;
+pub use link_token::LinkTokenRow;
+pub use login::LoginRow;
+pub use outbox::ClaimedRow;
+pub use registration::RegistrationRow;
+pub use revocation::{NewRevocationRow, RevocationRow, kind, target_of_session, target_of_token};
+pub use user::{UserRow, status_name};
+
+use keystead_domain::token::DeviceInfo;
+
+use crate::RowError;
+
+/// The 32 bytes of a hash.
+pub fn bytes32(bytes: &[u8], column: &'static str) -> Result<[u8; 32], RowError> {
+    bytes.try_into().map_err(|_| RowError(column))
+}
+
+/// A [`DeviceInfo`] from its two columns.
+pub fn device(ip: Option<&str>, user_agent: Option<&str>, column: &'static str) -> Result<DeviceInfo, RowError> {
+    let ip = ip.map(str::parse).transpose().map_err(|_| RowError(column))?;
+    Ok(DeviceInfo::new(ip, user_agent))
+}

@@ -1,0 +1,32 @@
+use diesel::prelude::*;
+use keystead_application::ports::{ClaimedMessage, OutboxId};
+
+use crate::RowError;
+use crate::schema::outbox;
+use crate::types::At;
+
+/// What a worker reads of a row of `outbox`.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = outbox)]
+#[expect(missing_docs, reason = "the columns are the fields of the port's ClaimedMessage")]
+pub struct ClaimedRow {
+    pub id: String,
+    pub sealed: Option<Vec<u8>>,
+    pub attempts: i64,
+    pub created_at: At,
+    pub expires_at: At,
+}
+
+impl TryFrom<ClaimedRow> for ClaimedMessage {
+    type Error = RowError;
+
+    fn try_from(row: ClaimedRow) -> Result<Self, RowError> {
+        Ok(Self {
+            id: OutboxId(row.id),
+            sealed: row.sealed.ok_or(RowError("outbox.sealed"))?,
+            attempts: u32::try_from(row.attempts).map_err(|_| RowError("outbox.attempts"))?,
+            created_at: row.created_at.0,
+            expires_at: row.expires_at.0,
+        })
+    }
+}

@@ -1,0 +1,52 @@
+use diesel::prelude::*;
+use keystead_domain::account::{EmailAddress, FullName, PasswordHash, PendingRegistration, Username};
+
+use crate::RowError;
+use crate::schema::pending_registrations;
+use crate::types::{At, Uid};
+
+/// A row of `pending_registrations`.
+#[derive(Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = pending_registrations)]
+#[expect(missing_docs, reason = "the columns are the fields of the domain's PendingRegistration")]
+pub struct RegistrationRow {
+    pub id: Uid,
+    pub email: String,
+    pub username: Option<String>,
+    pub full_name: Option<String>,
+    pub password: String,
+    pub created_at: At,
+    pub expires_at: At,
+}
+
+impl From<&PendingRegistration> for RegistrationRow {
+    fn from(registration: &PendingRegistration) -> Self {
+        Self {
+            id: Uid(registration.id),
+            email: registration.email.to_string(),
+            username: registration.username.as_ref().map(ToString::to_string),
+            full_name: registration.full_name.as_ref().map(ToString::to_string),
+            password: registration.password.as_str().to_owned(),
+            created_at: At(registration.created_at),
+            expires_at: At(registration.expires_at),
+        }
+    }
+}
+
+impl TryFrom<RegistrationRow> for PendingRegistration {
+    type Error = RowError;
+
+    fn try_from(row: RegistrationRow) -> Result<Self, RowError> {
+        let username = row.username.as_deref().map(Username::try_new).transpose();
+        let full_name = row.full_name.as_deref().map(FullName::try_new).transpose();
+        Ok(Self {
+            id: row.id.0,
+            email: EmailAddress::try_new(&row.email).map_err(|_| RowError("pending_registrations.email"))?,
+            username: username.map_err(|_| RowError("pending_registrations.username"))?,
+            full_name: full_name.map_err(|_| RowError("pending_registrations.full_name"))?,
+            password: PasswordHash::new(row.password),
+            created_at: row.created_at.0,
+            expires_at: row.expires_at.0,
+        })
+    }
+}

@@ -1,0 +1,166 @@
+//! The tables both databases have, as `migrations/` makes them.
+
+#![expect(missing_docs, reason = "tables and columns are documented in migrations/")]
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::types::{Moment, UserUuid};
+
+    users (id) {
+        id -> UserUuid,
+        email -> Text,
+        username -> Nullable<Text>,
+        full_name -> Nullable<Text>,
+        locale -> Nullable<Text>,
+        role -> Text,
+        status -> Text,
+        epoch -> BigInt,
+        sessions_epoch -> BigInt,
+        created_at -> Moment,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::Text;
+    use crate::types::{Moment, UserUuid};
+
+    passwords (user_id) {
+        user_id -> UserUuid,
+        hash -> Text,
+        updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Nullable, Text};
+    use crate::types::{Moment, UserUuid};
+
+    pending_registrations (id) {
+        id -> UserUuid,
+        email -> Text,
+        username -> Nullable<Text>,
+        full_name -> Nullable<Text>,
+        password -> Text,
+        created_at -> Moment,
+        expires_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+    use crate::types::{Moment, UserUuid};
+
+    link_tokens (hash) {
+        hash -> Binary,
+        purpose -> Text,
+        user_id -> Nullable<UserUuid>,
+        epoch -> BigInt,
+        begun_as -> Nullable<Text>,
+        created_at -> Moment,
+        expires_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+    use crate::types::Moment;
+
+    outbox (id) {
+        id -> Text,
+        sealed -> Nullable<Binary>,
+        attempts -> BigInt,
+        created_at -> Moment,
+        expires_at -> Moment,
+        due_at -> Moment,
+        dead_at -> Nullable<Moment>,
+        last_error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::types::{Moment, UserUuid};
+
+    audit_events (id) {
+        id -> BigInt,
+        name -> Text,
+        at -> Moment,
+        actor_id -> Nullable<UserUuid>,
+        subject_id -> Nullable<UserUuid>,
+        session_id -> Nullable<Text>,
+        ip -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::types::{Moment, UserUuid};
+
+    revocations (id) {
+        id -> BigInt,
+        kind -> Text,
+        target -> Text,
+        user_id -> Nullable<UserUuid>,
+        epoch -> Nullable<BigInt>,
+        sessions_epoch -> Nullable<BigInt>,
+        at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Text};
+    use crate::types::Moment;
+
+    guess_budgets (policy, key) {
+        policy -> Text,
+        key -> Text,
+        count -> BigInt,
+        resets_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::Binary;
+    use crate::types::{Moment, UserUuid};
+
+    devices (user_id, hash) {
+        user_id -> UserUuid,
+        hash -> Binary,
+        created_at -> Moment,
+        expires_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Nullable, Text};
+    use crate::types::{Moment, UserUuid};
+
+    login_history (token_id) {
+        token_id -> Text,
+        session_id -> Text,
+        user_id -> UserUuid,
+        at -> Moment,
+        ip -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Binary, Nullable, Text};
+    use crate::types::Moment;
+
+    keys (id) {
+        id -> Text,
+        key_use -> Text,
+        algorithm -> Text,
+        sealed -> Binary,
+        created_at -> Moment,
+        active_from -> Moment,
+        retires_at -> Nullable<Moment>,
+    }
+}
+
+diesel::joinable!(passwords -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(users, passwords);

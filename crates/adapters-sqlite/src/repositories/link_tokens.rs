@@ -1,0 +1,107 @@
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use keystead_adapters_sql::rows::LinkTokenRow;
+use keystead_adapters_sql::schema::link_tokens;
+use keystead_adapters_sql::types::{At, Uid};
+use keystead_application::ports::{LinkTokenRepository, StoreError};
+use keystead_domain::Timestamp;
+use keystead_domain::account::{LinkPurpose, LinkToken, LinkTokenHash, UserId};
+use keystead_domain::token::TokenId;
+
+use super::{Transaction, count_of, optional};
+
+/// The unused, live token of this hash and purpose.
+macro_rules! unused {
+    ($hash:expr, $purpose:expr, $now:expr) => {
+        link_tokens::table
+            .find($hash.0.to_vec())
+            .filter(link_tokens::purpose.eq($purpose.as_str()))
+            .filter(link_tokens::begun_as.is_null())
+            .filter(link_tokens::expires_at.gt(At($now)))
+    };
+}
+
+/// The live token bound to this pre-authorized token.
+macro_rules! begun {
+    ($as_token:expr, $now:expr) => {
+        link_tokens::table
+            .filter(link_tokens::begun_as.eq($as_token.as_str()))
+            .filter(link_tokens::expires_at.gt(At($now)))
+    };
+}
+
+#[async_trait]
+impl LinkTokenRepository for Transaction {
+    async fn issue(&mut self, token: &LinkToken) -> Result<(), StoreError> {
+        let row = LinkTokenRow::from(token);
+        // For a decoy, which has no user, this compares with NULL: it finds nothing and does the same work.
+        let older = link_tokens::table
+            .filter(link_tokens::user_id.eq(row.user_id))
+            .filter(link_tokens::purpose.eq(token.purpose.as_str()));
+        let result = diesel::delete(older).execute(self.connection()?).await;
+        self.check(result)?;
+        let result = diesel::insert_into(link_tokens::table).values(row).execute(self.connection()?).await;
+        self.check(result).map(drop)
+    }
+
+    async fn begin(
+        &mut self,
+        hash: LinkTokenHash,
+        purpose: LinkPurpose,
+        as_token: &TokenId,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<LinkToken>, StoreError> {
+        let changes = (link_tokens::begun_as.eq(as_token.as_str()), link_tokens::expires_at.eq(At(expires_at)));
+        let statement = diesel::update(unused!(hash, purpose, now)).set(changes);
+        let row = statement.returning(LinkTokenRow::as_returning()).get_result(self.connection()?).await.optional();
+        optional(self.check(row)?)
+    }
+
+    async fn find_begun(&mut self, as_token: &TokenId, now: Timestamp) -> Result<Option<LinkToken>, StoreError> {
+        let query = begun!(as_token, now).select(LinkTokenRow::as_select());
+        let row = query.first(self.connection()?).await.optional();
+        optional(self.check(row)?)
+    }
+
+    async fn consume_begun(&mut self, as_token: &TokenId, now: Timestamp) -> Result<Option<LinkToken>, StoreError> {
+        let statement = diesel::delete(begun!(as_token, now)).returning(LinkTokenRow::as_returning());
+        let row = statement.get_result(self.connection()?).await.optional();
+        optional(self.check(row)?)
+    }
+
+    async fn consume(
+        &mut self,
+        hash: LinkTokenHash,
+        purpose: LinkPurpose,
+        now: Timestamp,
+    ) -> Result<Option<LinkToken>, StoreError> {
+        let statement = diesel::delete(unused!(hash, purpose, now)).returning(LinkTokenRow::as_returning());
+        let row = statement.get_result(self.connection()?).await.optional();
+        optional(self.check(row)?)
+    }
+
+    async fn find(
+        &mut self,
+        hash: LinkTokenHash,
+        purpose: LinkPurpose,
+        now: Timestamp,
+    ) -> Result<Option<LinkToken>, StoreError> {
+        let query = unused!(hash, purpose, now).select(LinkTokenRow::as_select());
+        let row = query.first(self.connection()?).await.optional();
+        optional(self.check(row)?)
+    }
+
+    async fn delete_for_user(&mut self, user: UserId) -> Result<(), StoreError> {
+        let statement = diesel::delete(link_tokens::table.filter(link_tokens::user_id.eq(Uid(user))));
+        let result = statement.execute(self.connection()?).await;
+        self.check(result).map(drop)
+    }
+
+    async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        let statement = diesel::delete(link_tokens::table.filter(link_tokens::expires_at.le(At(now))));
+        let result = statement.execute(self.connection()?).await;
+        self.check(result).map(count_of)
+    }
+}

@@ -1,0 +1,88 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use keystead_adapters_sql::rows::ClaimedRow;
+use keystead_adapters_sql::schema::outbox;
+use keystead_adapters_sql::types::At;
+use keystead_application::ports::{ClaimedMessage, NewMessage, Outbox, OutboxId, StoreError};
+use keystead_domain::Timestamp;
+
+use super::{Transaction, count_of, domain};
+
+diesel::alias!(outbox as queued: Queued);
+
+#[async_trait]
+impl Outbox for Transaction {
+    async fn enqueue(&mut self, message: &NewMessage) -> Result<(), StoreError> {
+        let statement = diesel::insert_into(outbox::table).values((
+            outbox::id.eq(&message.id.0),
+            outbox::sealed.eq(&message.sealed),
+            outbox::attempts.eq(0),
+            outbox::created_at.eq(At(message.created_at)),
+            outbox::expires_at.eq(At(message.expires_at)),
+            outbox::due_at.eq(At(message.created_at)),
+        ));
+        let result = statement.execute(self.connection()?).await;
+        self.check(result).map(drop)
+    }
+
+    async fn claim(&mut self, limit: u32, now: Timestamp, lease: Duration) -> Result<Vec<ClaimedMessage>, StoreError> {
+        let due = queued
+            .filter(queued.field(outbox::dead_at).is_null())
+            .filter(queued.field(outbox::due_at).le(At(now)))
+            .filter(queued.field(outbox::expires_at).gt(At(now)))
+            .order((queued.field(outbox::created_at), queued.field(outbox::id)))
+            .limit(i64::from(limit))
+            .select(queued.field(outbox::id));
+        // A claimed message is due again when its lease ends, so being due is being unleased.
+        let changes = (outbox::attempts.eq(outbox::attempts + 1_i64), outbox::due_at.eq(At(now.plus(lease))));
+        let rows = diesel::update(outbox::table.filter(outbox::id.eq_any(due)))
+            .set(changes)
+            .returning(ClaimedRow::as_returning())
+            .load(self.connection()?)
+            .await;
+        let mut rows: Vec<ClaimedRow> = self.check(rows)?;
+        // RETURNING keeps no order.
+        rows.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        domain(rows)
+    }
+
+    async fn mark_sent(&mut self, id: &OutboxId) -> Result<(), StoreError> {
+        let result = diesel::delete(outbox::table.find(&id.0)).execute(self.connection()?).await;
+        self.check(result).map(drop)
+    }
+
+    async fn mark_failed(&mut self, id: &OutboxId, next: Timestamp, error: &str) -> Result<(), StoreError> {
+        let alive = outbox::table.find(&id.0).filter(outbox::dead_at.is_null());
+        let changes = (outbox::due_at.eq(At(next)), outbox::last_error.eq(error));
+        let result = diesel::update(alive).set(changes).execute(self.connection()?).await;
+        self.check(result).map(drop)
+    }
+
+    async fn mark_dead(&mut self, id: &OutboxId, now: Timestamp, error: &str) -> Result<(), StoreError> {
+        let alive = outbox::table.find(&id.0).filter(outbox::dead_at.is_null());
+        let changes = (outbox::sealed.eq(None::<Vec<u8>>), outbox::dead_at.eq(At(now)), outbox::last_error.eq(error));
+        let result = diesel::update(alive).set(changes).execute(self.connection()?).await;
+        self.check(result).map(drop)
+    }
+
+    async fn expire(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        let lapsed = outbox::table.filter(outbox::dead_at.is_null()).filter(outbox::expires_at.le(At(now)));
+        let changes =
+            (outbox::sealed.eq(None::<Vec<u8>>), outbox::dead_at.eq(At(now)), outbox::last_error.eq("expired"));
+        let result = diesel::update(lapsed).set(changes).execute(self.connection()?).await;
+        self.check(result).map(count_of)
+    }
+
+    async fn counts(&mut self) -> Result<(u64, u64), StoreError> {
+        let waiting = outbox::table.filter(outbox::dead_at.is_null()).count();
+        let waiting = waiting.get_result::<i64>(self.connection()?).await;
+        let waiting = self.check(waiting)?;
+        let dead = outbox::table.filter(outbox::dead_at.is_not_null()).count();
+        let dead = dead.get_result::<i64>(self.connection()?).await;
+        let dead = self.check(dead)?;
+        Ok((u64::try_from(waiting).unwrap_or(0), u64::try_from(dead).unwrap_or(0)))
+    }
+}

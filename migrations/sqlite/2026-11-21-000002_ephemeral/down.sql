@@ -1,0 +1,3 @@
+DROP TABLE rate_windows;
+DROP TABLE ceremonies;
+DROP TABLE sessions;
