@@ -105,17 +105,6 @@ impl JoseKeyRing {
         Self { config, sealer, entropy, clock, keys, cache, no_mac_key }
     }
 
-    /// Whether a loaded key of this use serves now. `false` asks for [`KeyRing::generate`]: no key yet, or only keys
-    /// of an algorithm that was configured before.
-    pub fn serves(&self, key_use: KeyUse) -> bool {
-        let (keys, now) = (self.snapshot(), self.clock.now());
-        match key_use {
-            KeyUse::SignAccess => keys.access.iter().any(|key| key.is_live(now)),
-            KeyUse::SignPreAuthorized => keys.pre_authorized.iter().any(|key| key.is_live(now)),
-            KeyUse::Mac => keys.mac.iter().any(|key| key.is_live(now)),
-        }
-    }
-
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -186,6 +175,15 @@ impl KeyRing for JoseKeyRing {
             active_from,
             retires_at: None,
         })
+    }
+
+    fn serves(&self, key_use: KeyUse) -> bool {
+        let (keys, now) = (self.snapshot(), self.clock.now());
+        match key_use {
+            KeyUse::SignAccess => keys.access.iter().any(|key| key.is_live(now)),
+            KeyUse::SignPreAuthorized => keys.pre_authorized.iter().any(|key| key.is_live(now)),
+            KeyUse::Mac => keys.mac.iter().any(|key| key.is_live(now)),
+        }
     }
 
     fn load(&self, keys: &[StoredKey]) -> Result<(), SealError> {

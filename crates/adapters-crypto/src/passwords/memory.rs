@@ -8,8 +8,8 @@ use argon2::Block;
 /// is freed; smaller ones can stay in the process for ever. What is reserved but not touched costs nothing.
 const RESERVED_BLOCKS: usize = 33 * 1024;
 
-/// Blocks of 1 KiB that outlive a hash: mapping and clearing 19 MiB of fresh pages for each costs 15 % of its time.
-/// They are not wiped between hashes (2 ms of 30); the next hash overwrites them, and an idle worker unmaps them.
+/// Blocks of 1 KiB that outlive a hash: fresh pages for each one cost 2 to 7 % of its time (19 MiB, two passes). They
+/// are not wiped between hashes, which would cost 1 to 3 %: the next hash overwrites them, an idle worker unmaps them.
 pub(super) struct Memory {
     blocks: Vec<Block>,
     kept: usize,

@@ -9,6 +9,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use async_trait::async_trait;
@@ -20,6 +21,9 @@ use thiserror::Error;
 use memory::Memory;
 use phc::{Failed, SALT_BYTES, StoredHash, TAG_BYTES};
 use pool::Pool;
+
+/// A thread without work gives its memory back after this long. Taking it again costs the next hash a few per cent.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// Cost of new hashes, and how many are made at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +88,7 @@ impl Argon2Hasher {
             let limits = "at most 1 GiB of memory, 20 passes and 16 lanes";
             return Err(Argon2ConfigError::Parameters(limits.to_owned()));
         }
-        let pool = Pool::try_new(permits, queue, params.block_count())?;
+        let pool = Pool::try_new(permits, queue, params.block_count(), IDLE)?;
         Ok(Self { pool, params, entropy, hashes: Arc::default(), dummy })
     }
 

@@ -17,9 +17,6 @@ use tokio::sync::oneshot;
 
 use super::memory::Memory;
 
-/// A worker without work gives its memory back after this long.
-const IDLE: Duration = Duration::from_secs(5);
-
 /// Workers and queue are full.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full {
@@ -39,6 +36,8 @@ struct Shared {
     permits: usize,
     /// Jobs that may run and wait together.
     capacity: usize,
+    /// A worker without work gives its memory back after this long.
+    idle: Duration,
 }
 
 #[derive(Default)]
@@ -54,7 +53,8 @@ trait Job: Send {
     /// Whether nobody waits for the result any more.
     fn is_abandoned(&self) -> bool;
 
-    /// Does the work. What is returned delivers the result: it is called after the permit is free again.
+    /// Does the work, and survives its panics. What is returned tells the caller: it is called after the permit is free
+    /// again, so that whoever has an answer finds room for the next job.
     fn run(self: Box<Self>, memory: &mut Memory) -> Box<dyn FnOnce()>;
 }
 
@@ -70,20 +70,29 @@ impl<T: Send + 'static, F: FnOnce(&mut Memory) -> T + Send> Job for Task<F, T> {
 
     fn run(self: Box<Self>, memory: &mut Memory) -> Box<dyn FnOnce()> {
         let Self { work, reply } = *self;
-        let result = work(memory);
-        // A caller that left meanwhile has no use for the result.
-        Box::new(move || drop(reply.send(result)))
+        let result = catch_unwind(AssertUnwindSafe(|| work(memory)));
+        if result.is_err() {
+            memory.release();
+            tracing::error!("a password hash panicked");
+        }
+        Box::new(move || match result {
+            // A caller that left meanwhile has no use for the result.
+            Ok(result) => drop(reply.send(result)),
+            Err(_panic) => drop(reply),
+        })
     }
 }
 
 impl Pool {
-    /// Starts `permits` threads, with room for `queue` jobs in front; each keeps up to `blocks` blocks of memory.
-    pub(super) fn try_new(permits: usize, queue: usize, blocks: usize) -> io::Result<Self> {
+    /// Starts `permits` threads, with room for `queue` jobs in front; each keeps up to `blocks` blocks of memory, and
+    /// gives them back after `idle` without work.
+    pub(super) fn try_new(permits: usize, queue: usize, blocks: usize, idle: Duration) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             work: Condvar::new(),
             permits,
             capacity: permits.saturating_add(queue),
+            idle,
         });
         let mut pool = Self { shared, threads: Vec::with_capacity(permits) };
         for number in 1..=permits {
@@ -135,7 +144,7 @@ impl Drop for Pool {
         drop(refused);
         self.shared.work.notify_all();
         for thread in self.threads.drain(..) {
-            // A worker catches the panics of its jobs; there is nothing left to report about one that ended.
+            // Jobs catch their panics; there is nothing left to report about one that ended.
             let _ = thread.join();
         }
     }
@@ -163,14 +172,9 @@ impl Shared {
         while let Some(job) = self.next(memory) {
             #[expect(clippy::disallowed_methods, reason = "measures how long a hash takes")]
             let started = Instant::now();
-            let outcome = catch_unwind(AssertUnwindSafe(|| job.run(memory)));
+            let deliver = job.run(memory);
             self.finished(started.elapsed());
-            if let Ok(deliver) = outcome {
-                deliver();
-            } else {
-                memory.release();
-                tracing::error!("a password hash panicked");
-            }
+            deliver();
         }
     }
 
@@ -191,7 +195,7 @@ impl Shared {
                 state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            let (waited, timeout) = self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+            let (waited, timeout) = self.work.wait_timeout(state, self.idle).unwrap_or_else(PoisonError::into_inner);
             state = waited;
             if timeout.timed_out() && state.queue.is_empty() {
                 drop(state);

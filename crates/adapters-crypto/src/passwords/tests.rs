@@ -3,7 +3,6 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::mpsc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use super::pool::Full;
 use super::*;
@@ -152,7 +151,7 @@ async fn of_200_parallel_checks_a_permit_and_a_queue_of_four_take_five() {
 
 #[test]
 fn the_wait_is_estimated_from_the_time_hashes_took() {
-    let pool = Pool::try_new(1, 0, 0).unwrap();
+    let pool = Pool::try_new(1, 0, 0, IDLE).unwrap();
     let (go, _done) = occupy(&pool);
     assert_eq!(pool.submit(|_| ()).err(), Some(Full { retry_after: Duration::from_secs(1) }));
     go.send(()).unwrap();
@@ -187,7 +186,7 @@ async fn a_panic_loses_neither_thread_nor_permit() {
 
 #[tokio::test]
 async fn dropping_the_pool_refuses_what_waits_and_ends_the_threads() {
-    let pool = Pool::try_new(2, 4, 0).unwrap();
+    let pool = Pool::try_new(2, 4, 0, IDLE).unwrap();
     let alive = Arc::new(());
     let held = Arc::clone(&alive);
     let kept = pool.submit(move |_| Arc::strong_count(&held)).unwrap();
@@ -208,9 +207,18 @@ async fn dropping_the_pool_refuses_what_waits_and_ends_the_threads() {
 
 #[tokio::test]
 async fn threads_have_names() {
-    let pool = Pool::try_new(1, 0, 0).unwrap();
+    let pool = Pool::try_new(1, 0, 0, IDLE).unwrap();
     let name = pool.submit(|_| std::thread::current().name().map(str::to_owned)).unwrap();
     assert_eq!(name.await.unwrap().as_deref(), Some("argon2-1"));
+}
+
+#[tokio::test]
+async fn an_idle_thread_gives_its_memory_back() {
+    let pool = Pool::try_new(1, 0, 64, Duration::ZERO).unwrap();
+    let used = pool.submit(|memory| memory.with(64, |_| ()).is_ok() && !memory.is_released()).unwrap();
+    assert_eq!(used.await, Ok(true));
+    // Whoever asks right after the hash may find the thread not idle yet; soon it was.
+    while !pool.submit(|memory| memory.is_released()).unwrap().await.unwrap() {}
 }
 
 #[test]
