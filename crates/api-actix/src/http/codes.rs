@@ -79,6 +79,8 @@ codes! {
     CODE_USED = GONE, "Code used", "The one-time code was used before.";
     PAYLOAD_TOO_LARGE = PAYLOAD_TOO_LARGE, "Payload too large", "The body is larger than the route takes.";
     UNSUPPORTED_MEDIA_TYPE = UNSUPPORTED_MEDIA_TYPE, "Unsupported media type", "The body must be application/vnd.api+json or application/json, in UTF-8, not compressed.";
+    URI_TOO_LONG = URI_TOO_LONG, "URI too long", "The path or the query string is longer than any route takes.";
+    HEADERS_TOO_LARGE = REQUEST_HEADER_FIELDS_TOO_LARGE, "Headers too large", "The headers are larger than 16 KiB together.";
     VALIDATION_FAILED = UNPROCESSABLE_ENTITY, "Validation failed", "A value breaks a rule.";
     UNKNOWN_ATTRIBUTE = UNPROCESSABLE_ENTITY, "Unknown attribute", "The route knows no such attribute.";
     MISSING_ATTRIBUTE = UNPROCESSABLE_ENTITY, "Missing attribute", "The route needs this attribute.";
@@ -111,6 +113,8 @@ impl Code {
             StatusCode::NOT_ACCEPTABLE => Self::NOT_ACCEPTABLE,
             StatusCode::REQUEST_TIMEOUT => Self::REQUEST_TIMEOUT,
             StatusCode::PAYLOAD_TOO_LARGE => Self::PAYLOAD_TOO_LARGE,
+            StatusCode::URI_TOO_LONG => Self::URI_TOO_LONG,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::HEADERS_TOO_LARGE,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UNSUPPORTED_MEDIA_TYPE,
             StatusCode::TOO_MANY_REQUESTS => Self::RATE_LIMITED,
             StatusCode::SERVICE_UNAVAILABLE => Self::DEPENDENCY_UNAVAILABLE,
@@ -172,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_status_of_the_framework_keeps_its_number() {
-        for status in [401, 403, 404, 405, 406, 408, 413, 415, 429, 500, 503] {
+        for status in [401, 403, 404, 405, 406, 408, 413, 414, 415, 429, 431, 500, 503] {
             let status = StatusCode::from_u16(status).unwrap();
             assert_eq!(Code::of_status(status).status(), status);
         }

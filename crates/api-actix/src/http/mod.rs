@@ -54,6 +54,7 @@ mod query;
 mod rate_headers;
 mod remote;
 mod routing;
+mod schema;
 mod settings;
 
 pub use body::{
@@ -71,4 +72,5 @@ pub use query::{ApiQuery, NoQuery, Page, Params, Query};
 pub use rate_headers::{enforce_limits, limited, rate_headers, show_limits, with_limits};
 pub use remote::{ClientAddress, TrustedProxies, client_address};
 pub use routing::{Endpoint, endpoint};
+pub use schema::{ErrorDocument, ErrorObject, ErrorSource, ListDocument, RequestDocument, ResourceDocument};
 pub use settings::HttpSettings;

@@ -26,7 +26,7 @@ impl Params {
     pub fn parse(query: &str) -> Result<Self, ApiError> {
         let mut params = Self::default();
         if query.len() > MAX_QUERY {
-            return Err(ApiError::new(Code::INVALID_PARAMETER).detail("the query string is too long"));
+            return Err(Code::URI_TOO_LONG.into());
         }
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             if params.entries.len() == MAX_PARAMETERS {
@@ -225,7 +225,7 @@ mod tests {
             assert_eq!(read::<Page>(query).await.unwrap_err(), [expected], "{query}");
         }
         let many: Vec<String> = (0..10_000).map(|n| format!("p{n}=")).collect();
-        assert_eq!(Params::parse(&many.join("&")).unwrap_err().code(), Code::INVALID_PARAMETER);
+        assert_eq!(Params::parse(&many.join("&")).unwrap_err().code(), Code::URI_TOO_LONG);
         assert_eq!(Params::parse(&many[..33].join("&")).unwrap_err().code(), Code::INVALID_PARAMETER);
         assert_eq!(
             read::<Page>("page[size]=0&x=1&y=2").await.unwrap_err(),

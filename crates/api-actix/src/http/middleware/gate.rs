@@ -14,6 +14,8 @@ use crate::http::{ApiError, Code, document};
 const MAX_PATH: usize = 1024;
 /// Longest `Host`, in bytes: a name of 253, brackets, a port.
 const MAX_HOST: usize = 261;
+/// Largest header section, in bytes of names and values.
+const MAX_HEADERS: usize = 16 * 1024;
 /// Where answers are JSON:API.
 const API: &str = "/api/v1/";
 
@@ -53,10 +55,11 @@ fn inspect(req: &ServiceRequest) -> Result<(), ApiError> {
     if !is_host(req.headers()) {
         return Err(ApiError::new(Code::BAD_HOST).in_header("Host"));
     }
-    if let Some(name) = doubled(req.headers()) {
-        return Err(ApiError::new(Code::INVALID_HEADER).detail("the header comes twice").in_header(name));
-    }
+    check_headers(req.headers())?;
     let path = req.uri().path();
+    if path.len() > MAX_PATH {
+        return Err(Code::URI_TOO_LONG.into());
+    }
     if !is_plain_path(path) {
         return Err(Code::NOT_FOUND.into());
     }
@@ -72,7 +75,6 @@ fn inspect(req: &ServiceRequest) -> Result<(), ApiError> {
 /// A path every reader understands alike: no percent-encoding, no `;`, no empty or dot segments. No route needs them.
 fn is_plain_path(path: &str) -> bool {
     path.starts_with('/')
-        && path.len() <= MAX_PATH
         && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/".contains(&b))
         && !path.contains("//")
         && !path.contains("/./")
@@ -87,18 +89,20 @@ fn is_host(headers: &HeaderMap) -> bool {
     (1..=MAX_HOST).contains(&host.len()) && host.iter().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(b))
 }
 
-/// Values of one name come one after the other, so one walk finds every header that comes twice.
-fn doubled(headers: &HeaderMap) -> Option<&'static str> {
-    let mut previous = "";
-    for (name, _) in headers {
+/// Bounds the header section and refuses decisive headers that come twice. Values of one name come one after the other,
+/// so one walk does both.
+fn check_headers(headers: &HeaderMap) -> Result<(), ApiError> {
+    let (mut previous, mut size) = ("", 0);
+    for (name, value) in headers {
+        size += name.as_str().len() + value.len();
         if name.as_str() == previous
             && let Some((_, shown)) = SINGLE.iter().find(|(single, _)| *single == previous)
         {
-            return Some(shown);
+            return Err(ApiError::new(Code::INVALID_HEADER).detail("the header comes twice").in_header(shown));
         }
         previous = name.as_str();
     }
-    None
+    if size > MAX_HEADERS { Err(Code::HEADERS_TOO_LARGE.into()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -131,7 +135,6 @@ mod tests {
             "/a b",
             "/ä",
             "/a:b",
-            &format!("/{}", "a".repeat(MAX_PATH)),
         ] {
             assert!(!is_plain_path(path), "{path}");
         }

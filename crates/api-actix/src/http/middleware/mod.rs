@@ -8,6 +8,8 @@ mod request_id;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -97,20 +99,17 @@ where
             #[expect(clippy::disallowed_methods, reason = "how long an answer took; decides nothing")]
             let started = Instant::now();
             let id = worker.ids.of(req.headers());
-            let answer = match gate::stop(&req, &worker.settings.origins, &id) {
-                Some(refusal) => req.into_response(refusal).map_into_right_body(),
-                None => {
-                    req.extensions_mut().insert(id.clone());
-                    // The call itself may panic too, so it happens inside.
-                    let call = async move { service.call(req).await };
-                    match AssertUnwindSafe(call).catch_unwind().await {
-                        Ok(Ok(response)) => with_error_body(response, &id),
-                        Ok(Err(error)) => return Err(worker.broken(api_error(&error), id)),
-                        Err(_) => return Err(worker.broken(ApiError::internal("a handler panicked"), id)),
-                    }
-                }
-            };
-            Ok(worker.finish(answer, &id, started))
+            if let Some(refusal) = gate::stop(&req, &worker.settings.origins, &id) {
+                return Ok(worker.finish(req.into_response(refusal).map_into_right_body(), &id, started));
+            }
+            req.extensions_mut().insert(id.clone());
+            // The call itself may panic too, so it happens inside.
+            let call = async move { service.call(req).await };
+            match AssertUnwindSafe(call).catch_unwind().await {
+                Ok(Ok(response)) => Ok(worker.finish(with_error_body(response, &id), &id, started)),
+                Ok(Err(error)) => Err(worker.broken(api_error(&error), id)),
+                Err(_) => Err(worker.broken(ApiError::internal("a handler panicked"), id)),
+            }
         })
     }
 }

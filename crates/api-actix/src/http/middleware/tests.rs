@@ -9,7 +9,7 @@ use super::*;
 use crate::http::origin::AllowedOrigins;
 use crate::http::{ApiQuery, NoBody, Page, TrustedProxies, endpoint};
 
-struct CountingEntropy;
+pub(super) struct CountingEntropy;
 
 impl Entropy for CountingEntropy {
     fn fill(&self, buffer: &mut [u8]) {
@@ -17,7 +17,7 @@ impl Entropy for CountingEntropy {
     }
 }
 
-fn settings(secure: bool) -> HttpSettings {
+pub(super) fn settings(secure: bool) -> HttpSettings {
     let origins = AllowedOrigins::try_new(["https://id.example.com", "https://app.example.com:8443"]).unwrap();
     HttpSettings { secure, origins, proxies: TrustedProxies::NONE }
 }
@@ -26,17 +26,15 @@ async fn refused() -> Result<HttpResponse, ApiError> {
     Err(ApiError::internal("password=hunter2").detail("it failed"))
 }
 
-#[expect(clippy::unused_async, reason = "handlers are asynchronous")]
 async fn panicking() -> HttpResponse {
     panic!("secret in a panic message")
 }
 
-#[expect(clippy::unused_async, reason = "handlers are asynchronous")]
 async fn page(_: ApiQuery<Page>, _: NoBody) -> HttpResponse {
     HttpResponse::Ok().body("fine")
 }
 
-fn routes(config: &mut web::ServiceConfig) {
+pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(endpoint("/api/v1/page").get(page).delete(page))
         .service(endpoint("/refused").get(refused))
@@ -266,4 +264,48 @@ async fn d03_only_listed_origins_may_read_answers() {
             }
         }
     }
+}
+
+#[derive(Clone, Default)]
+struct Captured(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[actix_web::test]
+async fn l05_a_log_line_is_one_json_object_without_secrets() {
+    let captured = Captured::default();
+    let writer = captured.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    for request in [
+        to("GET", "/items/7"),
+        to("GET", "/api/v1/page?page[after]=s3cret"),
+        to("GET", "/nowhere/s3cret%0d%0a%1b[31m"),
+        to("GET", "/refused").insert_header(("user-agent", "a\"}{")).insert_header(("x-request-id", "a\"}{")),
+        to("GET", "/api/v1/page").insert_header(("authorization", "Bearer s3cret")),
+    ] {
+        send(true, request.peer_addr("203.0.113.9:1".parse().unwrap())).await;
+    }
+    let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    assert!(!text.contains("s3cret"), "{text}");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let access = |line: &&Value| line["target"] == "keystead::access";
+    let routes: Vec<&Value> = lines.iter().filter(access).map(|line| &line["fields"]["route"]).collect();
+    assert_eq!(routes, ["/items/{id}", "/api/v1/page", "unmatched", "/refused", "/api/v1/page"]);
+    let first = &lines.iter().find(access).unwrap()["fields"];
+    assert_eq!(
+        (&first["status"], &first["method"], &first["client"]),
+        (&200.into(), &"GET".into(), &"203.0.113.9".into())
+    );
+    let failure = lines.iter().find(|line| line["level"] == "ERROR").unwrap();
+    assert_eq!(failure["fields"]["cause"], "password=hunter2");
 }
