@@ -22,6 +22,11 @@ fn copy(from: &Path, to: &Path) -> Outcome {
 /// Copies the workspace, adds a line under `[dependencies]` of one crate, and returns whether the check passed and what
 /// it printed.
 fn with_dependency(folder: &str, line: &str) -> Outcome<(bool, String)> {
+    with(folder, line, "")
+}
+
+/// The same, with a table added at the end of the manifest.
+fn with(folder: &str, line: &str, table: &str) -> Outcome<(bool, String)> {
     let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let copied = tempfile::tempdir()?;
     std::fs::copy(real.join("Cargo.toml"), copied.path().join("Cargo.toml"))?;
@@ -30,7 +35,7 @@ fn with_dependency(folder: &str, line: &str) -> Outcome<(bool, String)> {
     let manifest = copied.path().join(folder).join("Cargo.toml");
     let text = std::fs::read_to_string(&manifest)?;
     assert_eq!(text.matches("\n[dependencies]\n").count(), 1);
-    std::fs::write(&manifest, text.replace("\n[dependencies]\n", &format!("\n[dependencies]\n{line}\n")))?;
+    std::fs::write(&manifest, text.replace("\n[dependencies]\n", &format!("\n[dependencies]\n{line}\n")) + table)?;
     let output = Command::new(env!("CARGO_BIN_EXE_xtask")).args(["arch", "--root"]).arg(copied.path()).output()?;
     Ok((output.status.success(), String::from_utf8(output.stdout)?))
 }
@@ -49,6 +54,17 @@ fn an_adapter_in_the_application_is_refused_by_name() {
     let (passed, printed) = with_dependency("crates/application", "keystead-adapters-sqlite.workspace = true").unwrap();
     assert!(!passed);
     assert!(printed.contains(arrow), "{printed}");
+}
+
+#[test]
+fn what_only_tests_turn_on_is_not_shipped_and_what_is_always_on_is() {
+    let arrow = "keystead-domain -> jiff: ";
+    let optional = "jiff = { workspace = true, optional = true }";
+    let testing = "\n[features]\ntesting = [\"dep:jiff\"]\n";
+    let (_, printed) = with("crates/domain", optional, testing).unwrap();
+    assert!(!printed.is_empty() && !printed.contains(arrow), "{printed}");
+    let (passed, printed) = with("crates/domain", optional, &format!("{testing}clock = [\"dep:jiff\"]\n")).unwrap();
+    assert!(!passed && printed.contains(arrow), "{printed}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The workspace as the rules see it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
@@ -34,7 +35,7 @@ pub(super) struct Dependency {
 pub(super) enum Kind {
     /// `[dependencies]` and `[build-dependencies]`: part of what is shipped.
     Normal,
-    /// `[dev-dependencies]`: tests, examples and benches only.
+    /// `[dev-dependencies]`, and what only the feature `testing` turns on: tests, examples and benches only.
     Dev,
 }
 
@@ -64,11 +65,19 @@ fn package(package: &cargo_metadata::Package) -> Package {
         .iter()
         .map(|dependency| Dependency {
             name: dependency.name.clone(),
-            kind: if dependency.kind == DependencyKind::Development { Kind::Dev } else { Kind::Normal },
+            kind: kind(dependency, &package.features),
             features: dependency.features.clone(),
         })
         .collect();
     Package { name: package.name.to_string(), dependencies }
+}
+
+fn kind(dependency: &cargo_metadata::Dependency, features: &BTreeMap<String, Vec<String>>) -> Kind {
+    let turns_it_on = format!("dep:{}", dependency.rename.as_ref().unwrap_or(&dependency.name));
+    let mut reasons =
+        features.iter().filter(|(_, on)| on.contains(&turns_it_on)).map(|(feature, _)| feature).peekable();
+    let for_tests = dependency.optional && reasons.peek().is_some() && reasons.all(|feature| feature == "testing");
+    if for_tests || dependency.kind == DependencyKind::Development { Kind::Dev } else { Kind::Normal }
 }
 
 fn collect(root: &Path, folder: &Path, sources: &mut Vec<Source>) -> Outcome {
