@@ -19,7 +19,7 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use actix_web::{Error, HttpMessage as _, HttpResponse, http::StatusCode};
+use actix_web::{Error, HttpMessage as _, HttpResponse};
 use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, Ready, ready};
 use keystead_application::ports::Entropy;
@@ -98,40 +98,43 @@ where
         Box::pin(async move {
             #[expect(clippy::disallowed_methods, reason = "how long an answer took; decides nothing")]
             let started = Instant::now();
-            let id = worker.ids.of(req.headers());
-            if let Some(refusal) = gate::stop(&req, &worker.settings.origins, &id) {
-                return Ok(worker.finish(req.into_response(refusal).map_into_right_body(), &id, started));
+            let origin = req.headers().get(header::ORIGIN).cloned();
+            let seen = Seen { id: worker.ids.of(req.headers()), origin, started };
+            if let Some(refusal) = gate::stop(&req, &worker.settings.origins, &seen.id) {
+                return Ok(worker.finish(req.into_response(refusal).map_into_right_body(), &seen));
             }
-            req.extensions_mut().insert(id.clone());
+            req.extensions_mut().insert(seen.id.clone());
             // The call itself may panic too, so it happens inside.
             let call = async move { service.call(req).await };
             match AssertUnwindSafe(call).catch_unwind().await {
-                Ok(Ok(response)) => Ok(worker.finish(with_error_body(response, &id), &id, started)),
-                Ok(Err(error)) => Err(worker.broken(api_error(&error), id)),
-                Err(_) => Err(worker.broken(ApiError::internal("a handler panicked"), id)),
+                Ok(Ok(response)) => Ok(worker.finish(with_error_body(response, &seen.id), &seen)),
+                Ok(Err(error)) => Err(worker.broken(error, seen)),
+                Err(_) => Err(worker.broken(ApiError::internal("a handler panicked").into(), seen)),
             }
         })
     }
 }
 
+/// What is kept of a request while its handler has it.
+struct Seen {
+    id: RequestId,
+    origin: Option<HeaderValue>,
+    started: Instant,
+}
+
 impl Worker {
-    fn finish<B>(
-        &self,
-        mut answer: ServiceResponse<EitherBody<B>>,
-        id: &RequestId,
-        started: Instant,
-    ) -> ServiceResponse<EitherBody<B>> {
-        let origin = answer.request().headers().get(header::ORIGIN).cloned();
-        dress(answer.headers_mut(), &self.settings, origin.as_ref(), id);
-        self.telemetry.record(answer.request(), answer.status(), started.elapsed(), id);
+    fn finish<B>(&self, mut answer: ServiceResponse<EitherBody<B>>, seen: &Seen) -> ServiceResponse<EitherBody<B>> {
+        dress(answer.headers_mut(), &self.settings, seen.origin.as_ref(), &seen.id);
+        self.telemetry.record(answer.request(), answer.status(), seen.started.elapsed(), &seen.id);
         answer
     }
 
     /// The request is gone with the panic, so the error carries the whole answer to the dispatcher.
-    fn broken(&self, error: ApiError, id: RequestId) -> Error {
-        self.telemetry.count("broken", "OTHER", error.code().status(), std::time::Duration::ZERO);
-        report(&error, &id);
-        Broken { error, id, settings: Arc::clone(&self.settings) }.into()
+    fn broken(&self, error: Error, seen: Seen) -> Error {
+        let broken = Broken::new(error, seen.id, seen.origin, Arc::clone(&self.settings));
+        self.telemetry.count("broken", "OTHER", broken.api().code().status(), seen.started.elapsed());
+        report(broken.api(), broken.id());
+        broken.into()
     }
 }
 
@@ -182,10 +185,4 @@ fn report(error: &ApiError, id: &RequestId) {
     } else {
         tracing::debug!(request_id, code, cause, "request refused");
     }
-}
-
-/// An error of another middleware, in our vocabulary.
-fn api_error(error: &Error) -> ApiError {
-    let status: StatusCode = error.as_response_error().status_code();
-    ApiError::new(Code::of_status(status)).cause(error)
 }

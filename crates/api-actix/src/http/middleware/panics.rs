@@ -4,39 +4,59 @@ use std::fmt;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::http::header::HeaderValue;
+use actix_web::{Error, HttpResponse, ResponseError};
 
 use super::dress;
 use super::request_id::RequestId;
-use crate::http::{ApiError, HttpSettings};
+use crate::http::{ApiError, Code, HttpSettings};
 
-/// An answer to a request that did not survive.
+/// An answer to a request that did not come back: its handler panicked, or a middleware failed.
 pub(super) struct Broken {
-    pub(super) error: ApiError,
-    pub(super) id: RequestId,
-    pub(super) settings: Arc<HttpSettings>,
+    error: Error,
+    /// Stands in for an error that is not ours.
+    foreign: ApiError,
+    id: RequestId,
+    origin: Option<HeaderValue>,
+    settings: Arc<HttpSettings>,
+}
+
+impl Broken {
+    pub(super) fn new(error: Error, id: RequestId, origin: Option<HeaderValue>, settings: Arc<HttpSettings>) -> Self {
+        let status = error.as_response_error().status_code();
+        let foreign = ApiError::new(Code::of_status(status)).cause(&error);
+        Self { error, foreign, id, origin, settings }
+    }
+
+    pub(super) fn api(&self) -> &ApiError {
+        self.error.as_error::<ApiError>().unwrap_or(&self.foreign)
+    }
+
+    pub(super) const fn id(&self) -> &RequestId {
+        &self.id
+    }
 }
 
 impl fmt::Debug for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Broken({})", self.error)
+        write!(f, "Broken({})", self.api())
     }
 }
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
+        self.api().fmt(f)
     }
 }
 
 impl ResponseError for Broken {
     fn status_code(&self) -> StatusCode {
-        self.error.code().status()
+        self.api().code().status()
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut answer = self.error.to_response(Some(self.id.as_str()));
-        dress(answer.headers_mut(), &self.settings, None, &self.id);
+        let mut answer = self.api().to_response(Some(self.id.as_str()));
+        dress(answer.headers_mut(), &self.settings, self.origin.as_ref(), &self.id);
         answer
     }
 }

@@ -266,6 +266,27 @@ async fn d03_only_listed_origins_may_read_answers() {
     }
 }
 
+#[actix_web::test]
+async fn an_error_of_an_inner_middleware_keeps_its_code_and_headers() {
+    let edge = Edge::new(Arc::new(settings(true)), Arc::new(CountingEntropy));
+    let limiter = |_: ServiceRequest, _: &_| async {
+        let error = ApiError::new(Code::RATE_LIMITED).retry_after(std::time::Duration::from_secs(9));
+        Err::<ServiceResponse, Error>(error.into())
+    };
+    let app = init_service(App::new().wrap_fn(limiter).wrap(edge)).await;
+    let request = to("GET", "/").insert_header(("origin", "https://id.example.com")).to_request();
+    let answer = try_call_service(&app, request).await.map(|_| ()).unwrap_err().error_response();
+    assert_eq!(answer.status(), 429);
+    for (name, value) in [
+        ("retry-after", "9"),
+        ("x-request-id", "0707070707070707-0"),
+        ("access-control-allow-origin", "https://id.example.com"),
+        ("x-frame-options", "DENY"),
+    ] {
+        assert_eq!(answer.headers().get(name).unwrap(), value, "{name}");
+    }
+}
+
 #[derive(Clone, Default)]
 struct Captured(Arc<std::sync::Mutex<Vec<u8>>>);
 
