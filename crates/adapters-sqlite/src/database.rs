@@ -201,3 +201,20 @@ fn create_private(path: &Path) -> Result<(), OpenError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use diesel::Connection;
+
+    use super::*;
+
+    #[test]
+    fn every_migration_can_be_undone_and_done_again() {
+        let mut connection = SqliteConnection::establish(":memory:").unwrap();
+        for _ in 0..2 {
+            assert!(!connection.run_pending_migrations(MIGRATIONS).unwrap().is_empty());
+            assert!(!connection.revert_all_migrations(MIGRATIONS).unwrap().is_empty());
+        }
+        assert!(connection.batch_execute("SELECT 1 FROM users").is_err());
+    }
+}

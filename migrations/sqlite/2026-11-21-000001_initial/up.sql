@@ -74,8 +74,9 @@ CREATE TABLE outbox (
     -- A dead letter keeps no contents, a living one has some.
     CONSTRAINT outbox_sealed_check CHECK ((dead_at IS NULL) = (sealed IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX outbox_due_at_idx ON outbox (due_at) WHERE dead_at IS NULL;
+CREATE INDEX outbox_created_at_idx ON outbox (created_at, id, due_at, expires_at) WHERE dead_at IS NULL;
 CREATE INDEX outbox_expires_at_idx ON outbox (expires_at) WHERE dead_at IS NULL;
+CREATE INDEX outbox_dead_at_idx ON outbox (dead_at) WHERE dead_at IS NOT NULL;
 
 -- Append-only; no foreign key, because events outlive accounts.
 CREATE TABLE audit_events (

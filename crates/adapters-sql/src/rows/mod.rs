@@ -16,7 +16,7 @@ pub use link_token::LinkTokenRow;
 pub use login::LoginRow;
 pub use outbox::ClaimedRow;
 pub use registration::RegistrationRow;
-pub use revocation::{NewRevocationRow, RevocationRow, kind, target_of_session, target_of_token};
+pub use revocation::{NewRevocationRow, RevocationRow, kind};
 pub use user::{UserRow, status_name};
 
 use keystead_domain::token::DeviceInfo;

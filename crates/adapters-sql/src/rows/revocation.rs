@@ -42,22 +42,12 @@ pub struct RevocationRow {
     pub at: At,
 }
 
-/// The `target` of a revoked token.
-pub fn target_of_token(token: &TokenId) -> String {
-    token.to_string()
-}
-
-/// The `target` of an ended session.
-pub fn target_of_session(session: &SessionId) -> String {
-    session.to_string()
-}
-
 impl From<&Revocation> for NewRevocationRow {
     fn from(revocation: &Revocation) -> Self {
         let at = At(revocation.at);
         match &revocation.target {
-            RevocationTarget::Token(token) => Self::of(kind::TOKEN, target_of_token(token), at),
-            RevocationTarget::Session(session) => Self::of(kind::SESSION, target_of_session(session), at),
+            RevocationTarget::Token(token) => Self::of(kind::TOKEN, token.to_string(), at),
+            RevocationTarget::Session(session) => Self::of(kind::SESSION, session.to_string(), at),
             RevocationTarget::User { id, epoch, sessions } => Self {
                 user_id: Some(Uid(*id)),
                 epoch: Some(epoch.number()),

@@ -33,8 +33,9 @@ impl LoginHistory for Transaction {
             .select(LoginRow::as_select())
             .into_boxed();
         if let Some((at, token)) = after {
-            let same_time = logins::at.eq(At(at)).and(logins::token_id.lt(token.to_string()));
-            query = query.filter(logins::at.lt(At(at)).or(same_time));
+            // The first condition finds the place in the index, the second skips what shares its time.
+            let earlier = logins::at.lt(At(at)).or(logins::token_id.lt(token.to_string()));
+            query = query.filter(logins::at.le(At(at))).filter(earlier);
         }
         let rows = query.load(self.connection()?).await;
         domain(self.check(rows)?)

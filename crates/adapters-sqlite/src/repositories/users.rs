@@ -121,8 +121,9 @@ impl UserRepository for Transaction {
             let last = users::table.find(Uid(after)).select(users::created_at);
             let last = last.first::<At>(self.connection()?).await.optional();
             let Some(at) = self.check(last)? else { return Ok(Vec::new()) };
-            let same_time = users::created_at.eq(at).and(users::id.gt(Uid(after)));
-            query = query.filter(users::created_at.gt(at).or(same_time));
+            // The first condition finds the place in the index, the second skips what shares its time.
+            let later = users::created_at.gt(at).or(users::id.gt(Uid(after)));
+            query = query.filter(users::created_at.ge(at)).filter(later);
         }
         let rows = query.load(self.connection()?).await;
         domain(self.check(rows)?)
