@@ -11,6 +11,7 @@
 pub mod clock;
 mod encoding;
 pub mod entropy;
+mod jws;
 mod kdf;
 pub mod keyring;
 pub mod passwords;
@@ -18,6 +19,7 @@ pub mod sealing;
 
 pub use clock::{SettableClock, SystemClock};
 pub use entropy::OsEntropy;
+pub use jws::{JwsError, verify_jws};
 pub use keyring::{JoseKeyRing, KeyRingConfig, SigningAlgorithm};
 pub use passwords::{Argon2Config, Argon2ConfigError, Argon2Hasher};
 pub use sealing::{MasterKeyError, MasterKeySealer};

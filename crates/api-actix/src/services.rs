@@ -16,7 +16,7 @@ use keystead_application::session::{
 /// The use-cases, and the few ports handlers use directly.
 pub struct Services {
     /// Decides whether a token counts.
-    pub gate: AccessGateHandle,
+    pub gate: Arc<AccessGate>,
     /// `/auth/register`.
     pub register: RegisterUser,
     /// `/auth/register/verify`.
@@ -74,6 +74,3 @@ pub struct Services {
     /// Seals idempotency records.
     pub sealer: Arc<dyn Sealer>,
 }
-
-/// The gate, shared with use-cases.
-pub type AccessGateHandle = Arc<AccessGate>;

@@ -3,9 +3,10 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use tokio::sync::Barrier;
+use tokio::task::yield_now;
 
 /// Runs `racers` tasks that begin together; the results in order of their numbers.
 ///
@@ -16,12 +17,16 @@ where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    let barrier = Arc::new(Barrier::new(racers));
+    let ready = Arc::new(AtomicUsize::new(0));
     let tasks: Vec<_> = (0..racers)
         .map(|number| {
-            let (barrier, run) = (Arc::clone(&barrier), racer(number));
+            let (ready, run) = (Arc::clone(&ready), racer(number));
             tokio::spawn(async move {
-                barrier.wait().await;
+                // Not a barrier: that wakes one racer after the other, and the first may be through before the last.
+                ready.fetch_add(1, Ordering::SeqCst);
+                while ready.load(Ordering::SeqCst) < racers {
+                    yield_now().await;
+                }
                 run.await
             })
         })

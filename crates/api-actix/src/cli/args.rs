@@ -240,9 +240,28 @@ pub enum DebugCommand {
     #[command(after_help = "Example:\n  curl -s https://id.example.com/.well-known/jwks.json > jwks.json\n  \
         keystead debug verify-jws --jwks jwks.json < token.txt")]
     VerifyJws(VerifyJwsArgs),
-    /// Print docs/configuration.md
-    #[command(after_help = "Example:\n  keystead debug config-reference > docs/configuration.md")]
-    ConfigReference,
+    /// Print a page of documentation that is generated from the code
+    #[command(after_help = "Example:\n  keystead debug docs configuration > docs/configuration.md")]
+    Docs(DocsArgs),
+}
+
+/// `keystead debug docs`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct DocsArgs {
+    /// Which page
+    #[arg(value_enum, value_name = "PAGE")]
+    pub page: DocsPage,
+}
+
+/// A page of documentation that is generated from the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DocsPage {
+    /// docs/api-errors.md
+    ApiErrors,
+    /// docs/limits.md
+    Limits,
+    /// docs/configuration.md
+    Configuration,
 }
 
 /// `keystead debug verify-jws`.

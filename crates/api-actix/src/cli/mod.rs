@@ -1,3 +1,33 @@
-//! The command line.
+//! The commands of the `keystead` binary.
 
 pub mod args;
+mod data;
+mod debug;
+mod dev;
+mod doctor;
+mod init;
+mod keys;
+mod logging;
+mod outcome;
+mod serve;
+mod users;
+
+use args::{Cli, Command};
+pub use outcome::{Outcome, Trouble};
+
+/// Runs a command. The result says what to print and how to exit.
+pub fn run(cli: Cli) -> Outcome {
+    let json = cli.json;
+    match cli.command {
+        Command::Dev(args) => dev::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Init(args) => init::run(&args, json),
+        Command::Check(args) => serve::check(&args, json),
+        Command::Migrate(args) => data::migrate(&args, json),
+        Command::User(command) => users::run(command, json),
+        Command::Key(command) => keys::run(command, json),
+        Command::Openapi => debug::openapi(),
+        Command::Doctor(args) => doctor::run(&args, json),
+        Command::Debug(command) => debug::run(command, json),
+    }
+}

@@ -7,7 +7,7 @@ use super::safety::Risk;
 pub fn reference_markdown() -> String {
     let mut text = String::from(
         "# Configuration\n\n\
-         <!-- Generated from crates/api-actix/src/config/keys.rs by `keystead debug config-reference`. Do not edit. -->\n\n\
+         <!-- Generated from crates/api-actix/src/config/keys.rs by `keystead debug docs configuration`. Do not edit. -->\n\n\
          Built-in values are overridden by the file (`--config keystead.toml`), that by the environment, that by flags\n\
          (`--set http.listen=0.0.0.0:443`). `keystead init` writes a first file; `keystead check` tells everything that is\n\
          wrong with one. Unknown keys are errors.\n\n\

@@ -152,7 +152,8 @@ impl Modify for Shared {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
         let bearer = || HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
         if let Some(components) = api.components.as_mut() {
-            let access = bearer().description(Some("An access token; its client id goes with it, in the cookie or the header"));
+            let access =
+                bearer().description(Some("An access token; its client id goes with it, in the cookie or the header"));
             let half_way = bearer().description(Some("A pre-authorized token of the flow the route belongs to"));
             components.add_security_scheme("access", SecurityScheme::Http(access.build()));
             components.add_security_scheme("pre_authorized", SecurityScheme::Http(half_way.build()));

@@ -51,8 +51,7 @@ pub(super) async fn register(
 fn register_command(body: ApiBody<RegisterBody>) -> Result<RegisterUserCommand, ApiError> {
     let mut check = body.check();
     let email = check.field("email", EmailAddress::try_new(&body.email), Code::INVALID_EMAIL);
-    let username =
-        check.optional("username", body.username.as_deref().map(Username::try_new), Code::INVALID_USERNAME);
+    let username = check.optional("username", body.username.as_deref().map(Username::try_new), Code::INVALID_USERNAME);
     let full_name =
         check.optional("fullName", body.full_name.as_deref().map(FullName::try_new), Code::INVALID_FULL_NAME);
     let (email, username, full_name) = check.finish((email, username, full_name))?;
@@ -91,12 +90,10 @@ pub(super) async fn verify(
     let at = body.pointers();
     let mut check = body.check();
     let code = check.parsed("code", OneTimeCode::parse(&body.code), Code::INVALID_CODE_FORMAT);
-    let username =
-        check.optional("username", body.username.as_deref().map(Username::try_new), Code::INVALID_USERNAME);
+    let username = check.optional("username", body.username.as_deref().map(Username::try_new), Code::INVALID_USERNAME);
     let (code, username) = check.finish((code, username))?;
     let command = VerifyRegistrationCommand { claims, code, username };
-    let tokens =
-        services.verify_registration.run(command, &context).await.map_err(|error| verify_error(error, at))?;
+    let tokens = services.verify_registration.run(command, &context).await.map_err(|error| verify_error(error, at))?;
     Ok(tokens::authorized(&req, context.client, &tokens, services.clock.now()))
 }
 

@@ -68,10 +68,7 @@ pub(super) async fn list(
     let shown = sessions.get(start..).unwrap_or_default();
     let more = shown.len() > size;
     let shown = shown.get(..size.min(shown.len())).unwrap_or_default();
-    let next = shown
-        .last()
-        .filter(|_| more)
-        .map(|last| next_link("/api/v1/sessions", page.size, last.id.as_str()));
+    let next = shown.last().filter(|_| more).map(|last| next_link("/api/v1/sessions", page.size, last.id.as_str()));
     let current = access.claims().session();
     let resources = shown
         .iter()
@@ -158,8 +155,8 @@ pub(super) async fn history(
 }
 
 fn read_cursor(text: &str) -> Result<HistoryCursor, ApiError> {
-    let parts = text.split_once('~').and_then(|(at, token)| {
-        Some((Timestamp::from_micros(at.parse().ok()?), TokenId::parse(token)?))
-    });
+    let parts = text
+        .split_once('~')
+        .and_then(|(at, token)| Some((Timestamp::from_micros(at.parse().ok()?), TokenId::parse(token)?)));
     parts.ok_or_else(|| ApiError::new(Code::INVALID_PARAMETER).parameter("page[after]"))
 }

@@ -47,14 +47,18 @@ impl KeyKeeper {
         Self { store, ring, clock, access_life, session_life }
     }
 
-    /// Makes the keys that are missing, which sign at once, and loads all. For the start of the process. Replicas that
-    /// start together may each make one: the newest signs, all verify.
+    /// Loads the keys and makes those that are missing, or of another algorithm than configured; they sign at once. For
+    /// the start of the process. Replicas that start together may each make one: the newest signs, all verify.
     pub async fn ensure(&self) -> Result<(), Failure> {
+        self.reload().await?;
+        if USES.into_iter().all(|key_use| self.ring.serves(key_use)) {
+            return Ok(());
+        }
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        let keys = tx.keys().list(now).await?;
-        let missing: Vec<KeyUse> = USES.into_iter().filter(|wanted| !keys.iter().any(|key| key.key_use == *wanted)).collect();
-        for key_use in missing {
+        // Another process may have been quicker: what counts is what is there under the write lock.
+        self.ring.load(&tx.keys().list(now).await?).map_err(broken)?;
+        for key_use in USES.into_iter().filter(|key_use| !self.ring.serves(*key_use)) {
             let key = self.ring.generate(key_use, now, now).map_err(broken)?;
             tx.keys().insert(&key, self.end_of_older(key_use, now)).await?;
         }
@@ -63,15 +67,15 @@ impl KeyKeeper {
         self.ring.load(&keys).map_err(broken)
     }
 
-    /// Adds a new key of every use. It is published now and signs in a minute; older ones go on verifying what they signed.
-    pub async fn rotate(&self) -> Result<Vec<StoredKey>, Failure> {
+    /// Adds a new key of each use. It is published now and signs in a minute; older ones go on verifying what they signed.
+    pub async fn rotate(&self, uses: &[KeyUse]) -> Result<Vec<StoredKey>, Failure> {
         let now = self.clock.now();
         let active_from = now.plus(limits::KEY_PREPUBLISH);
         let mut tx = self.store.begin().await?;
         let mut made = Vec::new();
-        for key_use in USES {
-            let key = self.ring.generate(key_use, now, active_from).map_err(broken)?;
-            tx.keys().insert(&key, self.end_of_older(key_use, active_from)).await?;
+        for key_use in uses {
+            let key = self.ring.generate(*key_use, now, active_from).map_err(broken)?;
+            tx.keys().insert(&key, self.end_of_older(*key_use, active_from)).await?;
             made.push(key);
         }
         record(&mut *tx, AuditEventName::KeyRotated, (None, None), None, &RequestContext::default(), now).await?;
@@ -95,7 +99,8 @@ impl KeyKeeper {
                 .max_by_key(|other| other.active_from)
                 .is_some_and(|other| other.id == key.id)
         };
-        let overview = |key: &StoredKey| KeyOverview { active: newest(key), key: StoredKey { sealed: Vec::new(), ..key.clone() } };
+        let overview =
+            |key: &StoredKey| KeyOverview { active: newest(key), key: StoredKey { sealed: Vec::new(), ..key.clone() } };
         Ok(keys.iter().map(overview).collect())
     }
 

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use keystead_domain::account::{
-    AccountStatus, EmailAddress, Epoch, FullName, LinkPurpose, LinkToken, LoginName, PasswordRefusal, Role, User, UserId,
-    Username,
+    AccountStatus, EmailAddress, Epoch, FullName, LinkPurpose, LinkToken, LoginName, PasswordRefusal, Role, User,
+    UserId, Username,
 };
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::token::EndReason;
@@ -61,7 +61,6 @@ pub enum OperatorError {
 }
 
 fails_with!(OperatorError);
-
 
 /// What somebody on the machine may do to accounts: `keystead user …`.
 pub struct Operator {

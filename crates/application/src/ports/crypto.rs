@@ -122,7 +122,10 @@ pub struct MacTag {
     pub bytes: [u8; 32],
 }
 
-#[cfg_attr(not(any(test, feature = "testing")), expect(clippy::needless_lifetimes, reason = "mockall wants them named"))]
+#[cfg_attr(
+    not(any(test, feature = "testing")),
+    expect(clippy::needless_lifetimes, reason = "mockall wants them named")
+)]
 /// Plain and keyed hashes. HMAC inputs are length-prefixed: `("ab", "c")` and `("a", "bc")` differ.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 pub trait KeyedHash: Send + Sync {
@@ -159,6 +162,9 @@ pub trait Sealer: Send + Sync {
 pub trait KeyRing: Send + Sync {
     /// Makes a key of the configured algorithm, sealed, to be stored. It serves once loaded.
     fn generate(&self, key_use: KeyUse, now: Timestamp, active_from: Timestamp) -> Result<StoredKey, SealError>;
+
+    /// Whether a loaded key of this use, and of the configured algorithm, serves now.
+    fn serves(&self, key_use: KeyUse) -> bool;
 
     /// Serves exactly these keys from now on: the newest whose `active_from` has come signs, all verify until they
     /// retire. MUST keep what it had, whole, when one of them cannot be opened.

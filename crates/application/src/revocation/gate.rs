@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
+use keystead_domain::Timestamp;
 use keystead_domain::limits;
 use keystead_domain::token::{AccessClaims, Fingerprint, PreAuthorizedClaims, PreAuthorizedPurpose};
 use thiserror::Error;
 
 use super::{RevocationView, Verdict};
 use crate::ports::{Clock, KeyedHash, Store, TokenVerifier, VerifiedAccess};
+use crate::session::LastSeen;
 
 /// A token was shown and does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -46,6 +48,7 @@ pub struct AccessGate {
     clock: Arc<dyn Clock>,
     view: Arc<RevocationView>,
     store: Arc<dyn Store>,
+    seen: Arc<LastSeen>,
 }
 
 impl AccessGate {
@@ -56,24 +59,32 @@ impl AccessGate {
         clock: Arc<dyn Clock>,
         view: Arc<RevocationView>,
         store: Arc<dyn Store>,
+        seen: Arc<LastSeen>,
     ) -> Self {
-        Self { verifier, hash, clock, view, store }
+        Self { verifier, hash, clock, view, store, seen }
     }
 
     /// Whether an access token, shown with a client id, counts now.
     pub async fn authenticate(&self, token: &str, client_id: Option<&str>) -> Result<Authenticated, AccessError> {
-        let (verified, verdict) = self.check(token, client_id)?;
-        match verdict {
-            Verdict::Valid => Ok(Authenticated(verified)),
-            Verdict::Revoked => Err(AccessError::Revoked),
-            Verdict::Unconfirmed => self.ask_store(verified).await,
-        }
+        let now = self.clock.now();
+        let (verified, verdict) = self.check(token, client_id, now)?;
+        let who = match verdict {
+            Verdict::Valid => Authenticated(verified),
+            Verdict::Revoked => return Err(AccessError::Revoked),
+            Verdict::Unconfirmed => self.ask_store(verified).await?,
+        };
+        self.seen.note(who.claims(), now);
+        Ok(who)
     }
 
     /// Everything that needs no waiting.
-    fn check(&self, token: &str, client_id: Option<&str>) -> Result<(Arc<VerifiedAccess>, Verdict), AccessError> {
+    fn check(
+        &self,
+        token: &str,
+        client_id: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(Arc<VerifiedAccess>, Verdict), AccessError> {
         let verified = self.verifier.verify_access(token).map_err(|_| AccessError::Invalid)?;
-        let now = self.clock.now();
         let claims = &verified.claims;
         if !self.verifier.is_published(&verified.key, now) || now < claims.issued_at.minus(limits::LEEWAY) {
             return Err(AccessError::Invalid);

@@ -76,7 +76,11 @@ impl EndSessions {
                 }
             }
         };
-        if all { self.end_all(user, &session, context, now).await } else { self.end(user, &session, context, now).await }
+        if all {
+            self.end_all(user, &session, context, now).await
+        } else {
+            self.end(user, &session, context, now).await
+        }
     }
 
     /// Ends one session of the signed-in user by its identifier.
@@ -129,7 +133,8 @@ impl EndSessions {
         let mut tx = self.store.begin().await?;
         let (first, revocation) = revoke_session(&mut *tx, session, now).await?;
         if first {
-            record(&mut *tx, AuditEventName::SessionEnded, (Some(user), Some(user)), Some(session), context, now).await?;
+            record(&mut *tx, AuditEventName::SessionEnded, (Some(user), Some(user)), Some(session), context, now)
+                .await?;
         }
         tx.commit().await?;
         self.revoker.announce(&[revocation]).await;

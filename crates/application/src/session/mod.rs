@@ -2,6 +2,7 @@
 
 mod end_sessions;
 mod exchange;
+mod last_seen;
 mod login;
 mod overview;
 mod reauthenticate;
@@ -10,6 +11,7 @@ mod standing;
 
 pub use end_sessions::{EndSessions, EndSessionsError, LogoutProof};
 pub use exchange::{ExchangeRefreshToken, ExchangeRefreshTokenError};
+pub use last_seen::LastSeen;
 pub use login::{Login, LoginCommand, LoginDesk, LoginError};
 pub use overview::{HistoryCursor, SessionOverview};
 pub use reauthenticate::{Reauthenticate, ReauthenticateError};

@@ -41,7 +41,9 @@ pub async fn parallel_draws_never_repeat(entropy: Arc<dyn Entropy>) {
         let entropy = Arc::clone(&entropy);
         async move {
             let mut draws = [[0; 16]; 50];
-            draws.iter_mut().for_each(|draw| entropy.fill(draw));
+            for draw in &mut draws {
+                entropy.fill(draw);
+            }
             draws
         }
     })

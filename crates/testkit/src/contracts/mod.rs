@@ -6,6 +6,7 @@
     clippy::missing_panics_doc,
     reason = "contracts are tests: they fail by panicking"
 )]
+#![expect(clippy::unused_async, reason = "a suite runs its contracts alike, whether their port waits or not")]
 
 pub mod ceremonies;
 pub mod entropy;

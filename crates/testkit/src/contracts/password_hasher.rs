@@ -72,13 +72,13 @@ pub async fn a_malformed_hash_is_a_failure_not_a_mismatch(hasher: Arc<dyn Passwo
 
 /// Hashes made at the same time belong each to its own password.
 pub async fn passwords_hashed_in_parallel_do_not_mix(hasher: Arc<dyn PasswordHasher>) {
-    let hashes = race(8, |number| {
+    let made = race(8, |number| {
         let hasher = Arc::clone(&hasher);
         async move { hasher.hash(&password(&format!("password {number}"))).await.unwrap() }
     })
     .await;
-    for (number, hash) in hashes.iter().enumerate() {
-        let next = (number + 1) % hashes.len();
+    for (number, hash) in made.iter().enumerate() {
+        let next = (number + 1) % made.len();
         assert_eq!(hasher.verify(&password(&format!("password {number}")), hash).await, Ok(true));
         assert_eq!(hasher.verify(&password(&format!("password {next}")), hash).await, Ok(false));
     }

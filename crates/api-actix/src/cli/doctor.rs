@@ -1,0 +1,95 @@
+//! `keystead doctor`: tries everything the service needs.
+
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::time::Duration;
+
+use super::args::DataArgs;
+use super::data;
+use super::outcome::{Outcome, Trouble, say};
+use crate::compose;
+use crate::config::{Config, MailTransport};
+
+/// How long to wait for the mail server.
+const REACH: Duration = Duration::from_secs(5);
+
+/// One thing that was tried.
+struct Finding {
+    what: &'static str,
+    result: Result<String, String>,
+}
+
+/// Tries everything, prints a line each, fails when one failed.
+pub(super) fn run(args: &DataArgs, json: bool) -> Outcome {
+    let config = data::config(args)?;
+    let mut findings = vec![
+        Finding { what: "configuration", result: safety(&config) },
+        Finding { what: "migrations", result: migrations(&config) },
+        Finding { what: "mail", result: mail(&config) },
+        Finding { what: "certificate", result: certificate(&config) },
+    ];
+    findings.extend(store_and_keys(args));
+    for finding in &findings {
+        let (state, text) = match &finding.result {
+            Ok(text) => ("ok", text),
+            Err(text) => ("failed", text),
+        };
+        if json {
+            say(serde_json::json!({ "check": finding.what, "state": state, "detail": text }));
+        } else {
+            say(format!("{state:6}  {:13}  {text}", finding.what));
+        }
+    }
+    let failed = findings.iter().filter(|finding| finding.result.is_err()).count();
+    if failed == 0 { Ok(()) } else { Err(Trouble::failed(format!("{failed} checks failed"))) }
+}
+
+fn safety(config: &Config) -> Result<String, String> {
+    let dangers = if config.dev { Vec::new() } else { config.check_safety() };
+    if dangers.is_empty() {
+        return Ok("valid and safe".into());
+    }
+    Err(dangers.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+}
+
+fn migrations(config: &Config) -> Result<String, String> {
+    match compose::pending_migrations(config) {
+        Ok(pending) if pending.is_empty() => Ok("the database has this version's form".into()),
+        Ok(pending) => Ok(format!("{} to be applied at start", pending.len())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn mail(config: &Config) -> Result<String, String> {
+    let MailTransport::Smtp(smtp) = &config.mail.transport else {
+        return Ok("no mail server is configured".into());
+    };
+    let reach = || {
+        let address = (smtp.host.as_str(), smtp.port).to_socket_addrs()?.next();
+        let address = address.ok_or_else(|| std::io::Error::other("the name has no address"))?;
+        TcpStream::connect_timeout(&address, REACH)
+    };
+    match reach() {
+        Ok(_) => Ok(format!("{}:{} answers", smtp.host, smtp.port)),
+        Err(error) => Err(format!("{}:{}: {error}", smtp.host, smtp.port)),
+    }
+}
+
+fn certificate(config: &Config) -> Result<String, String> {
+    match &config.http.tls {
+        None => Ok("TLS is the proxy's business".into()),
+        Some(tls) => crate::server::check_tls(tls).map(|()| "readable".into()).map_err(|error| error.to_string()),
+    }
+}
+
+/// Opens the database and the keys in it with the master key.
+fn store_and_keys(args: &DataArgs) -> Vec<Finding> {
+    let opened = data::with_services(args, async |composed| {
+        composed.services.store.ping().await.map_err(Trouble::failed)?;
+        composed.services.keys.list().await.map_err(Trouble::failed)
+    });
+    let result = match opened {
+        Ok(keys) => Ok(format!("opened, {} keys", keys.len())),
+        Err(error) => Err(error.to_string()),
+    };
+    vec![Finding { what: "database", result }]
+}

@@ -1,0 +1,210 @@
+//! Listening, serving, ending.
+
+use std::io::{self, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{App, HttpResponse, HttpServer};
+use keystead_application::ports::Entropy;
+use metrics_exporter_prometheus::PrometheusHandle;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::compose::{Composed, HashingFigures};
+use crate::config::{Config, TlsConfig};
+use crate::http::{AllowedOrigins, BodyLimits, Edge, HttpSettings, TrustedProxies};
+use crate::routes::{self, Readiness, RequestLimits, RouteSettings};
+use crate::worker::{self, Workers};
+
+/// How long requests under way may take once the service is told to end.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// A service that listens.
+pub struct Running {
+    server: Server,
+    admin: Option<Server>,
+    workers: Workers,
+}
+
+/// Binds the address, so that a port of 0 becomes a real one before anything is composed with it.
+pub fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address)?;
+    let bound = listener.local_addr()?;
+    Ok((listener, bound))
+}
+
+/// Everything a worker thread's application is made of.
+#[derive(Clone)]
+struct Parts {
+    services: Data<crate::services::Services>,
+    http: Data<HttpSettings>,
+    routes: Data<RouteSettings>,
+    limits: Data<RequestLimits>,
+    readiness: Data<Readiness>,
+    dev: Option<routes::dev::DevToolsHandle>,
+    body: BodyLimits,
+}
+
+impl Parts {
+    fn configure(&self, config: &mut ServiceConfig) {
+        config
+            .app_data(self.services.clone())
+            .app_data(self.http.clone())
+            .app_data(self.routes.clone())
+            .app_data(self.limits.clone())
+            .app_data(self.readiness.clone())
+            .app_data(self.body);
+        if let Some(tools) = &self.dev {
+            routes::dev::configure(config, Arc::clone(tools));
+        }
+        config.configure(routes::configure);
+    }
+}
+
+/// Starts serving on `listener`. Must run inside an actix system.
+pub async fn start(
+    config: &Config,
+    listener: TcpListener,
+    composed: Composed,
+    metrics: Option<PrometheusHandle>,
+) -> io::Result<Running> {
+    let Composed { services, background, dev, hashing } = composed;
+    let origins = AllowedOrigins::try_new(config.http.allowed_origins.iter().map(crate::config::Origin::as_str));
+    let http = HttpSettings {
+        secure: config.http.public_url.is_https(),
+        origins: origins.map_err(io::Error::other)?,
+        proxies: TrustedProxies::new(config.http.trusted_proxies.clone()),
+    };
+    let edge = Edge::new(Arc::new(http.clone()), Arc::clone(&services.entropy) as Arc<dyn Entropy>);
+    let limits = RequestLimits::new(services.limiter.clone(), services.clock.clone(), config.limits.clone());
+    let readiness = Readiness::new(services.store.clone(), Arc::clone(&background.view), services.clock.clone());
+    let parts = Parts {
+        services: Data::from(services),
+        http: Data::new(http),
+        routes: Data::new(RouteSettings { public_url: config.http.public_url.as_str().to_owned() }),
+        limits: Data::new(limits),
+        readiness: Data::new(readiness),
+        dev,
+        body: BodyLimits { bytes: config.http.body_bytes, timeout: config.http.body_timeout },
+    };
+    let workers = worker::start(background).await;
+    let server = HttpServer::new(move || {
+        let parts = parts.clone();
+        App::new().wrap(edge.clone()).configure(move |config| parts.configure(config))
+    })
+    .workers(config.http.workers)
+    .client_request_timeout(config.http.header_timeout)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(DRAIN.as_secs())
+    .disable_signals();
+    let server = match &config.http.tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls_config(tls)?)?,
+        None => server.listen(listener)?,
+    };
+    let admin = match (config.http.admin_listen, metrics) {
+        (Some(address), Some(metrics)) => Some(admin_server(address, metrics, hashing)?),
+        _ => None,
+    };
+    Ok(Running { server: server.run(), admin, workers })
+}
+
+impl Running {
+    /// Serves until told to end: by a signal (SIGTERM, SIGINT) or by [`Self::handle`]. Requests under way are finished.
+    pub async fn run(self) -> io::Result<()> {
+        let handle = self.server.handle();
+        let admin = self.admin.map(|server| {
+            let handle = server.handle();
+            actix_web::rt::spawn(server);
+            handle
+        });
+        let ending = handle.clone();
+        let signals = actix_web::rt::spawn(async move {
+            told_to_end().await;
+            tracing::info!("ending: requests under way are finished");
+            ending.stop(true).await;
+        });
+        let result = self.server.await;
+        signals.abort();
+        if let Some(admin) = admin {
+            admin.stop(true).await;
+        }
+        self.workers.stop(DRAIN).await;
+        result
+    }
+
+    /// Ends the service from elsewhere.
+    pub fn handle(&self) -> ServerHandle {
+        self.server.handle()
+    }
+}
+
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}
+
+/// Prometheus figures, on an address of their own that is not for the public.
+fn admin_server(
+    address: SocketAddr,
+    metrics: PrometheusHandle,
+    hashing: Arc<dyn HashingFigures>,
+) -> io::Result<Server> {
+    let server = HttpServer::new(move || {
+        let (metrics, hashing) = (metrics.clone(), Arc::clone(&hashing));
+        App::new().route(
+            "/metrics",
+            actix_web::web::get().to(move || {
+                #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
+                {
+                    metrics::gauge!("keystead_hash_running").set(hashing.running() as f64);
+                    metrics::gauge!("keystead_hash_queued").set(hashing.queued() as f64);
+                }
+                metrics::counter!("keystead_hash_total").absolute(hashing.total());
+                metrics.run_upkeep();
+                let text = metrics.render();
+                async move { HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text) }
+            }),
+        )
+    });
+    Ok(server.workers(1).disable_signals().bind(address)?.run())
+}
+
+/// TLS 1.2 and 1.3 with the ring provider's suites; HTTP/1.1 only.
+fn tls_config(tls: &TlsConfig) -> io::Result<rustls::ServerConfig> {
+    let named = |path: &std::path::Path, error: &dyn std::fmt::Display| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("{}: {error}", path.display()))
+    };
+    let open = |path: &std::path::Path| std::fs::File::open(path).map_err(|error| named(path, &error));
+    let certificates = CertificateDer::pem_reader_iter(BufReader::new(open(&tls.certificate_file)?))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| named(&tls.certificate_file, &error))?;
+    let key = PrivateKeyDer::from_pem_reader(BufReader::new(open(&tls.key_file)?))
+        .map_err(|error| named(&tls.key_file, &error))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .map_err(|error| named(&tls.certificate_file, &error))
+}
+
+/// Reads certificate and key as serving would; for `keystead doctor`.
+pub fn check_tls(tls: &TlsConfig) -> io::Result<()> {
+    tls_config(tls).map(|_| ())
+}

@@ -1,0 +1,185 @@
+//! A contract that no implementation can break proves nothing: here broken ones are caught.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "the broken implementations are part of the test")]
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use async_trait::async_trait;
+use keystead_application::ports::{
+    AuditLog, DeviceRepository, EphemeralError, GuessBudgets, KeyRepository, LinkTokenRepository, LoginHistory, Outbox,
+    RateDecision, RateHit, RateLimiter, RegistrationRepository, RevocationLog, Store, StoreError, Tx, UserRepository,
+};
+use keystead_application::testing::FakeStore;
+use keystead_domain::Timestamp;
+use keystead_testkit::contracts::{
+    rate_limiter, store_budgets, store_link_tokens, store_logs, store_outbox, store_registrations, store_transactions,
+    store_users,
+};
+use tokio::task::yield_now;
+
+async fn is_caught(contract: impl Future<Output = ()> + Send + 'static) -> bool {
+    tokio::spawn(contract).await.is_err_and(|error| error.is_panic())
+}
+
+/// Time for every other racer to look at the same state: what makes a broken implementation fail surely, not sometimes.
+async fn let_others_run() {
+    for _ in 0..100 {
+        yield_now().await;
+    }
+}
+
+/// A store whose writers do not wait for one another: the last commit wins. Nor does it end what was not committed, when
+/// told so.
+#[derive(Default)]
+struct Unserialised {
+    committed: Arc<FakeStore>,
+    commits_when_dropped: bool,
+}
+
+struct UnserialisedTx {
+    committed: Arc<FakeStore>,
+    own: FakeStore,
+    tx: Option<Box<dyn Tx>>,
+    commits_when_dropped: bool,
+}
+
+impl UnserialisedTx {
+    fn tx(&mut self) -> &mut dyn Tx {
+        self.tx.as_mut().expect("open").as_mut()
+    }
+
+    /// The fake commits without waiting for anything, so one poll is all it takes.
+    fn finish(&mut self) {
+        let mut commit = self.tx.take().expect("open").commit();
+        let polled = commit.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Ready(Ok(()))));
+        self.committed.prepare(|state| *state = self.own.state());
+    }
+}
+
+impl Drop for UnserialisedTx {
+    fn drop(&mut self) {
+        if self.commits_when_dropped && self.tx.is_some() {
+            self.finish();
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Unserialised {
+    async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
+        let own = FakeStore::new();
+        own.prepare(|state| *state = self.committed.state());
+        let_others_run().await;
+        let tx = Some(own.begin().await?);
+        let (committed, commits_when_dropped) = (Arc::clone(&self.committed), self.commits_when_dropped);
+        Ok(Box::new(UnserialisedTx { committed, own, tx, commits_when_dropped }))
+    }
+
+    async fn read(&self) -> Result<Box<dyn Tx>, StoreError> {
+        self.begin().await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Tx for UnserialisedTx {
+    fn users(&mut self) -> &mut dyn UserRepository {
+        self.tx().users()
+    }
+    fn registrations(&mut self) -> &mut dyn RegistrationRepository {
+        self.tx().registrations()
+    }
+    fn link_tokens(&mut self) -> &mut dyn LinkTokenRepository {
+        self.tx().link_tokens()
+    }
+    fn outbox(&mut self) -> &mut dyn Outbox {
+        self.tx().outbox()
+    }
+    fn audit(&mut self) -> &mut dyn AuditLog {
+        self.tx().audit()
+    }
+    fn revocations(&mut self) -> &mut dyn RevocationLog {
+        self.tx().revocations()
+    }
+    fn guess_budgets(&mut self) -> &mut dyn GuessBudgets {
+        self.tx().guess_budgets()
+    }
+    fn devices(&mut self) -> &mut dyn DeviceRepository {
+        self.tx().devices()
+    }
+    fn login_history(&mut self) -> &mut dyn LoginHistory {
+        self.tx().login_history()
+    }
+    fn keys(&mut self) -> &mut dyn KeyRepository {
+        self.tx().keys()
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.finish();
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_loses_updates_is_caught_by_every_race() {
+    let store = || -> Arc<dyn Store> { Arc::new(Unserialised::default()) };
+    assert!(is_caught(store_users::parallel_bumps_give_distinct_epochs(store())).await);
+    assert!(is_caught(store_users::of_parallel_inserts_of_one_address_one_wins(store())).await);
+    assert!(is_caught(store_registrations::a_claim_is_consumed_once(store())).await);
+    assert!(is_caught(store_registrations::of_several_claims_to_one_address_one_is_consumed(store())).await);
+    assert!(is_caught(store_link_tokens::a_token_begins_once(store())).await);
+    assert!(is_caught(store_link_tokens::a_token_is_consumed_once(store())).await);
+    assert!(is_caught(store_link_tokens::a_begun_token_is_consumed_once(store())).await);
+    assert!(is_caught(store_link_tokens::begin_and_consume_exclude_each_other(store())).await);
+    assert!(is_caught(store_outbox::workers_never_share_a_message(store())).await);
+    assert!(is_caught(store_outbox::a_lapsed_lease_gives_the_message_to_one_worker(store())).await);
+    assert!(is_caught(store_budgets::parallel_guesses_never_exceed_the_limit(store())).await);
+    assert!(is_caught(store_logs::of_parallel_revocations_of_one_target_one_is_first(store())).await);
+    assert!(is_caught(store_transactions::a_read_cannot_write(store())).await);
+    assert!(is_caught(store_transactions::begin_gives_up_when_no_transaction_can_be_had(store())).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_keeps_what_was_not_committed_is_caught() {
+    let store = || -> Arc<dyn Store> { Arc::new(Unserialised { commits_when_dropped: true, ..Default::default() }) };
+    assert!(is_caught(store_transactions::a_dropped_transaction_rolls_back(store())).await);
+    assert!(is_caught(store_transactions::a_transaction_cancelled_anywhere_rolls_back_whole(store())).await);
+    assert!(is_caught(store_registrations::a_rolled_back_consume_leaves_the_claim(store())).await);
+    assert!(is_caught(store_outbox::a_rolled_back_message_is_not_sent(store())).await);
+    assert!(is_caught(store_budgets::a_rolled_back_guess_is_not_counted(store())).await);
+}
+
+/// A limiter that looks, then counts.
+#[derive(Default)]
+struct LookThenCount(Mutex<HashMap<String, (u32, Timestamp)>>);
+
+#[async_trait]
+impl RateLimiter for LookThenCount {
+    async fn hit(&self, hits: &[RateHit], now: Timestamp) -> Result<Vec<RateDecision>, EphemeralError> {
+        let mut decisions = Vec::new();
+        for hit in hits {
+            let found = self.0.lock().unwrap().get(&hit.key).copied();
+            let_others_run().await;
+            let (count, resets_at) = found.unwrap_or((0, now.plus(hit.policy.window)));
+            let allowed = count < hit.policy.limit;
+            self.0.lock().unwrap().insert(hit.key.clone(), (count + 1, resets_at));
+            decisions.push(RateDecision { policy: hit.policy, allowed, count: count + 1, resets_at });
+        }
+        Ok(decisions)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limiter_that_looks_before_it_counts_is_caught() {
+    let limiter = || -> Arc<dyn RateLimiter> { Arc::new(LookThenCount::default()) };
+    assert!(is_caught(rate_limiter::of_parallel_hits_exactly_the_limit_is_allowed(limiter())).await);
+    assert!(is_caught(rate_limiter::refusals_neither_count_nor_extend_the_window(limiter())).await);
+    assert!(is_caught(rate_limiter::a_window_begins_with_its_first_hit_and_ends_at_its_microsecond(limiter())).await);
+    assert!(is_caught(rate_limiter::keys_and_policies_do_not_mix(limiter())).await);
+}
