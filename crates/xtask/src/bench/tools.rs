@@ -52,7 +52,9 @@ pub(super) fn find_or_install(root: &Path, target: &Path) -> Outcome<Generator> 
     let oha = tools.join("bin/oha");
     if !oha.is_file() {
         println!("no wrk and no right to install it: building oha into {}", tools.display());
-        shell::run(shell::cargo(root).args(["install", "oha", "--version", "1.16.0", "--locked", "--root"]).arg(&tools))?;
+        shell::run(
+            shell::cargo(root).args(["install", "oha", "--version", "1.16.0", "--locked", "--root"]).arg(&tools),
+        )?;
     }
     Ok(Generator::Oha(oha))
 }
