@@ -1,0 +1,1 @@
+//! The `keystead` binary as a process of its own: commands, signals, crashes.
