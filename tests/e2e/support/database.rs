@@ -1,0 +1,77 @@
+//! The database from outside, as a thief of its files, or an auditor, sees it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use diesel::connection::SimpleConnection;
+use diesel::sql_types::{BigInt, Text};
+use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
+use keystead_api_actix::config::DEV_DATABASE;
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    row: String,
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// A connection that only reads.
+pub struct Database {
+    connection: SqliteConnection,
+    file: PathBuf,
+}
+
+impl Database {
+    pub fn open(directory: &Path) -> Self {
+        let file = directory.join(DEV_DATABASE);
+        let mut connection = SqliteConnection::establish(&format!("file:{}?mode=ro", file.display())).unwrap();
+        connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+        Self { connection, file }
+    }
+
+    /// The one number a query for `count` gives.
+    pub fn count(&mut self, of: &str) -> i64 {
+        let counts: Vec<Count> =
+            sql_query(format!("SELECT count(*) AS count FROM {of}")).load(&mut self.connection).unwrap();
+        counts[0].count
+    }
+
+    fn rows(&mut self, query: &str) -> Vec<String> {
+        let rows: Vec<Row> = sql_query(query).load(&mut self.connection).unwrap();
+        rows.into_iter().map(|row| row.row).collect()
+    }
+
+    /// Audit events of a name.
+    pub fn audited(&mut self, name: &str) -> i64 {
+        self.count(&format!("audit_events WHERE name = '{name}'"))
+    }
+
+    /// Every row of every table as text, without the given columns (`table.column`).
+    pub fn dump(&mut self, without: &[&str]) -> BTreeMap<String, Vec<String>> {
+        let tables = self.rows("SELECT name AS row FROM sqlite_master WHERE type = 'table' ORDER BY name");
+        let mut dump = BTreeMap::new();
+        for table in tables {
+            let columns = self.rows(&format!("SELECT name AS row FROM pragma_table_info('{table}')"));
+            let wanted = |column: &&String| !without.contains(&format!("{table}.{column}").as_str());
+            let columns: Vec<String> =
+                columns.iter().filter(wanted).map(|column| format!("'{column}=' || quote(\"{column}\")")).collect();
+            let row = columns.join(" || ' ' || ");
+            let rows = self.rows(&format!("SELECT {row} AS row FROM \"{table}\" ORDER BY 1"));
+            dump.insert(table, rows);
+        }
+        dump
+    }
+
+    /// The bytes of every file of the database.
+    pub fn bytes(&self) -> Vec<u8> {
+        let name = self.file.file_name().unwrap().to_str().unwrap().to_owned();
+        let files = std::fs::read_dir(self.file.parent().unwrap()).unwrap().map(|entry| entry.unwrap());
+        let ours = files.filter(|entry| entry.file_name().to_str().unwrap().starts_with(&name));
+        ours.flat_map(|entry| std::fs::read(entry.path()).unwrap()).collect()
+    }
+}

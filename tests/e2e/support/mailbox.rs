@@ -1,0 +1,73 @@
+//! What people were mailed, read from the development mailbox.
+
+use serde_json::Value;
+
+use super::eventually;
+use super::service::Service;
+
+/// A delivered mail.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    pub subject: String,
+    pub text: String,
+}
+
+impl Mail {
+    fn new(resource: &Value) -> Self {
+        let text = |name: &str| resource["attributes"][name].as_str().unwrap().to_owned();
+        Self { subject: text("subject"), text: text("text") }
+    }
+
+    /// The one-time code in it.
+    pub fn code(&self) -> Option<String> {
+        let mut words = self.text.lines().map(str::trim);
+        words.find(|line| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit())).map(str::to_owned)
+    }
+
+    /// The token of the link in it: what stands behind `#token=`.
+    pub fn link_token(&self) -> Option<String> {
+        let (_, rest) = self.text.split_once("#token=")?;
+        rest.split_whitespace().next().map(str::to_owned)
+    }
+}
+
+impl Service {
+    /// Every mail delivered to an address, oldest first.
+    pub async fn mails(&self, to: &str) -> Vec<Mail> {
+        let to = to.replace('@', "%40").replace('+', "%2B");
+        let reply = self.api().get(&format!("/dev/mail?filter[to]={to}")).await.ok(200).unwrap();
+        let mut mails: Vec<Mail> = reply.json()["data"].as_array().unwrap().iter().map(Mail::new).collect();
+        mails.reverse();
+        mails
+    }
+
+    /// The first `count` mails to an address that are wanted, once they are there; oldest first.
+    async fn wait_for<T>(&self, to: &str, count: usize, wanted: impl Fn(&Mail) -> Option<T>) -> Vec<T> {
+        let wanted = &wanted;
+        let ask = || async move {
+            let found: Vec<T> = self.mails(to).await.iter().filter_map(wanted).collect();
+            (found.len() >= count).then_some(found)
+        };
+        eventually(&format!("{count} mails to {to}"), ask).await
+    }
+
+    /// Codes mailed to an address, oldest first, once there are `count`.
+    pub async fn codes(&self, to: &str, count: usize) -> Vec<String> {
+        self.wait_for(to, count, Mail::code).await
+    }
+
+    /// The code mailed to an address that got one only.
+    pub async fn code(&self, to: &str) -> String {
+        self.codes(to, 1).await.remove(0)
+    }
+
+    /// Tokens of links mailed to an address, oldest first, once there are `count`.
+    pub async fn link_tokens(&self, to: &str, count: usize) -> Vec<String> {
+        self.wait_for(to, count, Mail::link_token).await
+    }
+
+    /// Mails whose subject begins so, once there are `count`.
+    pub async fn mails_about(&self, to: &str, subject: &str, count: usize) -> Vec<Mail> {
+        self.wait_for(to, count, |mail| mail.subject.starts_with(subject).then(|| mail.clone())).await
+    }
+}
