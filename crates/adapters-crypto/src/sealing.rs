@@ -7,7 +7,9 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use keystead_application::ports::{Entropy, SealError, Sealer};
 use keystead_domain::SecretBytes;
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::kdf::subkey;
 
@@ -30,6 +32,8 @@ pub struct MasterKeyError;
 /// random: no counter has to survive a restart or be shared between replicas.
 pub struct MasterKeySealer {
     cipher: XChaCha20Poly1305,
+    /// Root of the keys that also depend on a secret of the caller.
+    root: Zeroizing<[u8; 32]>,
     entropy: Arc<dyn Entropy>,
 }
 
@@ -40,21 +44,20 @@ impl MasterKeySealer {
             return Err(MasterKeyError);
         }
         let key = subkey(master_key.expose(), b"keystead/seal/v1");
-        Ok(Self { cipher: XChaCha20Poly1305::new((&*key).into()), entropy })
+        let root = subkey(master_key.expose(), b"keystead/seal-for/v1");
+        Ok(Self { cipher: XChaCha20Poly1305::new((&*key).into()), root, entropy })
     }
-}
 
-impl fmt::Debug for MasterKeySealer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MasterKeySealer(…)")
+    /// The cipher of a caller's secret: the root key with the secret's digest as the HKDF info.
+    fn cipher_for(&self, secret: &[u8]) -> XChaCha20Poly1305 {
+        let key = subkey(self.root.as_slice(), &Sha256::digest(secret));
+        XChaCha20Poly1305::new((&*key).into())
     }
-}
 
-impl Sealer for MasterKeySealer {
-    fn seal(&self, context: &[u8], plain: &[u8]) -> Vec<u8> {
+    fn seal_with(&self, cipher: &XChaCha20Poly1305, context: &[u8], plain: &[u8]) -> Vec<u8> {
         let mut nonce = [0; NONCE_BYTES];
         self.entropy.fill(&mut nonce);
-        let Ok(sealed) = self.cipher.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: context }) else {
+        let Ok(sealed) = cipher.encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: context }) else {
             // Only a plain text beyond 256 GiB fails. Nothing else could be returned that does not lose the data.
             std::process::abort();
         };
@@ -64,15 +67,39 @@ impl Sealer for MasterKeySealer {
         out.extend_from_slice(&sealed);
         out
     }
+}
+
+impl fmt::Debug for MasterKeySealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKeySealer(…)")
+    }
+}
+
+fn open_with(cipher: &XChaCha20Poly1305, context: &[u8], sealed: &[u8]) -> Result<SecretBytes, SealError> {
+    let (version, rest) = sealed.split_first().ok_or(SealError)?;
+    let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealError)?;
+    if *version != VERSION || ciphertext.len() < TAG_BYTES {
+        return Err(SealError);
+    }
+    let payload = Payload { msg: ciphertext, aad: context };
+    cipher.decrypt(&XNonce::from(*nonce), payload).map(SecretBytes::new).map_err(|_| SealError)
+}
+
+impl Sealer for MasterKeySealer {
+    fn seal(&self, context: &[u8], plain: &[u8]) -> Vec<u8> {
+        self.seal_with(&self.cipher, context, plain)
+    }
 
     fn open(&self, context: &[u8], sealed: &[u8]) -> Result<SecretBytes, SealError> {
-        let (version, rest) = sealed.split_first().ok_or(SealError)?;
-        let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealError)?;
-        if *version != VERSION || ciphertext.len() < TAG_BYTES {
-            return Err(SealError);
-        }
-        let payload = Payload { msg: ciphertext, aad: context };
-        self.cipher.decrypt(&XNonce::from(*nonce), payload).map(SecretBytes::new).map_err(|_| SealError)
+        open_with(&self.cipher, context, sealed)
+    }
+
+    fn seal_for(&self, secret: &[u8], context: &[u8], plain: &[u8]) -> Vec<u8> {
+        self.seal_with(&self.cipher_for(secret), context, plain)
+    }
+
+    fn open_for(&self, secret: &[u8], context: &[u8], sealed: &[u8]) -> Result<SecretBytes, SealError> {
+        open_with(&self.cipher_for(secret), context, sealed)
     }
 }
 
@@ -94,6 +121,16 @@ mod tests {
         assert_eq!(sealer(1).open(b"users/2/totp", &sealed), Err(SealError));
         assert_eq!(sealer(1).open(b"", &sealed), Err(SealError));
         assert_eq!(sealer(2).open(b"users/1/totp", &sealed), Err(SealError));
+    }
+
+    #[test]
+    fn what_was_sealed_for_a_secret_opens_with_it_only() {
+        let sealed = sealer(1).seal_for(b"key-1", b"c", b"answer");
+        assert_eq!(sealer(1).open_for(b"key-1", b"c", &sealed).unwrap().expose(), b"answer");
+        assert_eq!(sealer(1).open_for(b"key-2", b"c", &sealed), Err(SealError));
+        assert_eq!(sealer(1).open_for(b"key-1", b"d", &sealed), Err(SealError));
+        assert_eq!(sealer(2).open_for(b"key-1", b"c", &sealed), Err(SealError));
+        assert_eq!(sealer(1).open(b"c", &sealed), Err(SealError));
     }
 
     #[test]

@@ -1,21 +1,29 @@
 use std::collections::VecDeque;
 use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use keystead_application::ports::{Clock, Mail, MailError, Mailer};
 use keystead_domain::Timestamp;
+use serde::{Deserialize, Serialize};
 
+/// The one channel there is so far.
+const CHANNEL: &str = "email";
 /// How many messages a mailbox keeps unless told otherwise.
 const DEFAULT_CAPACITY: usize = 1000;
 
-/// A mailbox in memory that takes every message, for development: nothing leaves the machine. It keeps the newest
-/// messages only.
+/// A mailbox that takes every message, for development: nothing leaves the machine. It keeps the newest messages only,
+/// in memory or in a file.
 pub struct DevMailbox {
     clock: Arc<dyn Clock>,
     capacity: usize,
     /// Oldest first.
     mails: Mutex<VecDeque<StoredMail>>,
+    /// Where they are kept, a line each.
+    file: Option<File>,
 }
 
 /// A message a [`DevMailbox`] keeps. `Debug` shows no text: it holds codes and links.
@@ -51,7 +59,39 @@ impl DevMailbox {
 
     /// An empty mailbox that keeps the newest `capacity` messages, at least one.
     pub fn with_capacity(clock: Arc<dyn Clock>, capacity: usize) -> Self {
-        Self { clock, capacity: capacity.max(1), mails: Mutex::default() }
+        Self { clock, capacity: capacity.max(1), mails: Mutex::default(), file: None }
+    }
+
+    /// The mailbox that lies in `file`, made when it is not there, for its owner's eyes only. What was sent survives the
+    /// process, a kill in the middle of a line too. Holds codes and links in clear: for development only.
+    pub fn open(clock: Arc<dyn Clock>, file: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.create(true).append(true).read(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(file)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        if !text.is_empty() && !text.ends_with('\n') {
+            // A line that was cut off is the rest of a mail that is sent again.
+            file.write_all(b"\n")?;
+        }
+        let mailbox = Self { file: Some(file), ..Self::new(clock) };
+        for line in text.lines() {
+            if let Ok(mail) = serde_json::from_str::<FiledMail>(line) {
+                mailbox.keep(mail.into());
+            }
+        }
+        Ok(mailbox)
+    }
+
+    fn keep(&self, stored: StoredMail) {
+        let mut mails = self.mails();
+        mails.retain(|kept| kept.id != stored.id);
+        if mails.len() == self.capacity {
+            mails.pop_front();
+        }
+        mails.push_back(stored);
     }
 
     /// What was sent, newest first; with `to`, only to that address, whatever its case.
@@ -62,7 +102,13 @@ impl DevMailbox {
 
     /// Forgets every message.
     pub fn clear(&self) {
-        self.mails().clear();
+        let mut mails = self.mails();
+        mails.clear();
+        if let Some(file) = &self.file
+            && let Err(error) = file.set_len(0)
+        {
+            tracing::warn!(%error, "the mailbox file was not emptied");
+        }
     }
 
     fn mails(&self) -> MutexGuard<'_, VecDeque<StoredMail>> {
@@ -76,20 +122,58 @@ impl Mailer for DevMailbox {
     async fn send(&self, mail: &Mail) -> Result<(), MailError> {
         let stored = StoredMail {
             id: mail.message_id.clone(),
-            channel: "email",
+            channel: CHANNEL,
             to: mail.to.to_string(),
             subject: mail.subject.clone(),
             text: mail.text.expose().to_owned(),
             html: mail.html.expose().to_owned(),
             created_at: self.clock.now(),
         };
-        let mut mails = self.mails();
-        mails.retain(|kept| kept.id != stored.id);
-        if mails.len() == self.capacity {
-            mails.pop_front();
+        if let Some(mut file) = self.file.as_ref() {
+            let line = serde_json::to_string(&FiledMail::from(&stored)).unwrap_or_default() + "\n";
+            file.write_all(line.as_bytes()).map_err(|error| MailError::Transient(format!("mailbox file: {error}")))?;
         }
-        mails.push_back(stored);
+        self.keep(stored);
         Ok(())
+    }
+}
+
+/// A mail as a line of the file.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FiledMail {
+    id: String,
+    to: String,
+    subject: String,
+    text: String,
+    html: String,
+    created_at: i64,
+}
+
+impl From<&StoredMail> for FiledMail {
+    fn from(mail: &StoredMail) -> Self {
+        Self {
+            id: mail.id.clone(),
+            to: mail.to.clone(),
+            subject: mail.subject.clone(),
+            text: mail.text.clone(),
+            html: mail.html.clone(),
+            created_at: mail.created_at.as_micros(),
+        }
+    }
+}
+
+impl From<FiledMail> for StoredMail {
+    fn from(mail: FiledMail) -> Self {
+        Self {
+            id: mail.id,
+            channel: CHANNEL,
+            to: mail.to,
+            subject: mail.subject,
+            text: mail.text,
+            html: mail.html,
+            created_at: Timestamp::from_micros(mail.created_at),
+        }
     }
 }
 
@@ -128,6 +212,22 @@ mod tests {
         assert_eq!(mailbox.messages(None)[0].created_at, Timestamp::from_seconds(1_700_000_000));
         mailbox.clear();
         assert!(mailbox.messages(None).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_filed_mailbox_survives_its_process_and_a_torn_line() {
+        let path = std::env::temp_dir().join(format!("keystead-mailbox-{}.jsonl", std::process::id()));
+        let open = || DevMailbox::open(Arc::new(StoppedClock), &path).unwrap();
+        let ids = |mailbox: &DevMailbox| mailbox.messages(None).into_iter().map(|mail| mail.id).collect::<Vec<_>>();
+        open().send(&mail("1", "ada@example.com", "x")).await.unwrap();
+        let mut text = std::fs::read(&path).unwrap();
+        text.extend_from_slice(b"{\"id\":\"to");
+        std::fs::write(&path, text).unwrap();
+        open().send(&mail("2", "ada@example.com", "x")).await.unwrap();
+        assert_eq!(ids(&open()), ["2", "1"]);
+        open().clear();
+        assert!(ids(&open()).is_empty());
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[tokio::test]

@@ -7,8 +7,9 @@ use keystead_application::account::{
     RegisterUser, ResendCode, ResetPassword, UpdateProfile, VerifyRegistration,
 };
 use keystead_application::operation::{KeyKeeper, Operator};
-use keystead_application::ports::{CeremonyStore, Clock, Entropy, KeyedHash, RateLimiter, Sealer, Store, TokenSigner};
+use keystead_application::ports::{Clock, Entropy, RateLimiter, Store, TokenSigner};
 use keystead_application::revocation::AccessGate;
+use keystead_application::service::Idempotency;
 use keystead_application::session::{
     EndSessions, ExchangeRefreshToken, Login, Reauthenticate, RefreshSession, SessionOverview,
 };
@@ -61,16 +62,12 @@ pub struct Services {
     pub signer: Arc<dyn TokenSigner>,
     /// For health checks.
     pub store: Arc<dyn Store>,
-    /// Request limits and idempotency.
+    /// Request limits.
     pub limiter: Arc<dyn RateLimiter>,
-    /// Idempotency records.
-    pub ceremonies: Arc<dyn CeremonyStore>,
+    /// Repeated requests.
+    pub idempotency: Idempotency,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// Hashes.
-    pub hash: Arc<dyn KeyedHash>,
-    /// Seals idempotency records.
-    pub sealer: Arc<dyn Sealer>,
 }

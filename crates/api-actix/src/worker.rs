@@ -60,6 +60,10 @@ pub async fn start(mut background: Background) -> Workers {
         }),
     ];
     if let Some(mail) = mail {
+        // The embedded store has one worker: this one.
+        if let Err(error) = mail.take_over().await {
+            tracing::warn!(%error, "mail that was under way waits for its lease");
+        }
         tasks.push(spawn_local(deliver(mail, stopped)));
     }
     Workers { stop, tasks }

@@ -131,5 +131,5 @@ pub const ARGON2_LANES: u32 = 1;
 pub const HASH_QUEUE_PER_PERMIT: usize = 16;
 /// Mail attempts before a message is dead.
 pub const MAIL_ATTEMPTS: u32 = 10;
-/// How long a worker owns a claimed message.
-pub const MAIL_LEASE: Duration = Duration::from_secs(60);
+/// How long a worker owns a claimed message: longer than one sending can take, which is 25 s.
+pub const MAIL_LEASE: Duration = Duration::from_secs(30);

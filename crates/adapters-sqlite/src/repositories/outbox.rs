@@ -76,6 +76,12 @@ impl Outbox for Transaction {
         self.check(result).map(count_of)
     }
 
+    async fn make_due(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        let waiting = outbox::table.filter(outbox::dead_at.is_null()).filter(outbox::due_at.gt(At(now)));
+        let result = diesel::update(waiting).set(outbox::due_at.eq(At(now))).execute(self.connection()?).await;
+        self.check(result).map(count_of)
+    }
+
     async fn counts(&mut self) -> Result<(u64, u64), StoreError> {
         let waiting = outbox::table.filter(outbox::dead_at.is_null()).count();
         let waiting = waiting.get_result::<i64>(self.connection()?).await;

@@ -91,7 +91,9 @@ pub(super) fn migrate(args: &DataArgs, json: bool) -> Outcome {
     } else if applied.is_empty() {
         say("the database has this version's form already");
     } else {
-        applied.iter().for_each(|name| say(format!("applied {name}")));
+        for name in &applied {
+            say(format!("applied {name}"));
+        }
     }
     Ok(())
 }

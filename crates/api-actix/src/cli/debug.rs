@@ -8,9 +8,8 @@ use crate::compose::verify_jws;
 use crate::{config, http, limits_doc, routes};
 
 /// Prints the OpenAPI document.
-pub(super) fn openapi() -> Outcome {
+pub(super) fn openapi() {
     say(routes::openapi_document().trim_end());
-    Ok(())
 }
 
 /// Runs one of the tools.
@@ -32,14 +31,10 @@ pub(super) fn run(command: DebugCommand, json: bool) -> Outcome {
 fn verify(args: &VerifyJwsArgs, json: bool) -> Outcome {
     let path = args.jwks.display();
     let jwks = std::fs::read(&args.jwks).map_err(|error| Trouble::failed(format!("{path}: {error}")))?;
-    let token = match &args.token {
-        Some(token) => token.clone(),
-        None => {
-            let mut text = String::new();
-            std::io::stdin().lock().read_to_string(&mut text).map_err(Trouble::failed)?;
-            text
-        }
-    };
+    let mut token = args.token.clone().unwrap_or_default();
+    if args.token.is_none() {
+        std::io::stdin().lock().read_to_string(&mut token).map_err(Trouble::failed)?;
+    }
     let (header, payload) = verify_jws(&jwks, token.trim()).map_err(Trouble::failed)?;
     if json {
         say(serde_json::json!({ "header": header, "payload": payload }));

@@ -25,7 +25,9 @@ pub(super) fn run(command: KeyCommand, json: bool) -> Outcome {
                 RotatedKey::All => &[KeyUse::SignAccess, KeyUse::SignPreAuthorized, KeyUse::Mac],
             };
             let keys = composed.services.keys.rotate(uses).await.map_err(Trouble::failed)?;
-            keys.iter().for_each(|key| show(key, "published", json));
+            for key in &keys {
+                show(key, "published", json);
+            }
             Ok(())
         }),
     }

@@ -26,7 +26,10 @@ pub fn run(cli: Cli) -> Outcome {
         Command::Migrate(args) => data::migrate(&args, json),
         Command::User(command) => users::run(command, json),
         Command::Key(command) => keys::run(command, json),
-        Command::Openapi => debug::openapi(),
+        Command::Openapi => {
+            debug::openapi();
+            Ok(())
+        }
         Command::Doctor(args) => doctor::run(&args, json),
         Command::Debug(command) => debug::run(command, json),
     }

@@ -29,12 +29,8 @@ fn refuse_unsafe(config: &Config) -> Outcome {
 /// Says everything that is wrong, unsafe or worth knowing.
 pub(super) fn check(args: &ConfigArgs, json: bool) -> Outcome {
     let config = load(args)?;
-    let (dangers, warnings) = (config.check_safety(), config.warnings());
-    let texts = |list: Vec<String>| list;
-    let (dangers, warnings) = (
-        texts(dangers.iter().map(ToString::to_string).collect()),
-        texts(warnings.iter().map(ToString::to_string).collect()),
-    );
+    let dangers: Vec<String> = config.check_safety().iter().map(ToString::to_string).collect();
+    let warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
     if json {
         say(serde_json::json!({ "unsafe": dangers, "warnings": warnings }));
     } else {

@@ -54,7 +54,9 @@ fn list(data: &DataArgs, json: bool) -> Outcome {
         let mut page = UserPage { after: None, size: PAGE };
         loop {
             let users = composed.services.operator.list(&page).await.map_err(refused)?;
-            users.iter().for_each(|user| show(user, json));
+            for user in &users {
+                show(user, json);
+            }
             match users.last() {
                 Some(last) if users.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX) => page.after = Some(last.id),
                 _ => return Ok(()),

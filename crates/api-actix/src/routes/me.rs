@@ -99,7 +99,11 @@ pub(super) async fn update(
     let username = changed(&mut check, "username", username, Code::INVALID_USERNAME, Username::try_new);
     let locale = changed(&mut check, "locale", locale, Code::INVALID_LOCALE, Locale::try_new);
     check.finish(())?;
-    let command = UpdateProfileCommand { full_name, username, locale };
+    let command = UpdateProfileCommand {
+        full_name: full_name.into_option(),
+        username: username.into_option(),
+        locale: locale.into_option(),
+    };
     let result = services.update_profile.run(access.claims().subject, command, &access.context).await;
     let user = result.map_err(|error| match error {
         ProfileError::UsernameTaken => ApiError::new(Code::USERNAME_TAKEN).pointer(at.to("username")),
@@ -115,11 +119,12 @@ fn changed<T, E: std::fmt::Display>(
     change: Change<String>,
     code: Code,
     read: fn(&str) -> Result<T, E>,
-) -> Option<Option<T>> {
+) -> Change<T> {
     match change {
-        Change::Keep => None,
-        Change::Clear => Some(None),
-        Change::Set(text) => check.field(name, read(&text), code).map(Some),
+        Change::Keep => Change::Keep,
+        Change::Clear => Change::Clear,
+        // A refused value is noted, so what stands in for it is never used.
+        Change::Set(text) => check.field(name, read(&text), code).map_or(Change::Keep, Change::Set),
     }
 }
 

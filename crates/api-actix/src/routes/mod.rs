@@ -3,6 +3,7 @@
 mod access;
 mod failure;
 mod health;
+mod idempotency;
 mod limiting;
 mod login;
 mod logout;

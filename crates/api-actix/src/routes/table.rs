@@ -3,7 +3,10 @@
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
-use super::{health, limiting, login, logout, me, openapi, password, refresh, register, sessions, verify, well_known};
+use super::{
+    health, idempotency, limiting, login, logout, me, openapi, password, refresh, register, sessions, verify,
+    well_known,
+};
 use crate::http::{ApiError, Code, endpoint};
 
 /// What routes know of the deployment.
@@ -24,7 +27,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(endpoint("/readyz").get(health::ready))
         .service(endpoint("/.well-known/jwks.json").get(well_known::jwks))
         .service(endpoint("/.well-known/change-password").get(well_known::change_password))
-        .service(web::scope("/api/v1").configure(api).wrap(from_fn(limiting::limit)))
+        .service(web::scope("/api/v1").configure(api).wrap(from_fn(idempotency::once)).wrap(from_fn(limiting::limit)))
         .default_service(web::to(not_found));
 }
 

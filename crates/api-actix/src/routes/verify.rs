@@ -9,46 +9,60 @@ use serde::Serialize;
 
 use super::access::{Access, authenticate};
 use super::me::UserAttributes;
-use crate::http::{ApiError, Code, Document, NoBody, ShownCredentials, Time, no_content, resource};
+use crate::http::{ApiError, Code, Document, NoBody, ShownCredentials, no_content, resource};
 use crate::services::Services;
 
-/// What a valid access token says.
+/// A valid access token.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TokenStatus<'a> {
-    /// Always `authorized`.
-    state: &'static str,
-    /// The user (`sub`).
-    user_id: String,
-    /// The session (`sid`).
-    session_id: &'a str,
+    /// Always `true`: any other token is refused.
+    active: bool,
+    /// What the token says, under the names it says it with.
+    #[schema(inline)]
+    claims: Claims<'a>,
+}
+
+/// The claims of an access token (RFC 7519, RFC 9068). Times are seconds since the Unix epoch.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct Claims<'a> {
+    /// The user.
+    sub: String,
+    /// The token.
+    jti: &'a str,
+    /// The session.
+    sid: &'a str,
+    /// When the token was issued.
+    iat: i64,
+    /// When the token expires.
+    exp: i64,
+    /// The version of the user's credentials.
+    epoch: i64,
     /// `user`, `admin` or `super-admin`.
     role: &'static str,
+    /// Always `authorized`.
+    state: &'static str,
     /// How the person signed in (RFC 8176).
     amr: Vec<&'static str>,
     /// When the person last proved who they are.
-    auth_time: Time,
-    /// When the token was issued.
-    issued_at: Time,
-    /// When the token expires.
-    expires_at: Time,
-    /// The version of the user's credentials.
-    epoch: i64,
+    auth_time: i64,
 }
 
 impl<'a> TokenStatus<'a> {
     fn new(claims: &'a AccessClaims) -> Self {
-        Self {
-            state: "authorized",
-            user_id: claims.subject.to_string(),
-            session_id: claims.token_id.session_str(),
-            role: claims.role.as_str(),
-            amr: claims.amr.iter().map(|method| method.as_str()).collect(),
-            auth_time: claims.auth_time.into(),
-            issued_at: claims.issued_at.into(),
-            expires_at: claims.expires_at.into(),
+        let claims = Claims {
+            sub: claims.subject.to_string(),
+            jti: claims.token_id.as_str(),
+            sid: claims.token_id.session_str(),
+            iat: claims.issued_at.as_seconds(),
+            exp: claims.expires_at.as_seconds(),
             epoch: claims.epoch.number(),
-        }
+            role: claims.role.as_str(),
+            state: "authorized",
+            amr: claims.amr.iter().map(|method| method.as_str()).collect(),
+            auth_time: claims.auth_time.as_seconds(),
+        };
+        Self { active: true, claims }
     }
 }
 

@@ -155,6 +155,13 @@ pub trait Sealer: Send + Sync {
 
     /// Opens what [`Self::seal`] made in the same context. MUST refuse any changed byte.
     fn open(&self, context: &[u8], sealed: &[u8]) -> Result<SecretBytes, SealError>;
+
+    /// Like [`Self::seal`], under a key that also depends on `secret`: without it the result does not open, not even
+    /// with the server's key.
+    fn seal_for(&self, secret: &[u8], context: &[u8], plain: &[u8]) -> Vec<u8>;
+
+    /// Opens what [`Self::seal_for`] made with the same secret in the same context.
+    fn open_for(&self, secret: &[u8], context: &[u8], sealed: &[u8]) -> Result<SecretBytes, SealError>;
 }
 
 /// Makes keys and decides which of them serve. Behind [`TokenSigner`], [`TokenVerifier`] and [`KeyedHash`].

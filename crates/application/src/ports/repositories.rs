@@ -193,6 +193,10 @@ pub trait Outbox: Send {
     /// Turns messages past their `expires_at` into dead letters. Returns how many.
     async fn expire(&mut self, now: Timestamp) -> Result<u64, StoreError>;
 
+    /// Makes every living message due now, leased ones too. For the start of a process that is the only worker: what its
+    /// predecessor had claimed when it died need not wait for the end of a lease. Returns how many.
+    async fn make_due(&mut self, now: Timestamp) -> Result<u64, StoreError>;
+
     /// How many messages wait, and how many are dead.
     async fn counts(&mut self) -> Result<(u64, u64), StoreError>;
 }

@@ -2,6 +2,7 @@
 
 mod codes;
 mod epoch;
+mod idempotency;
 mod issuer;
 mod login_guard;
 mod postbox;
@@ -9,6 +10,7 @@ mod revoker;
 
 pub use codes::{CodeRefusal, IssuedCode, OneTimeCodes};
 pub use epoch::{EpochChange, raise_epoch, revoke_session};
+pub use idempotency::{Claim, Idempotency, IdempotentRequest};
 pub(crate) use issuer::PreAuthorizedRequest;
 pub use issuer::{AuthorizedTokens, PreAuthorizedTokens, SignIn, TokenIssuer};
 pub use login_guard::{GuessGuard, GuessTicket};

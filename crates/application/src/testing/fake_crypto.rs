@@ -85,6 +85,14 @@ impl Sealer for FakeSealer {
         let (tag, plain) = sealed.split_at_checked(32).ok_or(SealError)?;
         if tag == scatter(b"seal", &[context, plain]) { Ok(SecretBytes::new(plain.to_vec())) } else { Err(SealError) }
     }
+
+    fn seal_for(&self, secret: &[u8], context: &[u8], plain: &[u8]) -> Vec<u8> {
+        self.seal(&scatter(b"seal for", &[secret, context]), plain)
+    }
+
+    fn open_for(&self, secret: &[u8], context: &[u8], sealed: &[u8]) -> Result<SecretBytes, SealError> {
+        self.open(&scatter(b"seal for", &[secret, context]), sealed)
+    }
 }
 
 pub(super) fn fake_tag(parts: &[&[u8]]) -> String {

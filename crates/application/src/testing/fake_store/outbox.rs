@@ -91,6 +91,15 @@ impl Outbox for Messages {
         Ok(expired)
     }
 
+    async fn make_due(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut moved = 0;
+        for row in self.0.iter_mut().filter(|row| !row.dead && row.next_at > now) {
+            row.next_at = now;
+            moved += 1;
+        }
+        Ok(moved)
+    }
+
     async fn counts(&mut self) -> Result<(u64, u64), StoreError> {
         let dead = self.0.iter().filter(|row| row.dead).count();
         Ok(((self.0.len() - dead) as u64, dead as u64))

@@ -1,0 +1,239 @@
+//! The one place that joins use-cases with adapters. Nothing else names an adapter.
+
+mod mail;
+mod use_cases;
+
+use std::sync::Arc;
+
+use keystead_adapters_crypto::{
+    Argon2Config, Argon2Hasher, JoseKeyRing, KeyRingConfig, MasterKeySealer, OsEntropy, SettableClock,
+    SigningAlgorithm, SystemClock,
+};
+use keystead_adapters_smtp::DevMailbox;
+use keystead_adapters_sqlite::{LocalRevocationFeed, SqliteConfig, SqliteDatabase, Synchronous};
+use keystead_application::operation::{DeliverMail, Housekeeping, KeyKeeper};
+use keystead_application::ports::{
+    CeremonyStore, Clock, Entropy, EphemeralError, KeyRing, KeyedHash, PasswordHasher, RateLimiter, RevocationFeed,
+    Sealer, SessionStore, Store, TokenSigner, TokenVerifier,
+};
+use keystead_application::random;
+use keystead_application::revocation::{RevocationKeeper, RevocationView};
+use keystead_application::session::LastSeen;
+use keystead_domain::Timestamp;
+use thiserror::Error;
+
+use crate::config::{self, Algorithm, Config};
+use crate::routes::dev::DevToolsHandle;
+use crate::services::Services;
+use mail::{Tools, mailer, renderer};
+use use_cases::join;
+
+/// Verified access tokens that are remembered; about 700 bytes each.
+const SIGNATURE_CACHE: u64 = 200_000;
+
+/// The service could not be put together. The text says what to mend.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct ComposeError(pub String);
+
+fn broken(error: impl std::fmt::Display) -> ComposeError {
+    ComposeError(error.to_string())
+}
+
+/// A service, ready to be served.
+pub struct Composed {
+    /// The use-cases.
+    pub services: Arc<Services>,
+    /// What runs beside requests.
+    pub background: Background,
+    /// In `keystead dev`: the mailbox and the clock.
+    pub dev: Option<DevToolsHandle>,
+    /// Figures of the password hasher.
+    pub hashing: Arc<dyn HashingFigures>,
+}
+
+/// What runs beside requests; [`crate::worker`] drives it.
+pub struct Background {
+    /// Reads the revocation log.
+    pub revocations: RevocationKeeper,
+    /// What it reads into.
+    pub view: Arc<RevocationView>,
+    /// Sends mail; `None` when mail is off.
+    pub mail: Option<DeliverMail>,
+    /// Re-reads keys.
+    pub keys: Arc<KeyKeeper>,
+    /// Deletes what lapsed.
+    pub housekeeping: Housekeeping,
+    /// When sessions were last seen, collected.
+    pub seen: Arc<LastSeen>,
+    /// Where that is written.
+    pub sessions: Arc<dyn SessionStore>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Deletes lapsed passing state.
+    pub garbage: Garbage,
+}
+
+/// Deletes sessions, ceremonies and rate windows that lapsed.
+pub struct Garbage(SqliteDatabase);
+
+impl Garbage {
+    /// Runs one round.
+    pub async fn collect(&self, now: Timestamp) -> Result<(), EphemeralError> {
+        self.0.collect_garbage(now).await.map(|_| ())
+    }
+}
+
+/// Figures of the password hasher, for metrics.
+pub trait HashingFigures: Send + Sync {
+    /// Hashes running now.
+    fn running(&self) -> usize;
+    /// Hashes waiting now.
+    fn queued(&self) -> usize;
+    /// Hashes since the start.
+    fn total(&self) -> u64;
+}
+
+impl HashingFigures for Argon2Hasher {
+    fn running(&self) -> usize {
+        Self::running(self)
+    }
+
+    fn queued(&self) -> usize {
+        Self::queued(self)
+    }
+
+    fn total(&self) -> u64 {
+        Self::total(self)
+    }
+}
+
+/// The adapters, as ports.
+struct Ports {
+    store: Arc<dyn Store>,
+    sessions: Arc<dyn SessionStore>,
+    ceremonies: Arc<dyn CeremonyStore>,
+    limiter: Arc<dyn RateLimiter>,
+    feed: Arc<dyn RevocationFeed>,
+    hasher: Arc<dyn PasswordHasher>,
+    ring: Arc<dyn KeyRing>,
+    signer: Arc<dyn TokenSigner>,
+    verifier: Arc<dyn TokenVerifier>,
+    hash: Arc<dyn KeyedHash>,
+    sealer: Arc<dyn Sealer>,
+    entropy: Arc<dyn Entropy>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Random bytes for a new secret, before there is a service.
+pub fn fresh_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    OsEntropy.fill(&mut bytes);
+    bytes
+}
+
+/// Randomness, for what is made before there is a service.
+pub fn entropy() -> Arc<dyn Entropy> {
+    Arc::new(OsEntropy)
+}
+
+/// Checks the signature of any compact JWS with a JWK set. Returns header and payload, as text.
+pub fn verify_jws(jwks: &[u8], token: &str) -> Result<(String, String), ComposeError> {
+    keystead_adapters_crypto::verify_jws(jwks, token).map_err(broken)
+}
+
+/// Brings the database to this version's form. Returns the names of the migrations it applied.
+pub fn migrate(config: &Config) -> Result<Vec<String>, ComposeError> {
+    SqliteDatabase::migrate(&sqlite(config)).map_err(broken)
+}
+
+/// Migrations the database does not have yet.
+pub fn pending_migrations(config: &Config) -> Result<Vec<String>, ComposeError> {
+    SqliteDatabase::pending_migrations(&sqlite(config)).map_err(broken)
+}
+
+fn sqlite(config: &Config) -> SqliteConfig {
+    let synchronous = match config.store.synchronous {
+        config::Synchronous::Full => Synchronous::Full,
+        config::Synchronous::Normal => Synchronous::Normal,
+    };
+    SqliteConfig {
+        synchronous,
+        acquire_timeout: config.store.acquire_timeout,
+        ..SqliteConfig::new(&config.store.sqlite_path)
+    }
+}
+
+/// Puts the service together. Opens and migrates the database, which blocks for some milliseconds.
+pub fn compose(config: &Config) -> Result<Composed, ComposeError> {
+    let dev_clock = config.dev.then(|| Arc::new(SettableClock::new()));
+    let clock: Arc<dyn Clock> = match &dev_clock {
+        Some(clock) => Arc::clone(clock) as Arc<dyn Clock>,
+        None => Arc::new(SystemClock),
+    };
+    let database = SqliteDatabase::open(&sqlite(config)).map_err(broken)?;
+    let entropy = entropy();
+    let sealer: Arc<dyn Sealer> =
+        Arc::new(MasterKeySealer::try_new(&config.secrets.master_key, Arc::clone(&entropy)).map_err(broken)?);
+    let ring =
+        Arc::new(JoseKeyRing::new(ring_config(config), Arc::clone(&sealer), Arc::clone(&entropy), Arc::clone(&clock)));
+    let argon2 = config.passwords.argon2;
+    let hasher = Argon2Config {
+        memory_kib: argon2.memory_kib,
+        passes: argon2.passes,
+        lanes: argon2.lanes,
+        permits: argon2.permits,
+        queue: argon2.queue,
+    };
+    let hasher = Arc::new(Argon2Hasher::try_new(hasher, Arc::clone(&entropy)).map_err(broken)?);
+    let feed_id = random::secret(&*entropy).expose().to_owned();
+    let ports = Ports {
+        store: Arc::new(database.store()),
+        sessions: Arc::new(database.sessions()),
+        ceremonies: Arc::new(database.ceremonies()),
+        limiter: Arc::new(database.rate_limiter()),
+        feed: Arc::new(LocalRevocationFeed::new(feed_id)),
+        hasher: Arc::clone(&hasher) as Arc<dyn PasswordHasher>,
+        ring: Arc::clone(&ring) as Arc<dyn KeyRing>,
+        signer: Arc::clone(&ring) as Arc<dyn TokenSigner>,
+        verifier: Arc::clone(&ring) as Arc<dyn TokenVerifier>,
+        hash: ring,
+        sealer,
+        entropy,
+        clock: Arc::clone(&clock),
+    };
+    let mailbox = dev_mailbox(config, &clock)?;
+    let (mailer, sender_domain) = mailer(config, &mailbox, &clock)?;
+    let dev = dev_clock.map(|clock| Arc::new(Tools { mailbox, clock }) as DevToolsHandle);
+    let mail = match mailer {
+        Some(mailer) => Some((mailer, renderer(config, sender_domain)?)),
+        None => None,
+    };
+    let (services, background) = join(config, ports, mail, Garbage(database));
+    Ok(Composed { services: Arc::new(services), background, dev, hashing: hasher })
+}
+
+fn ring_config(config: &Config) -> KeyRingConfig {
+    let algorithm = match config.tokens.algorithm {
+        Algorithm::EdDsa => SigningAlgorithm::EdDsa,
+        Algorithm::Hs384 => SigningAlgorithm::Hs384,
+        Algorithm::Es512 => SigningAlgorithm::Es512,
+    };
+    KeyRingConfig {
+        issuer: config.tokens.issuer.clone(),
+        access_audience: config.tokens.audience.clone(),
+        self_audience: format!("{}/api/v1/auth", config.tokens.issuer),
+        algorithm,
+        cache_capacity: SIGNATURE_CACHE,
+    }
+}
+
+/// The mailbox of `keystead dev` lies beside its database and survives with it; elsewhere it stays empty.
+fn dev_mailbox(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<DevMailbox>, ComposeError> {
+    if !config.dev {
+        return Ok(Arc::new(DevMailbox::new(Arc::clone(clock))));
+    }
+    let file = config.store.sqlite_path.with_file_name("mailbox.jsonl");
+    let mailbox = DevMailbox::open(Arc::clone(clock), &file);
+    Ok(Arc::new(mailbox.map_err(|error| broken(format!("{}: {error}", file.display())))?))
+}
