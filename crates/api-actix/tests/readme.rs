@@ -72,7 +72,7 @@ fn assert_goes_well(printed: &str) {
     assert_eq!(*login, "login: authorized");
     let status: serde_json::Value = serde_json::from_str(status).unwrap();
     assert_eq!(status["data"]["type"], "tokenStatus");
-    assert_eq!(status["data"]["attributes"]["state"], "authorized");
+    assert_eq!(status["data"]["attributes"]["active"], true);
     assert_eq!(rest, shown().get(3..).unwrap());
 }
 
