@@ -1,7 +1,8 @@
-//! What a machine needs before the workspace builds: a C compiler, make and perl (for the vendored OpenSSL).
+//! What a machine needs before the workspace builds: a C compiler, make and perl (for the vendored OpenSSL); and curl,
+//! with which a test runs the README's commands.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::{Outcome, shell};
 
@@ -13,16 +14,22 @@ struct Tool {
     purpose: &'static str,
 }
 
-const TOOLS: [Tool; 3] = [
+const TOOLS: [Tool; 4] = [
     Tool { programs: &["cc", "gcc", "clang"], package: "gcc libc6-dev", purpose: "a C compiler: SQLite, OpenSSL" },
     Tool { programs: &["make"], package: "make", purpose: "builds OpenSSL" },
-    Tool { programs: &["perl"], package: "perl", purpose: "configures OpenSSL" },
+    Tool { programs: &[PERL], package: "perl", purpose: "configures OpenSSL" },
+    Tool { programs: &["curl"], package: "curl", purpose: "runs the README's commands" },
 ];
+
+/// Stands for a perl with its modules. Debian always has one without them (`perl-base`), which OpenSSL cannot use.
+const PERL: &str = "perl";
+/// Modules OpenSSL's configuration loads that `perl-base` lacks.
+const PERL_MODULES: [&str; 3] = ["-MFindBin", "-MIPC::Cmd", "-MFile::Compare"];
 
 /// Makes sure the build tools are there. Installs them when this runs as root and apt-get exists; otherwise the error
 /// says what is missing and the line that installs it.
 pub(crate) fn ensure_build_tools() -> Outcome {
-    let missing = missing(&TOOLS, shell::on_path);
+    let missing = missing(&TOOLS, is_usable);
     if missing.is_empty() {
         return Ok(());
     }
@@ -49,6 +56,16 @@ pub(crate) fn install(packages: &[&str]) -> Outcome {
     shell::run(apt().args(["install", "-y", "--quiet=2", "--no-install-recommends"]).args(packages))
 }
 
+/// Whether a program is there, and perl with what OpenSSL wants of it.
+fn is_usable(program: &str) -> bool {
+    let has_modules = || {
+        let mut perl = Command::new(PERL);
+        perl.args(PERL_MODULES).args(["-e", "1"]).stderr(Stdio::null());
+        perl.status().is_ok_and(|status| status.success())
+    };
+    shell::on_path(program) && (program != PERL || has_modules())
+}
+
 fn missing(tools: &[Tool], present: impl Fn(&str) -> bool) -> Vec<&Tool> {
     tools.iter().filter(|tool| !tool.programs.iter().any(|program| present(program))).collect()
 }
@@ -73,9 +90,9 @@ mod tests {
         let packages = |present: &[&str]| -> Vec<&str> {
             missing(&TOOLS, |program| present.contains(&program)).iter().map(|tool| tool.package).collect()
         };
-        assert_eq!(packages(&["gcc", "make", "perl"]), Vec::<&str>::new());
-        assert_eq!(packages(&["cc"]), ["make", "perl"]);
-        assert_eq!(packages(&["make", "perl"]), ["gcc libc6-dev"]);
+        assert_eq!(packages(&["gcc", "make", "perl", "curl"]), Vec::<&str>::new());
+        assert_eq!(packages(&["cc"]), ["make", "perl", "curl"]);
+        assert_eq!(packages(&["make", "perl", "curl"]), ["gcc libc6-dev"]);
     }
 
     #[test]
