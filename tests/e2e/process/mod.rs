@@ -1,1 +1,9 @@
-//! The `keystead` binary as a process of its own: commands, signals, crashes.
+//! The `keystead` binary as a process of its own: commands, signals, crashes, and attacks on the wire.
+
+mod api;
+mod cli;
+mod configured;
+mod dev;
+mod keystead;
+mod kills;
+mod serve;

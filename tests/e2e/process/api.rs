@@ -1,0 +1,238 @@
+//! A small native client of the API, and what it got.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// Longest wait for something that must happen; only a broken service takes it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// A password nobody's name or address is in.
+pub(crate) const PASSWORD: &str = "correct horse battery 17";
+
+/// An answer, read to its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// The body as JSON; `null` when it is none.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
+    /// An attribute of the one resource in the body.
+    pub(crate) fn attribute(&self, name: &str) -> String {
+        let attribute =
+            self.json().pointer(&format!("/data/attributes/{name}")).and_then(Value::as_str).map(str::to_owned);
+        attribute.unwrap_or_else(|| panic!("no attribute {name}: {self:?}"))
+    }
+
+    /// The code of the first error; empty when there is none.
+    pub(crate) fn code(&self) -> String {
+        self.json().pointer("/errors/0/code").and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    /// A header as text; empty when there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// This answer, when it has the expected status.
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.body);
+        self
+    }
+}
+
+/// A client of one service.
+#[derive(Clone)]
+pub(crate) struct Api {
+    http: reqwest::Client,
+    url: String,
+}
+
+/// Somebody signed in.
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    pub(crate) email: String,
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+    pub(crate) client_id: String,
+    pub(crate) device: String,
+}
+
+impl Person {
+    fn new(email: &str, tokens: &Answer) -> Self {
+        Self {
+            email: email.to_owned(),
+            access: tokens.attribute("accessToken"),
+            refresh: tokens.attribute("refreshToken"),
+            client_id: tokens.attribute("clientId"),
+            device: tokens.attribute("deviceToken"),
+        }
+    }
+}
+
+impl Api {
+    pub(crate) fn new(url: &str) -> Self {
+        let http =
+            reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { http, url: url.to_owned() }
+    }
+
+    /// Sends a request; `Err` when no answer came.
+    pub(crate) async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer, reqwest::Error> {
+        let mut request =
+            self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Answer { status, headers, body: response.text().await? })
+    }
+
+    /// Sends a request that must be answered.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Answer {
+        self.try_send(method, path, headers, body).await.unwrap()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], None).await
+    }
+
+    /// A POST of a native client.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, &[("keystead-client", "native")], Some(body)).await
+    }
+
+    /// A request with somebody's access token and client id.
+    pub(crate) async fn send_as(&self, who: &Person, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        self.send_with(&who.access, &who.client_id, method, path, body).await
+    }
+
+    /// A request with a token and a client id.
+    pub(crate) async fn send_with(
+        &self,
+        token: &str,
+        client_id: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let headers =
+            [("keystead-client", "native"), ("keystead-client-id", client_id), ("authorization", bearer.as_str())];
+        self.send(method, path, &headers, body).await
+    }
+
+    pub(crate) async fn register(&self, email: &str) -> Answer {
+        self.post("/api/v1/auth/register", &json!({"email": email, "password": PASSWORD})).await
+    }
+
+    /// Proves a registration with the code that was mailed.
+    pub(crate) async fn verify(&self, registered: &Answer, code: &str) -> Answer {
+        let (token, client_id) = (registered.attribute("accessToken"), registered.attribute("clientId"));
+        self.send_with(&token, &client_id, "POST", "/api/v1/auth/register/verify", Some(&json!({"code": code}))).await
+    }
+
+    pub(crate) async fn login(&self, email: &str, password: &str) -> Answer {
+        self.post("/api/v1/auth/login", &json!({"identity": email, "password": password})).await
+    }
+
+    /// Signs in; it must work.
+    pub(crate) async fn signed_in(&self, email: &str, password: &str) -> Person {
+        Person::new(email, &self.login(email, password).await.expect(200))
+    }
+
+    /// Registers, reads the code in the development mailbox, proves it.
+    pub(crate) async fn sign_up(&self, email: &str) -> Person {
+        let registered = self.register(email).await.expect(201);
+        let code = code_in(&self.mail_to(email).await);
+        Person::new(email, &self.verify(&registered, &code).await.expect(200))
+    }
+
+    pub(crate) async fn refresh(&self, who: &Person, token: &str) -> Answer {
+        let headers = [("keystead-client", "native"), ("keystead-client-id", who.client_id.as_str())];
+        self.send("POST", "/api/v1/auth/refresh", &headers, Some(&json!({"refreshToken": token}))).await
+    }
+
+    /// The texts of the mails to an address in the development mailbox, newest first.
+    pub(crate) async fn mails_to(&self, email: &str) -> Vec<String> {
+        let mails = self.get(&format!("/dev/mail?filter[to]={email}")).await.expect(200).json();
+        let mails = mails.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+        let text = |mail: &Value| mail.pointer("/attributes/text").and_then(Value::as_str).map(str::to_owned);
+        mails.iter().filter_map(text).collect()
+    }
+
+    /// The newest mail to an address, once there is one.
+    pub(crate) async fn mail_to(&self, email: &str) -> String {
+        eventually(PATIENCE, "a mail", async || self.mails_to(email).await.into_iter().next()).await
+    }
+
+    /// Moves the clock of `keystead dev`.
+    pub(crate) async fn advance(&self, seconds: u64) {
+        self.send("POST", "/dev/clock", &[], Some(&json!({"advance": seconds}))).await.expect(204);
+    }
+
+    /// What no refused request may change: the profile, the sessions, the logins.
+    pub(crate) async fn state_of(&self, who: &Person) -> (Value, Vec<String>, Vec<String>) {
+        let me = self.send_as(who, "GET", "/api/v1/users/me", None).await.expect(200).json();
+        let sessions = self.send_as(who, "GET", "/api/v1/sessions", None).await.expect(200).json();
+        let logins = self.send_as(who, "GET", "/api/v1/login-history", None).await.expect(200).json();
+        (me, ids(&sessions), ids(&logins))
+    }
+}
+
+/// The identifiers of the resources in a document.
+fn ids(document: &Value) -> Vec<String> {
+    let data = document.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+    data.iter().filter_map(|one| one.get("id")?.as_str().map(str::to_owned)).collect()
+}
+
+/// The line of a mail that is six digits.
+#[track_caller]
+pub(crate) fn code_in(mail: &str) -> String {
+    let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
+    mail.lines().map(str::trim).find(is_code).unwrap_or_else(|| panic!("no code in: {mail}")).to_owned()
+}
+
+/// What follows `#token=` in a mail.
+#[track_caller]
+pub(crate) fn link_token_in(mail: &str) -> String {
+    let rest = mail.split_once("#token=").unwrap_or_else(|| panic!("no link in: {mail}")).1;
+    rest.split(|c: char| c.is_whitespace() || c == '"').next().unwrap().to_owned()
+}
+
+/// Asks again and again until there is an answer; fails the test after `limit`.
+pub(crate) async fn eventually<T>(limit: Duration, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(found) = ask().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+    };
+    tokio::time::timeout(limit, asking).await.unwrap_or_else(|_| panic!("{what}: not within {limit:?}"))
+}

@@ -1,0 +1,6 @@
+//! The commands of the binary.
+
+mod configuration;
+mod keys;
+mod tools;
+mod users;

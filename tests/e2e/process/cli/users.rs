@@ -1,0 +1,109 @@
+//! `keystead user …`, beside a service that runs at the same data.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::process::api::{Api, PASSWORD, eventually, link_token_in};
+use crate::process::keystead::{Finished, Keystead, command, finish};
+
+/// G05: a revocation counts everywhere within this time.
+const PROMISED: Duration = Duration::from_secs(1);
+
+/// `keystead user …` on the data of a `keystead dev`.
+fn user(directory: &Path, arguments: &[&str], input: &str) -> Finished {
+    let mut command = command(directory, &["user"]);
+    command.args(arguments).args(["--data-dir", "keystead-dev"]);
+    finish(command, input)
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_operator_adds_lists_and_sets_passwords() {
+    let home = tempfile::tempdir().unwrap();
+    let service = Keystead::dev(home.path(), &[]);
+    let api = Api::new(service.url());
+    let user = |arguments: &[&str], input: &str| user(home.path(), arguments, input);
+
+    let add = ["add", "--email", "Ada@Example.com", "--username", "ada", "--role", "admin", "--password-stdin"];
+    user(&add, &format!("{PASSWORD}\n")).ok();
+    user(&["add", "--email", "ada@example.com"], "").refused(1, &["the address has an account"]);
+    user(&["add", "--email", "bob@example.com", "--username", "ADA"], "").refused(1, &["username is taken"]);
+    user(&["add", "--email", "no address"], "").refused(1, &["address"]);
+    let refused = user(&["add", "--email", "eve@example.com", "--password-stdin"], "short\n").refused(1, &["8"]);
+    assert!(!refused.contains("short\n"), "{refused}");
+    user(&["add", "--email", "eve@example.com", "--password-stdin"], "").refused(1, &["no password"]);
+
+    let ada = api.signed_in("ada", PASSWORD).await;
+    let me = api.send_as(&ada, "GET", "/api/v1/users/me", None).await.expect(200).json();
+    let listed = lines(&user(&["list", "--json"], "").ok());
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    for (name, value) in [("email", "ada@example.com"), ("username", "ada"), ("role", "admin"), ("status", "active")] {
+        assert_eq!(listed[0][name], json!(value));
+    }
+    assert_eq!(listed[0]["id"], me["data"]["id"]);
+
+    let new = "another battery staple 23";
+    user(&["passwd", "ada", "--password-stdin"], &format!("{new}\n")).ok();
+    eventually(PROMISED, "the end of the old session", async || {
+        let answer = api.send_as(&ada, "GET", "/api/v1/users/me", None).await;
+        (answer.status == 401).then_some(())
+    })
+    .await;
+    assert_eq!(api.refresh(&ada, &ada.refresh).await.expect(401).code(), "SESSION_ENDED");
+    assert_eq!(api.login("ada", PASSWORD).await.expect(401).code(), "INVALID_CREDENTIALS");
+    api.signed_in("ada", new).await;
+    user(&["passwd", "nobody", "--password-stdin"], &format!("{new}\n")).refused(1, &["no such account"]);
+}
+
+#[tokio::test]
+async fn an_activation_link_works_once() {
+    let home = tempfile::tempdir().unwrap();
+    let service = Keystead::dev(home.path(), &[]);
+    let api = Api::new(service.url());
+    let added = user(home.path(), &["add", "--email", "ada@example.com", "--json"], "").ok();
+    let shown = link_token_in(lines(&added)[0]["activationLink"].as_str().unwrap());
+    // The running service mails the same link.
+    assert_eq!(link_token_in(&api.mail_to("ada@example.com").await), shown);
+    api.login("ada@example.com", PASSWORD).await.expect(401);
+
+    let activate =
+        async |password: &str| api.post("/api/v1/auth/activate", &json!({"token": shown, "password": password})).await;
+    assert_eq!(activate("short").await.expect(422).code(), "PASSWORD_TOO_SHORT");
+    activate(PASSWORD).await.expect(200);
+    assert_eq!(activate(PASSWORD).await.expect(401).code(), "LINK_INVALID");
+    api.signed_in("ada@example.com", PASSWORD).await;
+}
+
+#[tokio::test]
+async fn g05_a_ban_by_another_process_is_seen_within_a_second() {
+    let home = tempfile::tempdir().unwrap();
+    let service = Keystead::dev(home.path(), &["--limits", "off"]);
+    let api = Api::new(service.url());
+    let (ada, bob) = (api.sign_up("ada@example.com").await, api.sign_up("bob@example.com").await);
+    api.send_as(&ada, "POST", "/api/v1/auth/token/verify", None).await.expect(200);
+
+    user(home.path(), &["ban", "ada@example.com"], "").ok();
+    let refused = eventually(PROMISED, "the ban", async || {
+        let answer = api.send_as(&ada, "POST", "/api/v1/auth/token/verify", None).await;
+        (answer.status != 200).then_some(answer)
+    })
+    .await;
+    assert_eq!((refused.status, refused.code().as_str()), (401, "TOKEN_REVOKED"));
+    assert_eq!(api.send_as(&ada, "GET", "/api/v1/users/me", None).await.expect(401).code(), "TOKEN_REVOKED");
+    assert_eq!(api.refresh(&ada, &ada.refresh).await.expect(401).code(), "SESSION_ENDED");
+    assert_eq!(api.login("ada@example.com", PASSWORD).await.expect(403).code(), "ACCOUNT_INACTIVE");
+    assert_eq!(api.login("ada@example.com", "a wrong password 1").await.expect(401).code(), "INVALID_CREDENTIALS");
+    api.send_as(&bob, "POST", "/api/v1/auth/token/verify", None).await.expect(200);
+
+    // Banning twice changes nothing; whoever is let in again has to sign in anew.
+    user(home.path(), &["ban", "ada@example.com"], "").ok();
+    user(home.path(), &["unban", "ada@example.com"], "").ok();
+    api.send_as(&ada, "POST", "/api/v1/auth/token/verify", None).await.expect(401);
+    let again = api.signed_in("ada@example.com", PASSWORD).await;
+    api.send_as(&again, "POST", "/api/v1/auth/token/verify", None).await.expect(200);
+}

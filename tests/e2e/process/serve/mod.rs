@@ -1,0 +1,4 @@
+//! `keystead serve` with a real configuration.
+
+mod mail;
+mod network;
