@@ -23,5 +23,7 @@ pub mod revocation;
 pub mod service;
 pub mod session;
 pub mod settings;
+#[cfg(test)]
+mod test_world;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -106,3 +106,6 @@ impl ActivateAccount {
         user.filter(|user| user.status == AccountStatus::Active).ok_or(ActivateAccountError::LinkInvalid)
     }
 }
+
+#[cfg(test)]
+mod tests;

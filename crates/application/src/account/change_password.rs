@@ -159,3 +159,6 @@ impl ChangePassword {
         Err(ChangePasswordError::WrongPassword)
     }
 }
+
+#[cfg(test)]
+mod tests;

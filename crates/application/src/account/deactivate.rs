@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use keystead_domain::account::AccountStatus;
+use keystead_domain::account::{AccountStatus, User};
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::limits;
 use keystead_domain::token::{AccessClaims, EndReason};
@@ -56,7 +56,9 @@ impl DeactivateAccount {
         }
         let id = claims.subject;
         let mut tx = self.store.begin().await?;
-        let mut user = tx.users().get(id).await?.ok_or(DeactivateAccountError::NotFound)?;
+        // Closed by an operator meanwhile: its owner's wish must not turn a ban into something milder.
+        let user = tx.users().get(id).await?.filter(User::is_active);
+        let mut user = user.ok_or(DeactivateAccountError::NotFound)?;
         user.status = AccountStatus::Deactivated;
         user.updated_at = now;
         tx.users().update(&user).await?;
@@ -72,3 +74,6 @@ impl DeactivateAccount {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,3 +60,36 @@ impl ExportAccount {
         Ok(AccountExport { user, sessions, logins, events })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_world::World;
+    use crate::testing::{a_login, a_user, access_claims, an_audit_event, user_id, user_number};
+
+    #[tokio::test]
+    async fn a_person_gets_their_own_rows_and_nobody_elses() {
+        let world = World::with(a_user());
+        world.add(user_number(2));
+        let mine = world.sign_in(&a_user()).await;
+        world.sign_in(&user_number(2)).await;
+        world.rows.prepare(|state| {
+            state.login_history.0 = vec![a_login(), LoginRecord { user_id: user_id(2), ..a_login() }];
+            state.audit.0 = vec![an_audit_event(), AuditEvent { subject: Some(user_id(2)), ..an_audit_event() }];
+        });
+        let before = format!("{:?}", world.rows.state());
+        let export = ExportAccount::new(world.store.clone(), world.sessions.clone(), world.clock.clone());
+        let copy = export.run(&mine.claims).await.unwrap();
+        assert_eq!(copy.user, a_user());
+        assert_eq!(copy.sessions.iter().map(|session| session.id.clone()).collect::<Vec<_>>(), [mine.claims.session()]);
+        assert_eq!((copy.logins, copy.events), (vec![a_login()], vec![an_audit_event()]));
+        assert_eq!(format!("{:?}", world.rows.state()), before, "it answers a GET");
+    }
+
+    #[tokio::test]
+    async fn an_account_that_is_gone_has_no_copy() {
+        let world = World::default();
+        let export = ExportAccount::new(world.store.clone(), world.sessions.clone(), world.clock.clone());
+        assert_eq!(export.run(&access_claims()).await, Err(ExportAccountError::NotFound));
+    }
+}

@@ -88,3 +88,6 @@ impl ForgotPassword {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

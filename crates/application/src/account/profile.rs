@@ -99,3 +99,69 @@ impl UpdateProfile {
         Ok(account)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keystead_domain::account::Role;
+
+    use super::*;
+    use crate::failure::Failure;
+    use crate::test_world::{World, browser, down};
+    use crate::testing::{MockStore, MockTx, START, a_user, after, user_number, username};
+
+    fn update(world: &World) -> UpdateProfile {
+        UpdateProfile::new(world.store.clone(), world.clock.clone())
+    }
+
+    #[tokio::test]
+    async fn facts_are_set_kept_and_removed_each_by_itself() {
+        let world = World::with(a_user());
+        world.clock.set(after(60));
+        let command = UpdateProfileCommand {
+            full_name: Some(None),
+            locale: Some(Locale::try_new("de").ok()),
+            ..UpdateProfileCommand::default()
+        };
+        let changed = update(&world).run(a_user().id, command, &browser()).await.unwrap();
+        assert_eq!((&changed.full_name, &changed.username), (&None, &a_user().username));
+        assert_eq!(changed.locale, Locale::try_new("de").ok());
+        assert_eq!((changed.updated_at, changed.epoch, changed.role), (after(60), a_user().epoch, Role::User));
+        assert_eq!(ReadProfile::new(world.store.clone()).run(a_user().id).await, Ok(changed));
+        assert_eq!(world.events(), [AuditEventName::UserUpdated]);
+    }
+
+    #[tokio::test]
+    async fn a_change_of_nothing_writes_nothing() {
+        let mut tx = MockTx::new();
+        tx.users.expect_get().times(1).return_once(|_| Ok(Some(a_user())));
+        let (store, outcome) = MockStore::with(tx);
+        let same = UpdateProfileCommand { username: Some(a_user().username), ..UpdateProfileCommand::default() };
+        let clock = Arc::new(crate::testing::FixedClock::at(START));
+        let unchanged = UpdateProfile::new(store, clock).run(a_user().id, same, &browser()).await;
+        assert_eq!(unchanged, Ok(a_user()));
+        assert!(outcome.rolled_back());
+    }
+
+    #[tokio::test]
+    async fn a_username_somebody_holds_is_refused() {
+        let world = World::with(a_user());
+        world.add(user_number(2));
+        let taken = UpdateProfileCommand { username: Some(Some(username("ada"))), ..UpdateProfileCommand::default() };
+        let refused = update(&world).run(user_number(2).id, taken, &browser()).await;
+        assert_eq!(refused, Err(ProfileError::UsernameTaken));
+        assert_eq!((world.user(&user_number(2)), world.events().len()), (user_number(2), 0));
+    }
+
+    #[tokio::test]
+    async fn nobody_and_a_store_that_is_down_are_told_apart() {
+        let world = World::default();
+        let read = ReadProfile::new(world.store.clone());
+        assert_eq!(read.run(a_user().id).await, Err(ProfileError::NotFound));
+        let command = UpdateProfileCommand { full_name: Some(None), ..UpdateProfileCommand::default() };
+        let nobody = update(&world).run(a_user().id, command, &browser()).await;
+        assert_eq!(nobody, Err(ProfileError::NotFound));
+        world.rows.set_refusal(Some(down()));
+        let refused = read.run(a_user().id).await;
+        assert!(matches!(refused, Err(ProfileError::Failure(Failure::Unavailable(_)))), "{refused:?}");
+    }
+}

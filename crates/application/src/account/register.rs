@@ -197,3 +197,6 @@ impl RegistrationDesk {
         Ok((decoy, crate::service::to_user(&owner, notice)))
     }
 }
+
+#[cfg(test)]
+mod tests;

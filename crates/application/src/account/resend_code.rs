@@ -91,3 +91,6 @@ impl ResendCode {
         Ok(tokens)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,3 +155,6 @@ pub(crate) fn own_words(user: &User) -> Vec<&str> {
     let full_name = user.full_name.as_ref().map(keystead_domain::account::FullName::as_str);
     [Some(user.email.as_str()), username, full_name].into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests;

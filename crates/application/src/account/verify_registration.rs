@@ -156,3 +156,6 @@ fn new_user(claim: PendingRegistration, username: Option<Username>, now: Timesta
         updated_at: now,
     }
 }
+
+#[cfg(test)]
+mod tests;

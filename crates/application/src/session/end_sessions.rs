@@ -161,3 +161,6 @@ impl EndSessions {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

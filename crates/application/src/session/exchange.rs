@@ -77,3 +77,6 @@ impl ExchangeRefreshToken {
         Ok(self.issuer.access(&session, now)?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -191,3 +191,6 @@ impl Login {
         Ok(tokens)
     }
 }
+
+#[cfg(test)]
+mod tests;

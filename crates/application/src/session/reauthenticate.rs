@@ -104,3 +104,6 @@ impl Reauthenticate {
         Ok(self.issuer.access(&session, now)?)
     }
 }
+
+#[cfg(test)]
+mod tests;

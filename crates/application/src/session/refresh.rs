@@ -165,3 +165,6 @@ impl RefreshSession {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,12 +54,17 @@ impl Outcome {
 
 /// A transaction with one mock per repository. Set expectations on the fields, then hand it to [`MockStore::with`].
 ///
-/// ```ignore
+/// ```
+/// use keystead_application::account::ReadProfile;
+/// use keystead_application::testing::{MockStore, MockTx, a_user};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let mut tx = MockTx::new();
-/// tx.users.expect_get().return_once(|_| Ok(Some(a_user())));
+/// tx.users.expect_get().times(1).return_once(|_| Ok(Some(a_user())));
 /// let (store, outcome) = MockStore::with(tx);
-/// // … run the use-case …
-/// assert!(outcome.committed());
+/// assert_eq!(ReadProfile::new(store).run(a_user().id).await, Ok(a_user()));
+/// assert!(outcome.read() && !outcome.committed());
+/// # });
 /// ```
 #[derive(Default)]
 pub struct MockTx {
@@ -92,6 +97,13 @@ impl MockTx {
     /// A transaction that expects nothing.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same transaction, whose `commit` fails like this.
+    #[must_use]
+    pub fn failing(mut self, error: StoreError) -> Self {
+        self.commit_error = Some(error);
+        self
     }
 
     /// What becomes of it.
@@ -238,8 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_failed_commit_is_no_commit() {
-        let mut failing = MockTx::new();
-        failing.commit_error = Some(StoreError::Unavailable("disk".into()));
+        let failing = MockTx::new().failing(StoreError::Unavailable("disk".into()));
         let (store, outcome) = MockStore::with(failing);
         assert!(store.begin().await.unwrap().commit().await.is_err());
         assert!(outcome.rolled_back());

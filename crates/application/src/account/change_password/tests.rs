@@ -1,0 +1,186 @@
+use keystead_domain::account::{AccountStatus, Epoch, User};
+use keystead_domain::limits;
+use keystead_domain::token::RevocationTarget;
+
+use super::*;
+use crate::ports::{BudgetDecision, Clock, HashError, MockPasswordHasher, MockRevocationFeed, MockSessionStore};
+use crate::test_world::{OTHER_PASSWORD, PASSWORD, Parts, World, browser, down, secret};
+use crate::testing::{FakeSessions, MockStore, MockTx, START, a_session, a_user, access_claims, fake_hash};
+
+fn change(parts: &Parts) -> ChangePassword {
+    let (store, sessions, hasher) = (parts.store.clone(), parts.sessions.clone(), parts.hasher.clone());
+    ChangePassword::new(store, sessions, hasher, parts.clock.clone(), parts.issuer(), parts.change_desk())
+}
+
+fn command(claims: &AccessClaims) -> ChangePasswordCommand {
+    ChangePasswordCommand { claims: claims.clone(), current: secret(PASSWORD), new: secret(OTHER_PASSWORD) }
+}
+
+#[tokio::test]
+async fn this_session_goes_on_and_every_other_ends() {
+    let world = World::with(a_user());
+    let (here, there) = (world.sign_in(&a_user()).await, world.sign_in(&a_user()).await);
+    let device = world.guard().device_hash("a browser");
+    world.rows.prepare(|state| state.devices.0.extend([((a_user().id, device), START.plus(limits::DEVICE_LIFE))]));
+    let tokens = change(&world).run(command(&here.claims), &browser()).await.unwrap();
+
+    assert_eq!(world.password(&a_user()), OTHER_PASSWORD);
+    assert_eq!(tokens.claims.session(), here.claims.session());
+    assert_eq!((tokens.claims.epoch, tokens.claims.auth_time), (a_user().epoch.next(), world.clock.now()));
+    assert_eq!((&tokens.refresh, &tokens.client_id), (&None, &None), "the client keeps what it has");
+    assert!(!world.is_revoked(&tokens.claims).await);
+    assert!(world.is_revoked(&here.claims).await && world.is_revoked(&there.claims).await);
+    let living = world.sessions.list(a_user().id, world.clock.now()).await.unwrap();
+    assert_eq!(living.iter().map(|session| &session.id).collect::<Vec<_>>(), [&here.claims.session()]);
+    assert_eq!(living[0].epoch, a_user().epoch.next());
+    assert!(world.rows.state().devices.0.is_empty(), "known devices are forgotten");
+    assert_eq!(world.notices(), ["password_changed"]);
+    assert_eq!(world.events(), [AuditEventName::PasswordChanged]);
+}
+
+#[tokio::test]
+async fn a_wrong_password_changes_nothing_and_counts() {
+    let world = World::with(a_user());
+    let here = world.sign_in(&a_user()).await;
+    let wrong = || ChangePasswordCommand { current: secret("not my password"), ..command(&here.claims) };
+    for _ in 0..2 {
+        assert_eq!(change(&world).run(wrong(), &browser()).await, Err(ChangePasswordError::WrongPassword));
+    }
+    assert_eq!(world.password(&a_user()), PASSWORD);
+    assert_eq!(world.user(&a_user()), a_user());
+    assert_eq!(world.events(), [AuditEventName::PasswordChangeFailed; 2]);
+    let resets_at = START.plus(limits::PASSWORD_CHANGE.window);
+    let work = world.hashing.work();
+    let limited = change(&world).run(command(&here.claims), &browser()).await;
+    assert_eq!(limited, Err(ChangePasswordError::Limited { resets_at }));
+    assert_eq!(world.hashing.work(), work, "a limited attempt hashes nothing");
+}
+
+#[tokio::test]
+async fn a_refused_new_password_costs_no_attempt_and_no_hash() {
+    let world = World::with(a_user());
+    let here = world.sign_in(&a_user()).await;
+    for _ in 0..5 {
+        let own = ChangePasswordCommand { new: secret("lovelace1815"), ..command(&here.claims) };
+        let refused = change(&world).run(own, &browser()).await;
+        assert_eq!(refused, Err(ChangePasswordError::Password(PasswordRefusal::OwnWords)));
+    }
+    assert_eq!(world.hashing.work(), 0);
+    assert!(change(&world).run(command(&here.claims), &browser()).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_account_that_closed_or_has_no_password_cannot_change_it() {
+    let world = World::with(User { status: AccountStatus::Banned, ..a_user() });
+    let refused = change(&world).run(command(&access_claims()), &browser()).await;
+    assert_eq!(refused, Err(ChangePasswordError::SessionOver));
+
+    let world = World::with(a_user());
+    world.rows.prepare(|state| state.users.0.get_mut(&a_user().id).unwrap().password = None);
+    let refused = change(&world).run(command(&access_claims()), &browser()).await;
+    assert_eq!(refused, Err(ChangePasswordError::WrongPassword));
+    assert_eq!((world.hashing.dummies(), world.hashing.work()), (1, 1), "it costs what a wrong password costs");
+}
+
+#[tokio::test]
+async fn a_session_that_ended_meanwhile_gets_no_token() {
+    let world = World::with(a_user());
+    let here = world.sign_in(&a_user()).await;
+    world.sessions.end(&here.claims.session(), EndReason::LoggedOut, world.clock.now()).await.unwrap();
+    let over = change(&world).run(command(&here.claims), &browser()).await;
+    assert_eq!(over, Err(ChangePasswordError::SessionOver));
+}
+
+/// A look at Ada and her password, and a counted attempt.
+fn looked_up_and_counted() -> [MockTx; 2] {
+    let mut looking = MockTx::new();
+    looking.users.expect_get().times(1).return_once(|_| Ok(Some(a_user())));
+    looking.users.expect_password().times(1).return_once(|_| Ok(Some(fake_hash(PASSWORD))));
+    let mut counting = MockTx::new();
+    let reserved = BudgetDecision::Reserved { count: 1 };
+    counting.guess_budgets.expect_reserve().times(1).returning(move |_, _, _| Ok(reserved));
+    [looking, counting]
+}
+
+/// Everything a change writes, in one transaction.
+fn replacing() -> MockTx {
+    let mut tx = MockTx::new();
+    tx.users
+        .expect_upgrade_password()
+        .times(1)
+        .withf(|_, old, new| *old == fake_hash(PASSWORD) && *new == fake_hash(OTHER_PASSWORD))
+        .returning(|_, _, _| Ok(true));
+    tx.devices.expect_forget_all().times(1).returning(|_| Ok(()));
+    tx.users.expect_bump_epoch().times(1).returning(|_, _, _| Ok(Some((Epoch::new(2), Epoch::new(2)))));
+    tx.revocations.expect_append().times(1).returning(|_| Ok(true));
+    tx.link_tokens.expect_delete_for_user().times(1).returning(|_| Ok(()));
+    tx.outbox.expect_enqueue().times(1).returning(|_| Ok(()));
+    tx.audit.expect_append().times(1).returning(|_| Ok(()));
+    tx
+}
+
+#[tokio::test]
+async fn hashing_holds_no_transaction_and_the_end_is_announced_after_the_commit() {
+    let ([looking, counting], replacing) = (looked_up_and_counted(), replacing());
+    let (counted, replaced, announced) = (counting.outcome(), replacing.outcome(), replacing.outcome());
+    let mut hasher = MockPasswordHasher::new();
+    let before = replaced.clone();
+    hasher.expect_verify().times(1).return_once(move |_, _| {
+        assert!(counted.committed(), "the attempt counts before it is compared");
+        Ok(true)
+    });
+    hasher.expect_hash().times(1).return_once(move |_| {
+        assert!(before.unused());
+        Ok(fake_hash(OTHER_PASSWORD))
+    });
+    let mut feed = MockRevocationFeed::new();
+    feed.expect_publish().times(1).return_once(move |revocations| {
+        assert!(announced.committed());
+        assert!(matches!(revocations[0].target, RevocationTarget::User { .. }));
+        Ok(())
+    });
+    let parts = Parts {
+        hasher: Arc::new(hasher),
+        feed: Arc::new(feed),
+        sessions: Arc::new(FakeSessions::with([a_session()])),
+        ..Parts::on(MockStore::with_all([looking, counting, replacing]))
+    };
+    change(&parts).run(command(&access_claims()), &browser()).await.unwrap();
+    assert!(replaced.committed());
+}
+
+#[tokio::test]
+async fn of_parallel_changes_the_second_finds_another_hash_and_writes_nothing() {
+    let [looking, counting] = looked_up_and_counted();
+    let mut replacing = MockTx::new();
+    replacing.users.expect_upgrade_password().times(1).returning(|_, _, _| Ok(false));
+    let outcome = replacing.outcome();
+    let parts = Parts::on(MockStore::with_all([looking, counting, replacing]));
+    let lost = change(&parts).run(command(&access_claims()), &browser()).await;
+    assert_eq!(lost, Err(ChangePasswordError::WrongPassword));
+    assert!(outcome.rolled_back());
+}
+
+#[tokio::test]
+async fn a_lost_commit_announces_nothing_and_touches_no_session() {
+    let [looking, counting] = looked_up_and_counted();
+    let parts = Parts {
+        feed: Arc::new(MockRevocationFeed::new()),
+        sessions: Arc::new(MockSessionStore::new()),
+        ..Parts::on(MockStore::with_all([looking, counting, replacing().failing(down())]))
+    };
+    let lost = change(&parts).run(command(&access_claims()), &browser()).await;
+    assert!(matches!(lost, Err(ChangePasswordError::Failure(Failure::Unavailable(_)))), "{lost:?}");
+    assert_eq!(parts.view.floor(a_user().id), None);
+}
+
+#[tokio::test]
+async fn a_busy_hasher_changes_nothing() {
+    let world = World::with(a_user());
+    let here = world.sign_in(&a_user()).await;
+    let retry_after = std::time::Duration::from_secs(1);
+    world.hashing.set_busy(Some(retry_after));
+    let busy = change(&world).run(command(&here.claims), &browser()).await;
+    assert_eq!(busy, Err(ChangePasswordError::from(HashError::Busy { retry_after })));
+    assert_eq!(world.password(&a_user()), PASSWORD);
+}

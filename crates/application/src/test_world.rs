@@ -1,0 +1,237 @@
+//! The use-cases of this crate on fakes and mocks, joined as a composition joins them. For this crate's own tests.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use keystead_domain::SecretString;
+use keystead_domain::account::User;
+use keystead_domain::audit::AuditEventName;
+use keystead_domain::token::{AccessClaims, Amr};
+
+use crate::account::{ChangeDesk, RegistrationDesk};
+use crate::context::RequestContext;
+use crate::message::{Message, Notice};
+use crate::ports::{CeremonyStore, PasswordHasher, RevocationFeed, SessionStore, Store, StoreError};
+use crate::revocation::{AccessGate, RevocationView};
+use crate::service::{AuthorizedTokens, GuessGuard, OneTimeCodes, Postbox, Revoker, TokenIssuer};
+use crate::session::{LastSeen, LoginDesk, RefreshDesk, Standing};
+use crate::settings::Settings;
+use crate::testing::{
+    CountingEntropy, FakeCeremonies, FakeHasher, FakeKeyedHash, FakeRevocationFeed, FakeSealer, FakeSessions,
+    FakeStore, FakeTokens, FixedClock, MockStore, UserRow, a_device, fake_hash,
+};
+
+/// A password every account of these tests has.
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+/// Another that may be chosen.
+pub(crate) const OTHER_PASSWORD: &str = "seven quiet violet lanterns";
+
+/// What every use-case is built of. A test puts a mock where it wants to look.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sessions: Arc<dyn SessionStore>,
+    pub(crate) ceremonies: Arc<dyn CeremonyStore>,
+    pub(crate) hasher: Arc<dyn PasswordHasher>,
+    pub(crate) feed: Arc<dyn RevocationFeed>,
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) tokens: Arc<FakeTokens>,
+    pub(crate) hash: Arc<FakeKeyedHash>,
+    pub(crate) entropy: Arc<CountingEntropy>,
+    pub(crate) view: Arc<RevocationView>,
+    pub(crate) seen: Arc<LastSeen>,
+    pub(crate) settings: Settings,
+}
+
+impl Default for Parts {
+    /// Fakes everywhere, and a store that must not be touched.
+    fn default() -> Self {
+        Self {
+            store: MockStore::untouched(),
+            sessions: Arc::new(FakeSessions::new()),
+            ceremonies: Arc::new(FakeCeremonies::new()),
+            hasher: Arc::new(FakeHasher::new()),
+            feed: Arc::new(FakeRevocationFeed::new()),
+            clock: Arc::default(),
+            tokens: Arc::default(),
+            hash: Arc::default(),
+            entropy: Arc::default(),
+            view: Arc::default(),
+            seen: Arc::default(),
+            settings: Settings::default(),
+        }
+    }
+}
+
+impl Parts {
+    /// Fakes around a prepared store.
+    pub(crate) fn on(store: Arc<MockStore>) -> Self {
+        Self { store, ..Self::default() }
+    }
+
+    pub(crate) fn issuer(&self) -> Arc<TokenIssuer> {
+        let (signer, lifetimes) = (self.tokens.clone(), self.settings.lifetimes.clone());
+        Arc::new(TokenIssuer::new(signer, self.hash.clone(), self.entropy.clone(), lifetimes))
+    }
+
+    pub(crate) fn codes(&self) -> Arc<OneTimeCodes> {
+        let (ceremonies, store) = (self.ceremonies.clone(), self.store.clone());
+        Arc::new(OneTimeCodes::new(ceremonies, store, self.hash.clone(), self.entropy.clone()))
+    }
+
+    pub(crate) fn guard(&self) -> GuessGuard {
+        GuessGuard::new(self.hash.clone())
+    }
+
+    pub(crate) fn postbox(&self) -> Arc<Postbox> {
+        Arc::new(Postbox::new(Arc::new(FakeSealer), self.entropy.clone()))
+    }
+
+    pub(crate) fn revoker(&self) -> Arc<Revoker> {
+        Arc::new(Revoker::new(self.view.clone(), self.feed.clone()))
+    }
+
+    pub(crate) fn gate(&self) -> Arc<AccessGate> {
+        let (tokens, hash, clock) = (self.tokens.clone(), self.hash.clone(), self.clock.clone());
+        Arc::new(AccessGate::new(tokens, hash, clock, self.view.clone(), self.store.clone(), self.seen.clone()))
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        Standing::new(self.view.clone(), self.store.clone())
+    }
+
+    pub(crate) fn registration_desk(&self) -> RegistrationDesk {
+        let settings = Arc::new(self.settings.clone());
+        RegistrationDesk { postbox: self.postbox(), guard: self.guard(), settings }
+    }
+
+    pub(crate) fn login_desk(&self) -> LoginDesk {
+        LoginDesk { postbox: self.postbox(), guard: self.guard(), settings: Arc::new(self.settings.clone()) }
+    }
+
+    pub(crate) fn change_desk(&self) -> ChangeDesk {
+        ChangeDesk { login: self.login_desk(), revoker: self.revoker() }
+    }
+
+    pub(crate) fn refresh_desk(&self) -> RefreshDesk {
+        RefreshDesk { standing: self.standing(), postbox: self.postbox(), revoker: self.revoker() }
+    }
+}
+
+/// A whole service in memory.
+pub(crate) struct World {
+    parts: Parts,
+    /// The store behind [`Parts::store`].
+    pub(crate) rows: Arc<FakeStore>,
+    /// The hasher behind [`Parts::hasher`].
+    pub(crate) hashing: Arc<FakeHasher>,
+}
+
+impl Deref for World {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        let (rows, hashing) = (Arc::new(FakeStore::new()), Arc::new(FakeHasher::new()));
+        Self { parts: Parts { store: rows.clone(), hasher: hashing.clone(), ..Parts::default() }, rows, hashing }
+    }
+}
+
+impl World {
+    /// A service with this account, whose password is [`PASSWORD`].
+    pub(crate) fn with(user: User) -> Self {
+        let world = Self::default();
+        world.add(user);
+        world
+    }
+
+    /// Adds an account whose password is [`PASSWORD`].
+    pub(crate) fn add(&self, user: User) {
+        let row = UserRow { user, password: Some(fake_hash(PASSWORD)) };
+        self.rows.prepare(|state| drop(state.users.0.insert(row.user.id, row)));
+    }
+
+    /// Changes the deployment's figures.
+    pub(crate) fn configure(&mut self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.parts.settings);
+    }
+
+    /// An account as it is now.
+    pub(crate) fn user(&self, user: &User) -> User {
+        self.rows.state().users.0[&user.id].user.clone()
+    }
+
+    /// The password of an account, as [`FakeHasher`] writes it down.
+    pub(crate) fn password(&self, user: &User) -> String {
+        let row = self.rows.state().users.0[&user.id].clone();
+        row.password.map_or_else(String::new, |hash| hash.as_str().trim_start_matches(FakeHasher::PREFIX).to_owned())
+    }
+
+    /// Signs a user in, past every check.
+    pub(crate) async fn sign_in(&self, user: &User) -> AuthorizedTokens {
+        let now = crate::ports::Clock::now(&*self.clock);
+        let sign_in = self.issuer().sign_in(user, vec![Amr::Password], &browser(), now).unwrap();
+        self.sessions.insert(&sign_in.session).await.unwrap();
+        sign_in.tokens
+    }
+
+    /// The messages that wait, oldest first.
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        let rows = self.rows.state().outbox.0;
+        rows.iter().map(|row| self.postbox().open(&row.message.id.0, &row.message.sealed).unwrap()).collect()
+    }
+
+    /// The templates of the messages that wait, oldest first.
+    pub(crate) fn notices(&self) -> Vec<&'static str> {
+        self.messages().iter().map(|message| message.notice.template()).collect()
+    }
+
+    /// The newest code that was mailed.
+    pub(crate) fn mailed_code(&self) -> String {
+        let codes = self.messages().into_iter().filter_map(|message| match message.notice {
+            Notice::VerifyEmail { code, .. } => Some(code),
+            _ => None,
+        });
+        codes.last().expect("no code was mailed")
+    }
+
+    /// The secret of the newest link that was mailed.
+    pub(crate) fn mailed_token(&self) -> String {
+        let links = self.messages().into_iter().filter_map(|message| match message.notice {
+            Notice::ResetPassword { link, .. } | Notice::ActivateAccount { link, .. } => Some(link),
+            _ => None,
+        });
+        let link = links.last().expect("no link was mailed");
+        link.split_once("#token=").expect("a link carries its token in the fragment").1.to_owned()
+    }
+
+    /// What the audit log holds, oldest first.
+    pub(crate) fn events(&self) -> Vec<AuditEventName> {
+        self.rows.state().audit.0.iter().map(|event| event.name).collect()
+    }
+
+    /// Whether these claims are still let in by the store's log; the view is asked by the gate's own tests.
+    pub(crate) async fn is_revoked(&self, claims: &AccessClaims) -> bool {
+        let mut tx = self.store.read().await.unwrap();
+        tx.revocations().is_revoked(&claims.token_id, claims.subject, claims.epoch).await.unwrap()
+    }
+}
+
+/// A request from a browser that shows no client id.
+pub(crate) fn browser() -> RequestContext {
+    RequestContext { device: a_device(), ..RequestContext::default() }
+}
+
+/// A secret as it was typed.
+pub(crate) fn secret(text: &str) -> SecretString {
+    SecretString::new(text.to_owned())
+}
+
+/// A store that is down.
+pub(crate) fn down() -> StoreError {
+    StoreError::Unavailable("disk".to_owned())
+}
