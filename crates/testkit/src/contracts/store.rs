@@ -89,6 +89,7 @@ macro_rules! store_contracts {
                 a_dead_message_is_never_claimed,
                 an_expired_message_is_never_claimed_and_becomes_a_dead_letter,
                 a_rolled_back_message_is_not_sent,
+                a_new_sole_worker_need_not_wait_for_leases,
             ]
         );
         $crate::contract_tests!(

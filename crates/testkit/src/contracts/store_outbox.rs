@@ -176,3 +176,16 @@ pub async fn a_rolled_back_message_is_not_sent(store: Arc<dyn Store>) {
     drop(tx);
     assert_eq!(claim(&store, 9, after(1)).await, []);
 }
+
+/// What a worker that died had claimed, or was waiting to try again, is due at once for the only other one; dead letters
+/// stay dead.
+pub async fn a_new_sole_worker_need_not_wait_for_leases(store: Arc<dyn Store>) {
+    enqueue(&store, &[a_message("leased"), a_message("waiting"), a_message("dead")]).await;
+    claim(&store, 9, after(1)).await;
+    let mut tx = begin(&store).await;
+    tx.outbox().mark_failed(&OutboxId("waiting".into()), after(500), "451 later").await.unwrap();
+    tx.outbox().mark_dead(&OutboxId("dead".into()), after(1), "550 no such user").await.unwrap();
+    assert_eq!(tx.outbox().make_due(after(2)).await.unwrap(), 2);
+    commit(tx).await;
+    assert_eq!(ids(&claim(&store, 9, after(2)).await), ["leased", "waiting"]);
+}
