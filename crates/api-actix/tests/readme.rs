@@ -1,4 +1,5 @@
-//! The README's walk works as it is printed: its blocks are run, as one script, against `keystead dev`.
+//! What the documents show is so. The README's walk is run, as one script, against `keystead dev`; its code is code that
+//! is tested; the tests that `docs/guarantees.md` names exist.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -96,4 +97,50 @@ fn the_walk_works_in_bash() {
 fn the_shown_output_is_whole() {
     assert_eq!(shown().len(), 9);
     assert_eq!(shown()[1], "login: authorized");
+}
+
+/// The snippet is the example of `MockTx`, which is compiled and run as a documentation test.
+#[test]
+fn the_shown_unit_test_is_one_that_runs() {
+    let source = include_str!("../../application/src/testing/mock_store.rs");
+    let snippet = README.split("<!-- mocked-ports -->\n```rust\n").nth(1).and_then(|rest| rest.split("```").next());
+    let lines: Vec<&str> = snippet.unwrap().lines().filter(|line| !line.is_empty()).collect();
+    assert!(lines.len() > 5);
+    for line in lines {
+        assert!(source.contains(&format!("/// {line}\n")), "{line}");
+    }
+}
+
+/// Every Rust file below a folder of the workspace.
+fn sources(folder: &Path, found: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+/// A promise whose test was renamed or deleted is a promise nobody keeps.
+#[test]
+fn the_tests_that_guarantees_name_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut code = String::new();
+    sources(&root.join("crates"), &mut code);
+    sources(&root.join("tests"), &mut code);
+    let page = std::fs::read_to_string(root.join("docs/guarantees.md")).unwrap();
+    let names = page.split('`').skip(1).step_by(2).filter(|text| {
+        text.matches('_').count() > 1 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    });
+    let (mut named, mut missing) = (0, Vec::new());
+    for name in names {
+        named += 1;
+        if !code.contains(&format!("fn {name}(")) {
+            missing.push(name);
+        }
+    }
+    assert!(named > 50, "{named} names were read");
+    assert!(missing.is_empty(), "no such tests: {missing:?}");
 }
