@@ -7,6 +7,19 @@
     reason = "tests fail by panicking"
 )]
 
+mod at_rest;
+mod budgets;
+mod changes;
+mod claims;
+mod clients;
+mod equal_work;
+mod keys;
 mod process;
+mod profile;
+mod reads;
+mod refresh;
+mod restart;
+mod sessions;
+mod single_use;
 mod story;
 mod support;

@@ -223,8 +223,9 @@ impl SignedIn {
         self.call(method, route).send().await.ok(204).map(|_| ())
     }
 
+    /// The claims of the access token, as the service reads them.
     pub async fn verify(&self) -> Answer<Value> {
-        Ok(self.call(Method::POST, "/auth/token/verify").send().await.ok(200)?.attributes())
+        Ok(self.call(Method::POST, "/auth/token/verify").send().await.ok(200)?.attributes()["claims"].take())
     }
 
     pub async fn refresh_reply(&self) -> Reply {

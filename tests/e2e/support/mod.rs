@@ -6,13 +6,13 @@ mod http;
 mod mailbox;
 mod service;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
 pub use actors::{Anonymous, HalfWay, Kind, PASSWORD, SignedIn};
-pub use database::Database;
-pub use http::{Answer, Api, Call, Refusal, Reply, refusal};
-pub use service::{Builder, Service};
+pub use http::{Answer, Call, Refusal, Reply, refusal};
+pub use service::Service;
 
 /// How long something that happens beside requests may take before a test fails.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -30,8 +30,18 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: i
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    match tokio::time::timeout(DEADLINE, asking).await {
-        Ok(answer) => answer,
-        Err(_) => panic!("{what}: not within {DEADLINE:?}"),
+    let Ok(answer) = tokio::time::timeout(DEADLINE, asking).await else { panic!("{what}: not within {DEADLINE:?}") };
+    answer
+}
+
+/// The results of a race: what the winners got, and how often it was refused with what.
+pub fn tally<T>(answers: Vec<Answer<T>>) -> (Vec<T>, BTreeMap<Refusal, usize>) {
+    let (mut won, mut refused) = (Vec::new(), BTreeMap::new());
+    for answer in answers {
+        match answer {
+            Ok(prize) => won.push(prize),
+            Err(refusal) => *refused.entry(refusal).or_default() += 1,
+        }
     }
+    (won, refused)
 }

@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use super::actors::{Anonymous, Kind, PASSWORD, SignedIn};
 use super::database::Database;
+use super::eventually;
 use super::http::Api;
 
 /// Hashes that may wait. Tests send more at once than a small machine's default takes.
@@ -62,7 +63,7 @@ impl Builder {
     pub async fn start(self) -> Service {
         let Self { directory, config } = self;
         let running = Running::start(config).await;
-        Service { directory, running }
+        Service { running, directory }
     }
 }
 
@@ -129,6 +130,12 @@ impl Service {
     /// The database as it is on disk.
     pub fn database(&self) -> Database {
         Database::open(self.directory())
+    }
+
+    /// Waits until every mail that was promised is delivered or given up.
+    pub async fn mail_settled(&self) {
+        let left = || async { (self.database().count("outbox WHERE dead_at IS NULL") == 0).then_some(()) };
+        eventually("an empty outbox", left).await;
     }
 
     /// The use-cases as another process at the same database has them.

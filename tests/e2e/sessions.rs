@@ -1,0 +1,130 @@
+//! One's own sessions, logins and tokens; nobody else's.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Kind, PASSWORD, Service, SignedIn, refusal};
+
+const EMAIL: &str = "ada@example.com";
+
+fn ids(list: &[Value]) -> Vec<&str> {
+    list.iter().map(|session| session["id"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn sessions_are_listed_newest_first_and_the_current_one_is_marked() {
+    let service = Service::start().await;
+    let first = service.registered(EMAIL).await;
+    service.advance(Duration::from_secs(1)).await;
+    let second = service.browser().login(EMAIL, PASSWORD).await.unwrap();
+    service.registered("bob@example.com").await;
+    let list = first.sessions().await.unwrap();
+    assert_eq!(ids(&list), [second.session_id(), first.session_id()]);
+    let marks: Vec<&Value> = list.iter().map(|session| &session["attributes"]["current"]).collect();
+    assert_eq!(marks, [&json!(false), &json!(true)]);
+    let kinds: Vec<&Value> = list.iter().map(|session| &session["attributes"]["client"]).collect();
+    assert_eq!(kinds, [&json!("browser"), &json!("native")]);
+    assert_eq!(list[0]["attributes"]["ip"], "127.0.0.1");
+
+    let page = first.get("/sessions?page[size]=1").await.unwrap();
+    assert_eq!(ids(page["data"].as_array().unwrap()), [second.session_id()]);
+    let rest = first.get(&local(&page["links"]["next"])).await.unwrap();
+    assert_eq!(ids(rest["data"].as_array().unwrap()), [first.session_id()]);
+    assert!(rest["links"]["next"].is_null());
+}
+
+/// A link of ours as a route of the API.
+fn local(link: &Value) -> String {
+    let link = link.as_str().unwrap();
+    link.split_once("/api/v1").unwrap_or_else(|| panic!("{link}")).1.to_owned()
+}
+
+#[tokio::test]
+async fn ending_a_session_ends_that_one() {
+    let service = Service::start().await;
+    let ada = service.registered(EMAIL).await;
+    let [second, third] = [Kind::Native, Kind::Browser].map(|kind| service.client(kind));
+    let second = second.login(EMAIL, PASSWORD).await.unwrap();
+    let third = third.login(EMAIL, PASSWORD).await.unwrap();
+    ada.end_session(second.session_id()).await.unwrap();
+    assert_eq!(second.verify().await.unwrap_err(), refusal(401, "TOKEN_REVOKED"));
+    assert_eq!(second.refresh().await.unwrap_err(), refusal(401, "SESSION_ENDED"));
+    assert_eq!(ids(&ada.sessions().await.unwrap()).len(), 2);
+    third.end_session("current").await.unwrap();
+    assert_eq!(third.verify().await.unwrap_err(), refusal(401, "TOKEN_REVOKED"));
+
+    ada.end_all_sessions().await.unwrap();
+    assert_eq!(ada.verify().await.unwrap_err(), refusal(401, "TOKEN_REVOKED"));
+    assert_eq!(ada.refresh().await.unwrap_err(), refusal(401, "SESSION_ENDED"));
+    service.native().login(EMAIL, PASSWORD).await.expect("and one can come back");
+}
+
+#[tokio::test]
+async fn others_sessions_and_tokens_look_like_unknown_ones() {
+    let service = Service::start().await;
+    let ada = service.registered(EMAIL).await;
+    let bob = service.registered("bob@example.com").await;
+    let unknown = "AAAAAAAAAAAAAAAAAAAAA";
+    let not_found = refusal(404, "NOT_FOUND");
+    for id in [bob.session_id(), unknown] {
+        assert_eq!(ada.end_session(id).await.unwrap_err(), not_found, "{id}");
+    }
+    for id in [bob.token_id.clone(), format!("{unknown}.{unknown}"), format!("{}.x", bob.session_id())] {
+        assert_eq!(ada.revoke_token(&id).await.unwrap_err(), not_found, "{id}");
+    }
+    bob.verify().await.expect("nothing was ended");
+    bob.refresh().await.unwrap();
+    let ended = bob.clone();
+    bob.log_out().await.unwrap();
+    assert_eq!(ada.end_session(ended.session_id()).await.unwrap_err(), not_found);
+}
+
+#[tokio::test]
+async fn revoking_a_token_leaves_its_session() {
+    let service = Service::start().await;
+    let ada = service.registered(EMAIL).await;
+    let second = service.native().login(EMAIL, PASSWORD).await.unwrap();
+    let fresh = second.refresh().await.unwrap();
+    ada.revoke_token(&second.token_id).await.unwrap();
+    assert_eq!(second.verify().await.unwrap_err(), refusal(401, "TOKEN_REVOKED"));
+    fresh.verify().await.expect("a newer token of the same session");
+    ada.revoke_token(&second.token_id).await.expect("twice is fine");
+    assert_eq!(service.database().audited("authn_token_revoked"), 1);
+
+    ada.revoke_token(&ada.token_id).await.unwrap();
+    assert_eq!(ada.verify().await.unwrap_err(), refusal(401, "TOKEN_REVOKED"));
+    ada.refresh().await.unwrap().verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn logins_are_listed_page_by_page() {
+    let service = Service::start().await;
+    let ada = service.registered(EMAIL).await;
+    let mut sessions = vec![ada.session_id().to_owned()];
+    for _ in 0..4 {
+        service.advance(Duration::from_secs(1)).await;
+        let login: SignedIn = service.native().login(EMAIL, PASSWORD).await.unwrap();
+        sessions.insert(0, login.session_id().to_owned());
+    }
+    let bob = service.registered("bob@example.com").await;
+
+    let (mut seen, mut route, mut pages) = (Vec::new(), "/login-history?page[size]=2".to_owned(), 0);
+    loop {
+        let page = ada.get(&route).await.unwrap();
+        pages += 1;
+        for login in page["data"].as_array().unwrap() {
+            seen.push(login["attributes"]["sessionId"].as_str().unwrap().to_owned());
+        }
+        match &page["links"]["next"] {
+            Value::Null => break,
+            next => route = local(next),
+        }
+    }
+    assert_eq!((seen, pages), (sessions, 3));
+    assert_eq!(bob.get("/login-history").await.unwrap()["data"].as_array().unwrap().len(), 1);
+    for query in ["page[size]=0", "page[size]=101", "page[size]=x", "page[after]=x", "page[sze]=1", "sort=at"] {
+        let reply = ada.call(reqwest::Method::GET, &format!("/login-history?{query}")).send().await;
+        assert_eq!(reply.status, 400, "{query}");
+    }
+}
