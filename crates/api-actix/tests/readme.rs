@@ -1,6 +1,14 @@
 //! What the documents show is so. The README's walk is run, as one script, against `keystead dev`; its code is code that
 //! is tested; the tests that `docs/guarantees.md` names exist.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -131,16 +139,16 @@ fn the_tests_that_guarantees_name_exist() {
     sources(&root.join("crates"), &mut code);
     sources(&root.join("tests"), &mut code);
     let page = std::fs::read_to_string(root.join("docs/guarantees.md")).unwrap();
-    let names = page.split('`').skip(1).step_by(2).filter(|text| {
+    let quoted = page.split('`').skip(1).step_by(2).filter(|text| {
         text.matches('_').count() > 1 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
     });
-    let (mut named, mut missing) = (0, Vec::new());
-    for name in names {
-        named += 1;
+    let (mut count, mut missing) = (0, Vec::new());
+    for name in quoted {
+        count += 1;
         if !code.contains(&format!("fn {name}(")) {
             missing.push(name);
         }
     }
-    assert!(named > 50, "{named} names were read");
+    assert!(count > 50, "{count} names were read");
     assert!(missing.is_empty(), "no such tests: {missing:?}");
 }
