@@ -192,20 +192,20 @@ impl World {
 
     /// The newest code that was mailed.
     pub(crate) fn mailed_code(&self) -> String {
-        let codes = self.messages().into_iter().filter_map(|message| match message.notice {
+        let mut codes = self.messages().into_iter().rev().filter_map(|message| match message.notice {
             Notice::VerifyEmail { code, .. } => Some(code),
             _ => None,
         });
-        codes.last().expect("no code was mailed")
+        codes.next().expect("no code was mailed")
     }
 
     /// The secret of the newest link that was mailed.
     pub(crate) fn mailed_token(&self) -> String {
-        let links = self.messages().into_iter().filter_map(|message| match message.notice {
+        let mut links = self.messages().into_iter().rev().filter_map(|message| match message.notice {
             Notice::ResetPassword { link, .. } | Notice::ActivateAccount { link, .. } => Some(link),
             _ => None,
         });
-        let link = links.last().expect("no link was mailed");
+        let link = links.next().expect("no link was mailed");
         link.split_once("#token=").expect("a link carries its token in the fragment").1.to_owned()
     }
 

@@ -165,13 +165,4 @@ impl DeliverMail {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_the_cap() {
-        let policy = MailPolicy::default();
-        let waits: Vec<u64> = [1, 2, 3, 8, 50].map(|n| policy.wait(n).as_secs()).into();
-        assert_eq!(waits, [5, 10, 20, 600, 600]);
-    }
-}
+mod tests;

@@ -36,3 +36,53 @@ impl Housekeeping {
         Ok(deleted)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use keystead_domain::token::{DeviceTokenHash, Revocation};
+
+    use super::*;
+    use crate::ports::BudgetKey;
+    use crate::test_world::{World, down};
+    use crate::testing::{START, a_link_token, a_registration, a_revocation, user_id};
+
+    fn housekeeping(world: &World) -> Housekeeping {
+        Housekeeping::new(world.store.clone(), world.clock.clone(), world.view.clone())
+    }
+
+    #[tokio::test]
+    async fn what_lapsed_goes_and_what_lives_stays() {
+        let world = World::default();
+        let oldest = START.minus(limits::SESSION_LIFE + limits::REVOCATION_WINDOW);
+        let gone = START.minus(Duration::from_secs(1));
+        world.rows.prepare(|state| {
+            let (mut lapsed, mut dead) = (a_registration(), a_link_token());
+            (lapsed.expires_at, dead.expires_at) = (gone, gone);
+            state.registrations.0 = vec![lapsed, a_registration()];
+            state.link_tokens.0 = vec![dead, a_link_token()];
+            let budgets = [("dead", gone), ("alive", START.plus(Duration::from_secs(1)))];
+            state.guess_budgets.0 = budgets.map(|(key, end)| (("test", BudgetKey(key.into())), (1, end))).into();
+            let devices = [(1, gone), (2, START.plus(limits::DEVICE_LIFE))];
+            state.devices.0 = devices.map(|(n, end)| ((user_id(n), DeviceTokenHash([0; 32])), end)).into();
+            let at = oldest.minus(Duration::from_secs(1));
+            state.revocations.0 = vec![Revocation { at, ..a_revocation() }, a_revocation()];
+        });
+        assert_eq!(housekeeping(&world).run().await, Ok(5));
+        let state = world.rows.state();
+        assert_eq!((state.registrations.0.len(), state.link_tokens.0.len()), (1, 1));
+        assert_eq!((state.guess_budgets.0.len(), state.devices.0.len(), state.revocations.0.len()), (1, 1, 1));
+        assert_eq!(housekeeping(&world).run().await, Ok(0));
+    }
+
+    #[tokio::test]
+    async fn the_view_is_pruned_also_while_the_store_is_down() {
+        let world = World::default();
+        world.view.apply(&[Revocation { at: START.minus(limits::REVOCATION_WINDOW * 2), ..a_revocation() }]);
+        world.rows.set_refusal(Some(down()));
+        let refused = housekeeping(&world).run().await;
+        assert!(matches!(refused, Err(Failure::Unavailable(_))), "{refused:?}");
+        assert!(!world.view.is_session_revoked(&crate::testing::session_id("session-1")));
+    }
+}

@@ -118,3 +118,6 @@ impl KeyKeeper {
 fn broken(error: SealError) -> Failure {
     Failure::Internal(format!("{error}: is this the master key the database was made with?"))
 }
+
+#[cfg(test)]
+mod tests;

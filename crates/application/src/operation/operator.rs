@@ -167,15 +167,17 @@ impl Operator {
 
     /// Closes or reopens an account. Closing ends every session at once, on every replica; closing twice changes nothing.
     pub async fn set_banned(&self, who: &str, banned: bool) -> Result<User, OperatorError> {
-        let mut user = self.find(who).await?;
         let status = if banned { AccountStatus::Banned } else { AccountStatus::Active };
-        if user.status == status {
-            return Ok(user);
+        let found = self.find(who).await?;
+        if found.status == status {
+            return Ok(found);
         }
         let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        // Read again: what was changed since the look above, a name or a role, must not be undone.
+        let mut user = tx.users().get(found.id).await?.ok_or(OperatorError::NotFound)?;
         user.status = status;
         user.updated_at = now;
-        let mut tx = self.store.begin().await?;
         tx.users().update(&user).await?;
         tx.devices().forget_all(user.id).await?;
         let event = if banned { AuditEventName::UserBanned } else { AuditEventName::UserUnbanned };
@@ -217,3 +219,6 @@ impl Operator {
         Ok(record(tx, name, (None, Some(user)), None, &RequestContext::default(), now).await?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,10 +122,7 @@ pub struct MacTag {
     pub bytes: [u8; 32],
 }
 
-#[cfg_attr(
-    not(any(test, feature = "testing")),
-    expect(clippy::needless_lifetimes, reason = "mockall wants them named")
-)]
+#[expect(clippy::needless_lifetimes, reason = "mockall wants them named")]
 /// Plain and keyed hashes. HMAC inputs are length-prefixed: `("ab", "c")` and `("a", "bc")` differ.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 pub trait KeyedHash: Send + Sync {

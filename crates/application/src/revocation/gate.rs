@@ -136,3 +136,6 @@ impl AccessGate {
         client_id.map(|id| Fingerprint(self.hash.digest(id.as_bytes())))
     }
 }
+
+#[cfg(test)]
+mod tests;

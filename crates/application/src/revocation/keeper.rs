@@ -37,3 +37,63 @@ impl RevocationKeeper {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use keystead_domain::token::{Revocation, RevocationTarget};
+
+    use super::*;
+    use crate::test_world::{World, down};
+    use crate::testing::{START, after, session_id};
+
+    fn ended(session: &str, at: Timestamp) -> Revocation {
+        Revocation { target: RevocationTarget::Session(session_id(session)), at }
+    }
+
+    fn keeper(world: &World) -> RevocationKeeper {
+        RevocationKeeper::new(world.store.clone(), world.clock.clone(), world.view.clone())
+    }
+
+    fn log(world: &World, row: Revocation) {
+        world.rows.prepare(|state| state.revocations.0.push(row));
+    }
+
+    #[tokio::test]
+    async fn the_first_reading_is_the_whole_last_hour() {
+        let world = World::default();
+        log(&world, ended("too-old", START.minus(limits::REVOCATION_WINDOW)));
+        log(&world, ended("old", START.minus(limits::REVOCATION_WINDOW).plus(Duration::from_micros(1))));
+        keeper(&world).poll().await.unwrap();
+        assert!(world.view.is_session_revoked(&session_id("old")) && world.view.is_confirmed(START));
+        assert!(!world.view.is_session_revoked(&session_id("too-old")));
+    }
+
+    #[tokio::test]
+    async fn a_row_that_becomes_visible_late_is_still_read() {
+        let world = World::default();
+        let mut keeper = keeper(&world);
+        log(&world, ended("first", START));
+        keeper.poll().await.unwrap();
+        log(&world, ended("late", START.minus(limits::REVOCATION_OVERLAP).plus(Duration::from_micros(1))));
+        world.clock.advance(limits::REVOCATION_POLL);
+        keeper.poll().await.unwrap();
+        assert!(world.view.is_session_revoked(&session_id("late")));
+    }
+
+    #[tokio::test]
+    async fn a_failed_reading_confirms_nothing_and_the_next_one_misses_nothing() {
+        let world = World::default();
+        let mut keeper = keeper(&world);
+        keeper.poll().await.unwrap();
+        world.clock.set(after(2));
+        log(&world, ended("meanwhile", after(1)));
+        world.rows.set_refusal(Some(down()));
+        assert_eq!(keeper.poll().await, Err(down()));
+        assert!(!world.view.is_confirmed(after(2)));
+        world.rows.set_refusal(None);
+        keeper.poll().await.unwrap();
+        assert!(world.view.is_confirmed(after(2)) && world.view.is_session_revoked(&session_id("meanwhile")));
+    }
+}

@@ -134,3 +134,48 @@ impl Entries {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{START, a_revocation, access_claims, after, session_id, user_id};
+
+    fn user(epoch: i64, sessions: i64, at: Timestamp) -> Revocation {
+        let (epoch, sessions) = (Epoch::new(epoch), Epoch::new(sessions));
+        Revocation { target: RevocationTarget::User { id: user_id(1), epoch, sessions }, at }
+    }
+
+    #[test]
+    fn a_new_view_trusts_nothing_and_a_confirmation_never_moves_back() {
+        let view = RevocationView::default();
+        assert_eq!(view.verdict(&access_claims(), START), Verdict::Unconfirmed);
+        view.confirm(after(10));
+        view.confirm(START);
+        assert_eq!(view.verdict(&access_claims(), after(10)), Verdict::Valid);
+    }
+
+    #[test]
+    fn floors_rise_in_any_order_of_reading() {
+        let rows = [user(2, 2, START), user(4, 2, after(2)), user(3, 3, after(1))];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+            let view = RevocationView::default();
+            for index in order {
+                view.apply(&[rows[index].clone(), rows[index].clone()]);
+            }
+            let floor = UserFloor { epoch: Epoch::new(4), sessions: Epoch::new(3) };
+            assert_eq!(view.floor(user_id(1)), Some(floor));
+        }
+    }
+
+    #[test]
+    fn pruning_forgets_what_no_living_token_can_be() {
+        let view = RevocationView::default();
+        view.apply(&[a_revocation(), user(2, 2, START)]);
+        view.prune(START.plus(limits::REVOCATION_WINDOW));
+        assert_eq!(view.verdict(&access_claims(), START), Verdict::Revoked);
+        view.apply(&[user(3, 3, after(120))]);
+        view.prune(START.plus(limits::REVOCATION_WINDOW + Duration::from_secs(61)));
+        assert!(!view.is_session_revoked(&session_id("session-1")));
+        assert!(view.floor(user_id(1)).is_some(), "a user's row is as young as its latest");
+    }
+}

@@ -162,3 +162,6 @@ fn ceremony(token: &TokenId) -> CeremonyKey {
 fn budget(token: &TokenId) -> BudgetKey {
     BudgetKey(format!("code:{token}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,3 +72,66 @@ impl GuessGuard {
 fn text(bytes: &[u8; 32]) -> String {
     bytes.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ports::Store;
+    use crate::test_world::World;
+    use crate::testing::{START, user_id};
+
+    const POLICY: RatePolicy = RatePolicy { name: "test", limit: 2, window: Duration::from_secs(60), per: "test" };
+
+    async fn spend(world: &World, ticket: &GuessTicket, now: Timestamp) -> Result<(), Timestamp> {
+        let mut tx = world.rows.begin().await.unwrap();
+        let counted = world.guard().reserve(&mut *tx, ticket, now).await.unwrap();
+        tx.commit().await.unwrap();
+        counted
+    }
+
+    #[tokio::test]
+    async fn budgets_of_accounts_devices_names_and_policies_never_mix() {
+        let world = World::default();
+        let guard = world.guard();
+        let other = RatePolicy { name: "other", ..POLICY };
+        let tickets = [
+            guard.account(POLICY, user_id(1)),
+            guard.account(POLICY, user_id(2)),
+            guard.account(other, user_id(1)),
+            guard.known_device(POLICY, user_id(1), &guard.device_hash("one")),
+            guard.known_device(POLICY, user_id(1), &guard.device_hash("two")),
+            guard.known_device(POLICY, user_id(2), &guard.device_hash("one")),
+            guard.name(POLICY, &LoginName::parse("ada")),
+            guard.name(POLICY, &LoginName::parse("eve")),
+        ];
+        for ticket in &tickets {
+            assert_eq!(spend(&world, ticket, START).await, Ok(()));
+            assert_eq!(spend(&world, ticket, START).await, Ok(()), "{ticket:?}");
+            assert_eq!(spend(&world, ticket, START).await, Err(START.plus(POLICY.window)));
+        }
+        assert_eq!(spend(&world, &tickets[0], START.plus(POLICY.window)).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_right_guess_takes_only_its_own_count_back() {
+        let world = World::default();
+        let ticket = world.guard().account(POLICY, user_id(1));
+        spend(&world, &ticket, START).await.unwrap();
+        spend(&world, &ticket, START).await.unwrap();
+        let mut tx = world.rows.begin().await.unwrap();
+        world.guard().release(&mut *tx, &ticket).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(spend(&world, &ticket, START).await, Ok(()));
+        assert!(spend(&world, &ticket, START).await.is_err());
+    }
+
+    #[test]
+    fn spellings_of_a_name_share_a_budget_and_no_name_is_readable_in_it() {
+        let guard = World::default().guard();
+        let ticket = guard.name(POLICY, &LoginName::parse("Nobody@Example.com"));
+        assert_eq!(ticket, guard.name(POLICY, &LoginName::parse(" nobody@example.COM ")));
+        assert!(!format!("{ticket:?}").contains("nobody"));
+    }
+}

@@ -77,3 +77,32 @@ pub async fn record(
     let event = AuditEvent { name, at: now, actor, subject, session: session.cloned(), device: context.device.clone() };
     tx.audit().append(&event).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Store;
+    use crate::test_world::World;
+    use crate::testing::{START, a_user, after};
+
+    #[tokio::test]
+    async fn a_message_is_kept_sealed_for_its_life_and_opens_in_its_own_row_only() {
+        let world = World::default();
+        let postbox = world.postbox();
+        let mut tx = world.rows.begin().await.unwrap();
+        postbox.notify(&mut *tx, &a_user(), Notice::Decoy, START).await.unwrap();
+        postbox.post(&mut *tx, &Message::decoy(), START, Duration::from_secs(300)).await.unwrap();
+        tx.commit().await.unwrap();
+        let rows = world.rows.state().outbox.0;
+        let (notice, code) = (&rows[0].message, &rows[1].message);
+        assert_eq!((notice.expires_at, code.expires_at), (after(3 * 86_400), after(300)));
+        assert_eq!(postbox.open(&notice.id.0, &notice.sealed), Some(to_user(&a_user(), Notice::Decoy)));
+        assert_eq!(postbox.open(&code.id.0, &notice.sealed), None);
+    }
+
+    #[test]
+    fn a_message_speaks_the_language_and_name_of_its_owner() {
+        let message = to_user(&a_user(), Notice::Decoy);
+        assert_eq!((message.locale.as_deref(), message.name.as_deref()), (Some("en-GB"), Some("Ada Lovelace")));
+    }
+}

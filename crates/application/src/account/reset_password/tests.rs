@@ -7,7 +7,7 @@ use super::*;
 use crate::account::ForgotPassword;
 use crate::ports::{MockPasswordHasher, MockRevocationFeed, MockSessionStore};
 use crate::test_world::{OTHER_PASSWORD, PASSWORD, Parts, World, browser, down, secret};
-use crate::testing::{MockStore, MockTx, a_link_token, a_user, fake_hash, pre_authorized_claims};
+use crate::testing::{MockStore, MockTx, START, a_link_token, a_user, fake_hash, pre_authorized_claims};
 
 fn begin(parts: &Parts) -> BeginReset {
     BeginReset::new(parts.store.clone(), parts.clock.clone(), parts.issuer())
@@ -68,7 +68,7 @@ async fn a_link_and_its_grant_die_with_their_time() {
 
     let world = World::with(a_user());
     let link = asked(&world).await;
-    world.clock.advance(limits::RESET_LINK_LIFE - Duration::from_secs(1));
+    world.clock.set(START.plus(limits::RESET_LINK_LIFE).minus(Duration::from_secs(1)));
     let grant = begin(&world).run(&link, &browser()).await.unwrap();
     world.clock.advance(limits::RESET_GRANT_LIFE);
     let late = reset(&world).run(&grant.claims, &secret(OTHER_PASSWORD), &browser()).await;
