@@ -3,7 +3,7 @@
 use super::model::{Dependency, Kind, Package};
 
 /// Every arrow between our crates that may be shipped: from, to. `*` stands for the rest of a name.
-const ARROWS: [(&str, &str); 12] = [
+const ARROWS: [(&str, &str); 15] = [
     ("application", "domain"),
     ("adapters-*", "application"),
     ("adapters-*", "domain"),
@@ -14,6 +14,9 @@ const ARROWS: [(&str, &str); 12] = [
     ("api-actix", "adapters-*"),
     ("testkit", "application"),
     ("testkit", "domain"),
+    ("example-*", "application"),
+    ("example-*", "domain"),
+    ("example-*", "adapters-*"),
     ("tests", "*"),
     ("xtask", "*"),
 ];
@@ -119,7 +122,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 mod tests {
     use super::*;
 
-    const OURS: [&str; 12] = [
+    const OURS: [&str; 13] = [
         "domain",
         "application",
         "adapters-crypto",
@@ -129,6 +132,7 @@ mod tests {
         "adapters-smtp",
         "api-actix",
         "testkit",
+        "example-embed",
         "tests",
         "xtask",
         "web-console",
@@ -152,7 +156,7 @@ mod tests {
             "application" => vec!["domain"],
             "adapters-crypto" | "adapters-sql" | "adapters-smtp" | "testkit" => vec!["application", "domain"],
             "adapters-sqlite" | "adapters-postgres" => vec!["application", "domain", "adapters-sql"],
-            "api-actix" => vec![
+            "api-actix" | "example-embed" => vec![
                 "application",
                 "domain",
                 "adapters-crypto",

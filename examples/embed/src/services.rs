@@ -1,0 +1,130 @@
+//! The composition: which adapter stands behind which port, and which use-cases there are.
+
+use std::error::Error;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use keystead_adapters_crypto::{
+    Argon2Config, Argon2Hasher, JoseKeyRing, KeyRingConfig, MasterKeySealer, OsEntropy, SigningAlgorithm, SystemClock,
+};
+use keystead_adapters_sqlite::{LocalRevocationFeed, SqliteConfig, SqliteDatabase};
+use keystead_application::account::{RegisterUser, RegistrationDesk, VerifyRegistration};
+use keystead_application::operation::{DeliverMail, KeyKeeper, MailPolicy};
+use keystead_application::ports::{Clock, Entropy, PasswordHasher, Sealer, SessionStore, Store};
+use keystead_application::revocation::{AccessGate, RevocationKeeper, RevocationView};
+use keystead_application::service::{GuessGuard, OneTimeCodes, Postbox, Revoker, TokenIssuer};
+use keystead_application::session::{EndSessions, LastSeen, Login, LoginDesk};
+use keystead_application::settings::Settings;
+use keystead_domain::{SecretBytes, limits};
+
+use crate::mail::{Printer, Sentences};
+
+/// The use-cases this program has a use for.
+pub(crate) struct Services {
+    pub(crate) register: RegisterUser,
+    pub(crate) verify_registration: VerifyRegistration,
+    pub(crate) login: Login,
+    pub(crate) end_sessions: EndSessions,
+    pub(crate) gate: Arc<AccessGate>,
+    pub(crate) keys: Arc<KeyKeeper>,
+}
+
+/// What runs beside requests.
+pub(crate) struct Background {
+    mail: DeliverMail,
+    revocations: RevocationKeeper,
+    keys: Arc<KeyKeeper>,
+}
+
+/// Joins adapters and use-cases. Everything is kept in `folder`.
+pub(crate) fn compose(folder: &Path) -> Result<(Services, Background), Box<dyn Error>> {
+    fs::create_dir_all(folder)?;
+    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let master_key = master_key(&folder.join("master.key"), &*entropy)?;
+    let sealer: Arc<dyn Sealer> = Arc::new(MasterKeySealer::try_new(&master_key, entropy.clone())?);
+
+    // The embedded store: one file behind four ports.
+    let database = SqliteDatabase::open(&SqliteConfig::new(folder.join("embed.sqlite")))?;
+    let store: Arc<dyn Store> = Arc::new(database.store());
+    let sessions: Arc<dyn SessionStore> = Arc::new(database.sessions());
+    let feed = Arc::new(LocalRevocationFeed::new("embed".into()));
+
+    let ring = KeyRingConfig {
+        issuer: "https://embed.example".into(),
+        access_audience: "embed".into(),
+        self_audience: "https://embed.example/half-way".into(),
+        algorithm: SigningAlgorithm::EdDsa,
+        cache_capacity: 1000,
+    };
+    let ring = Arc::new(JoseKeyRing::new(ring, sealer.clone(), entropy.clone(), clock.clone()));
+    let argon2 = Argon2Config {
+        memory_kib: limits::ARGON2_MEMORY_KIB,
+        passes: limits::ARGON2_PASSES,
+        lanes: limits::ARGON2_LANES,
+        permits: 1,
+        queue: limits::HASH_QUEUE_PER_PERMIT,
+    };
+    let hasher: Arc<dyn PasswordHasher> = Arc::new(Argon2Hasher::try_new(argon2, entropy.clone())?);
+
+    // What several use-cases share.
+    let settings = Arc::new(Settings::default());
+    let (access_life, session_life) = (settings.lifetimes.access, settings.lifetimes.session);
+    let view = Arc::new(RevocationView::default());
+    let revoker = Arc::new(Revoker::new(view.clone(), feed));
+    let postbox = Arc::new(Postbox::new(sealer, entropy.clone()));
+    let guard = GuessGuard::new(ring.clone());
+    let issuer = Arc::new(TokenIssuer::new(ring.clone(), ring.clone(), entropy.clone(), settings.lifetimes.clone()));
+    let codes = Arc::new(OneTimeCodes::new(Arc::new(database.ceremonies()), store.clone(), ring.clone(), entropy));
+    let seen = Arc::new(LastSeen::default());
+    let gate = AccessGate::new(ring.clone(), ring.clone(), clock.clone(), view.clone(), store.clone(), seen);
+    let keys = Arc::new(KeyKeeper::new(store.clone(), ring, clock.clone(), access_life, session_life));
+    let registration = RegistrationDesk { postbox: postbox.clone(), guard: guard.clone(), settings: settings.clone() };
+    let desk = LoginDesk { postbox: postbox.clone(), guard: guard.clone(), settings };
+
+    let (s, n, c, i) = (store, sessions, clock, issuer);
+    let services = Services {
+        register: RegisterUser::new(s.clone(), hasher.clone(), c.clone(), i.clone(), codes.clone(), registration),
+        verify_registration: VerifyRegistration::new(s.clone(), n.clone(), c.clone(), i.clone(), codes, guard),
+        login: Login::new(s.clone(), n.clone(), hasher, c.clone(), i.clone(), desk),
+        end_sessions: EndSessions::new(s.clone(), n, c.clone(), i, revoker),
+        gate: Arc::new(gate),
+        keys: keys.clone(),
+    };
+    let (mailer, renderer) = (Arc::new(Printer), Arc::new(Sentences));
+    let background = Background {
+        mail: DeliverMail::new(s.clone(), mailer, renderer, postbox, c.clone(), MailPolicy::default()),
+        revocations: RevocationKeeper::new(s, c, view),
+        keys,
+    };
+    Ok((services, background))
+}
+
+impl Background {
+    /// Four rounds a second. A round that fails is tried again: requests meanwhile ask the store, mail waits in it.
+    pub(crate) async fn run(mut self) {
+        let mut rounds = tokio::time::interval(limits::REVOCATION_POLL);
+        loop {
+            rounds.tick().await;
+            let revocations = self.revocations.poll().await.map_err(|error| error.to_string());
+            let mail = self.mail.run().await.map(|_| ()).map_err(|error| error.to_string());
+            let keys = self.keys.reload().await.map_err(|error| error.to_string());
+            for error in [revocations, mail, keys].into_iter().filter_map(Result::err) {
+                eprintln!("background: {error}");
+            }
+        }
+    }
+}
+
+/// The key that seals keys and messages in the database: made once, kept beside it. Guard it as the database itself.
+fn master_key(path: &Path, entropy: &dyn Entropy) -> Result<SecretBytes, Box<dyn Error>> {
+    if !path.exists() {
+        let mut fresh = [0; 32];
+        entropy.fill(&mut fresh);
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(&fresh)?;
+    }
+    Ok(SecretBytes::new(fs::read(path)?))
+}
