@@ -79,6 +79,7 @@ pub async fn start(
         secure: config.http.public_url.is_https(),
         origins: origins.map_err(io::Error::other)?,
         proxies: TrustedProxies::new(config.http.trusted_proxies.clone()),
+        denied: config.limits.deny.clone(),
     };
     let edge = Edge::new(Arc::new(http.clone()), Arc::clone(&services.entropy) as Arc<dyn Entropy>);
     let limits = RequestLimits::new(services.limiter.clone(), services.clock.clone(), config.limits.clone());

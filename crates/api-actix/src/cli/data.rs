@@ -1,6 +1,7 @@
 //! Commands that touch data, without a server.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use keystead_domain::SecretBytes;
@@ -10,6 +11,8 @@ use super::outcome::{Outcome, Trouble, say};
 use crate::compose::{self, Composed};
 use crate::config::{Config, MASTER_KEY_BYTES, encode_master_key, write_new_private};
 
+/// The file in a data directory that says where its `keystead dev` listens.
+const ADDRESS: &str = "address";
 /// The file in a data directory that holds its master key.
 const MASTER_KEY: &str = "master.key";
 
@@ -35,7 +38,18 @@ pub(super) fn config(args: &DataArgs) -> Result<Config, Trouble> {
         let path = directory.join(MASTER_KEY);
         Trouble::failed(format!("{}: {error}; is this the directory of a `keystead dev`?", path.display()))
     })?;
-    Ok(Config::for_dev(([127, 0, 0, 1], 8787).into(), directory, &key)?)
+    Ok(Config::for_dev(dev_address(directory), directory, &key)?)
+}
+
+/// Notes where a `keystead dev` listens, so that commands beside it make links that lead there.
+pub(super) fn note_dev_address(directory: &Path, address: SocketAddr) -> std::io::Result<()> {
+    std::fs::write(directory.join(ADDRESS), address.to_string())
+}
+
+/// Where the last `keystead dev` of a directory listened.
+fn dev_address(directory: &Path) -> SocketAddr {
+    let noted = std::fs::read_to_string(directory.join(ADDRESS)).ok().and_then(|text| text.trim().parse().ok());
+    noted.unwrap_or_else(|| ([127, 0, 0, 1], 8787).into())
 }
 
 /// The master key of a data directory, made when there is none. The directory is its owner's alone.

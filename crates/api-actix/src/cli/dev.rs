@@ -2,7 +2,7 @@
 
 use super::Trouble;
 use super::args::DevArgs;
-use super::data::dev_key;
+use super::data::{dev_key, note_dev_address};
 use super::outcome::Outcome;
 use super::serve::serve;
 use crate::config::Config;
@@ -17,8 +17,12 @@ pub(super) fn run(args: &DevArgs) -> Outcome {
     let key = dev_key(&args.data_dir)?;
     let mut config = Config::for_dev(args.listen, &args.data_dir, &key)?;
     config.limits.mode = args.limits;
-    let directory = args.data_dir.display().to_string();
-    serve(config, move |url| {
+    let directory = args.data_dir.clone();
+    serve(config, move |url, address| {
+        if let Err(error) = note_dev_address(&directory, address) {
+            tracing::warn!(%error, "links made by commands on this directory may lead elsewhere");
+        }
+        let directory = directory.display();
         vec![
             format!("  mailbox   {url}/dev/mail"),
             format!("  API       {url}/api/v1/openapi.json"),

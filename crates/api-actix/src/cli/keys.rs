@@ -12,8 +12,14 @@ pub(super) fn run(command: KeyCommand, json: bool) -> Outcome {
     match command {
         KeyCommand::List(data) => with_services(&data, async |composed| {
             let keys = composed.services.keys.list().await.map_err(Trouble::failed)?;
+            let now = composed.services.clock.now();
             for overview in &keys {
-                show(&overview.key, if overview.active { "active" } else { "verifying" }, json);
+                let state = match overview {
+                    overview if overview.active => "active",
+                    overview if overview.key.active_from > now => "published",
+                    _ => "verifying",
+                };
+                show(&overview.key, state, json);
             }
             Ok(())
         }),

@@ -1,5 +1,7 @@
 //! `keystead serve` and `keystead check`.
 
+use std::net::SocketAddr;
+
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use super::args::ConfigArgs;
@@ -14,7 +16,7 @@ use crate::server;
 pub(super) fn run(args: &ConfigArgs) -> Outcome {
     let config = load(args)?;
     refuse_unsafe(&config)?;
-    serve(config, |_| Vec::new())
+    serve(config, |_, _| Vec::new())
 }
 
 fn refuse_unsafe(config: &Config) -> Outcome {
@@ -47,7 +49,7 @@ pub(super) fn check(args: &ConfigArgs, json: bool) -> Outcome {
 }
 
 /// Binds, composes, serves until told to end. `more` are lines to print below the address.
-pub(super) fn serve(mut config: Config, more: impl FnOnce(&str) -> Vec<String> + 'static) -> Outcome {
+pub(super) fn serve(mut config: Config, more: impl FnOnce(&str, SocketAddr) -> Vec<String> + 'static) -> Outcome {
     logging::start(&config.log)?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let metrics = recorder()?;
@@ -63,7 +65,7 @@ pub(super) fn serve(mut config: Config, more: impl FnOnce(&str) -> Vec<String> +
         let running = server::start(&config, listener, composed, Some(metrics)).await.map_err(Trouble::failed)?;
         let scheme = if config.http.tls.is_some() { "https" } else { "http" };
         say(format!("keystead listening on {scheme}://{address}"));
-        for line in more(&format!("{scheme}://{address}")) {
+        for line in more(&format!("{scheme}://{address}"), address) {
             say(line);
         }
         running.run().await.map_err(Trouble::failed)

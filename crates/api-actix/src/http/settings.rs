@@ -2,6 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::web::Data;
+use ipnet::IpNet;
 
 use super::cookies::CookieNames;
 use super::origin::AllowedOrigins;
@@ -16,11 +17,13 @@ pub struct HttpSettings {
     pub origins: AllowedOrigins,
     /// Whose `X-Forwarded-For` is believed.
     pub proxies: TrustedProxies,
+    /// Networks that get nothing but 403.
+    pub denied: Vec<IpNet>,
 }
 
 /// The safe ones: https, nobody trusted.
 static STRICT: HttpSettings =
-    HttpSettings { secure: true, origins: AllowedOrigins::NONE, proxies: TrustedProxies::NONE };
+    HttpSettings { secure: true, origins: AllowedOrigins::NONE, proxies: TrustedProxies::NONE, denied: Vec::new() };
 
 impl Default for HttpSettings {
     fn default() -> Self {

@@ -12,7 +12,7 @@ use keystead_application::ports::{Clock, RateDecision, RateHit, RateLimiter};
 use keystead_domain::limits::{self, RatePolicy};
 
 use crate::config::LimitsConfig;
-use crate::http::{ApiError, ClientAddress, Code, client_address, enforce_limits, show_limits};
+use crate::http::{ApiError, ClientAddress, client_address, enforce_limits, show_limits};
 
 /// Routes that are limited per address, and the policy of each. All of them are also slowed down together.
 const LIMITED: &[(&str, &str, Option<RatePolicy>)] = &[
@@ -47,9 +47,6 @@ impl RequestLimits {
 
     /// Counts a request. `None` when nothing is counted for it.
     async fn count(&self, req: &ServiceRequest, client: ClientAddress) -> Result<Option<Counted>, ApiError> {
-        if client.ip().is_some_and(|ip| self.config.is_denied(ip)) {
-            return Err(ApiError::new(Code::FORBIDDEN));
-        }
         if client.ip().is_none_or(|ip| self.config.is_exempt(ip)) {
             return Ok(None);
         }

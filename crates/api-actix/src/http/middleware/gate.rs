@@ -4,11 +4,13 @@ use actix_web::HttpResponse;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
+use ipnet::IpNet;
 
 use super::request_id::RequestId;
-use crate::http::origin::{AllowedOrigins, preflight};
+use crate::config::contains;
+use crate::http::origin::preflight;
 use crate::http::query::Params;
-use crate::http::{ApiError, Code, document};
+use crate::http::{ApiError, Code, HttpSettings, client_address, document};
 
 /// Longest path, in bytes.
 const MAX_PATH: usize = 1024;
@@ -37,15 +39,22 @@ const SINGLE: [(&str, &str); 13] = [
 ];
 
 /// The early answer to a request that goes no further.
-pub(super) fn stop(req: &ServiceRequest, origins: &AllowedOrigins, id: &RequestId) -> Option<HttpResponse> {
+pub(super) fn stop(req: &ServiceRequest, settings: &HttpSettings, id: &RequestId) -> Option<HttpResponse> {
     let refuse = |error: ApiError| error.to_response(Some(id.as_str()));
+    if is_denied(req, &settings.denied) {
+        return Some(refuse(ApiError::new(Code::FORBIDDEN)));
+    }
     match inspect(req) {
         Ok(()) if *req.method() == Method::OPTIONS => {
-            preflight(req.headers(), origins).map(|answer| answer.unwrap_or_else(refuse))
+            preflight(req.headers(), &settings.origins).map(|answer| answer.unwrap_or_else(refuse))
         }
         Ok(()) => None,
         Err(error) => Some(refuse(error)),
     }
+}
+
+fn is_denied(req: &ServiceRequest, denied: &[IpNet]) -> bool {
+    !denied.is_empty() && client_address(req.request()).ip().is_some_and(|ip| contains(denied, ip))
 }
 
 fn inspect(req: &ServiceRequest) -> Result<(), ApiError> {

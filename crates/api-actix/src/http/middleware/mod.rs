@@ -100,7 +100,7 @@ where
             let started = Instant::now();
             let origin = req.headers().get(header::ORIGIN).cloned();
             let seen = Seen { id: worker.ids.of(req.headers()), origin, started };
-            if let Some(refusal) = gate::stop(&req, &worker.settings.origins, &seen.id) {
+            if let Some(refusal) = gate::stop(&req, &worker.settings, &seen.id) {
                 return Ok(worker.finish(req.into_response(refusal).map_into_right_body(), &seen));
             }
             req.extensions_mut().insert(seen.id.clone());

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::http::origin::AllowedOrigins;
-use crate::http::{ApiQuery, NoBody, Page, TrustedProxies, endpoint};
+use crate::http::{ApiQuery, NoBody, Page, endpoint};
 
 pub(super) struct CountingEntropy;
 
@@ -19,7 +19,7 @@ impl Entropy for CountingEntropy {
 
 pub(super) fn settings(secure: bool) -> HttpSettings {
     let origins = AllowedOrigins::try_new(["https://id.example.com", "https://app.example.com:8443"]).unwrap();
-    HttpSettings { secure, origins, proxies: TrustedProxies::NONE }
+    HttpSettings { secure, origins, ..HttpSettings::default() }
 }
 
 async fn refused() -> Result<HttpResponse, ApiError> {
@@ -58,7 +58,10 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 /// Status, headers and body of one request; an answer to a panic comes out of the error, as the dispatcher does it.
 async fn send(secure: bool, request: TestRequest) -> (StatusCode, header::HeaderMap, String) {
-    let settings = settings(secure);
+    send_to(settings(secure), request).await
+}
+
+async fn send_to(settings: HttpSettings, request: TestRequest) -> (StatusCode, header::HeaderMap, String) {
     let edge = Edge::new(Arc::new(settings.clone()), Arc::new(CountingEntropy));
     let app = init_service(App::new().wrap(edge).app_data(Data::new(settings)).configure(routes)).await;
     let answer = match try_call_service(&app, request.to_request()).await {
@@ -77,6 +80,15 @@ fn to(method: &str, uri: &str) -> TestRequest {
 fn code(body: &str) -> String {
     let document: Value = serde_json::from_str(body).unwrap_or_default();
     document["errors"][0]["code"].as_str().unwrap_or_default().to_owned()
+}
+
+#[actix_web::test]
+async fn denied_networks_get_nothing_on_any_route() {
+    let denying = HttpSettings { denied: vec!["203.0.113.0/24".parse().unwrap()], ..settings(true) };
+    for (peer, status) in [("203.0.113.9:1", 403), ("203.0.114.9:1", 200), ("[::ffff:203.0.113.9]:1", 403)] {
+        let request = to("GET", "/cached").peer_addr(peer.parse().unwrap());
+        assert_eq!(send_to(denying.clone(), request).await.0, status, "{peer}");
+    }
 }
 
 #[actix_web::test]
