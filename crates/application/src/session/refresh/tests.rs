@@ -129,12 +129,11 @@ async fn a_forged_mac_is_refused_before_any_store_is_asked() {
 
 #[tokio::test]
 async fn an_unknown_session_is_an_invalid_token() {
-    let (world, client) = signed_in().await;
+    let (_, client) = signed_in().await;
     let mut sessions = MockSessionStore::new();
     sessions.expect_rotate().times(1).returning(|_| Ok(None));
     let parts = Parts { sessions: Arc::new(sessions), ..Parts::default() };
     assert_eq!(client.refresh(&parts).await, refused(RefreshRefusal::Invalid));
-    drop(world);
 }
 
 #[tokio::test]
