@@ -79,19 +79,19 @@ async fn answers_with_tokens_are_kept_five_minutes_and_others_a_day() {
     let forgot = json!({ "identity": "ada@example.com" });
     let claim = wish("bob@example.com");
     let register = || post(&client, "/auth/register", "key-1", &claim);
-    let forget = || post(&client, "/auth/password/forgot", "key-2", &forgot);
+    let ask_again = || post(&client, "/auth/password/forgot", "key-2", &forgot);
     let first = register().await.ok(201).unwrap();
-    forget().await.ok(202).unwrap();
+    ask_again().await.ok(202).unwrap();
     service.mail_settled().await;
     service.advance(Duration::from_secs(290)).await;
     assert_eq!(register().await.ok(201).unwrap().text, first.text);
     service.advance(Duration::from_secs(20)).await;
     assert_ne!(register().await.ok(201).unwrap().text, first.text);
-    forget().await.ok(202).unwrap();
+    ask_again().await.ok(202).unwrap();
     service.mail_settled().await;
     assert_eq!(service.link_tokens("ada@example.com", 1).await.len(), 1, "one link");
     service.advance(Duration::from_secs(86_400)).await;
-    forget().await.ok(202).unwrap();
+    ask_again().await.ok(202).unwrap();
     assert_eq!(service.link_tokens("ada@example.com", 2).await.len(), 2, "a day later, another");
 }
 
