@@ -16,7 +16,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use crate::compose::{Composed, HashingFigures};
 use crate::config::{Config, TlsConfig};
 use crate::http::{AllowedOrigins, BodyLimits, Edge, HttpSettings, TrustedProxies};
-use crate::routes::{self, Readiness, RequestLimits, RouteSettings};
+use crate::routes::{self, HashingRoom, Readiness, RequestLimits, RouteSettings};
 use crate::worker::{self, Workers};
 
 /// How long requests under way may take once the service is told to end.
@@ -82,7 +82,9 @@ pub async fn start(
         denied: config.limits.deny.clone(),
     };
     let edge = Edge::new(Arc::new(http.clone()), Arc::clone(&services.entropy) as Arc<dyn Entropy>);
-    let limits = RequestLimits::new(services.limiter.clone(), services.clock.clone(), config.limits.clone());
+    let room = Arc::clone(&hashing);
+    let has_room: HashingRoom = Arc::new(move || room.queued() < room.room());
+    let limits = RequestLimits::new(services.limiter.clone(), services.clock.clone(), config.limits.clone(), has_room);
     let readiness = Readiness::new(services.store.clone(), Arc::clone(&background.view), services.clock.clone());
     let parts = Parts {
         services: Data::from(services),

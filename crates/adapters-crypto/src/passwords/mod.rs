@@ -62,6 +62,7 @@ pub struct Argon2Hasher {
     entropy: Arc<dyn Entropy>,
     hashes: Arc<AtomicU64>,
     dummy: PasswordHash,
+    room: usize,
 }
 
 impl fmt::Debug for Argon2Hasher {
@@ -89,7 +90,7 @@ impl Argon2Hasher {
             return Err(Argon2ConfigError::Parameters(limits.to_owned()));
         }
         let pool = Pool::try_new(permits, queue, params.block_count(), IDLE)?;
-        Ok(Self { pool, params, entropy, hashes: Arc::default(), dummy })
+        Ok(Self { pool, params, entropy, hashes: Arc::default(), dummy, room: queue })
     }
 
     /// How many hashes run now.
@@ -100,6 +101,11 @@ impl Argon2Hasher {
     /// How many hashes wait now.
     pub fn queued(&self) -> usize {
         self.pool.queued()
+    }
+
+    /// How many hashes may wait at most.
+    pub fn room(&self) -> usize {
+        self.room
     }
 
     /// How many hashes were begun since the start: new ones, checks and dummies.

@@ -90,6 +90,8 @@ pub trait HashingFigures: Send + Sync {
     fn running(&self) -> usize;
     /// Hashes waiting now.
     fn queued(&self) -> usize;
+    /// Hashes that may wait at most.
+    fn room(&self) -> usize;
     /// Hashes since the start.
     fn total(&self) -> u64;
 }
@@ -101,6 +103,10 @@ impl HashingFigures for Argon2Hasher {
 
     fn queued(&self) -> usize {
         Self::queued(self)
+    }
+
+    fn room(&self) -> usize {
+        Self::room(self)
     }
 
     fn total(&self) -> u64 {

@@ -6,13 +6,14 @@ use std::time::Duration;
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use keystead_application::ports::{Clock, RateDecision, RateHit, RateLimiter};
 use keystead_domain::limits::{self, RatePolicy};
 
 use crate::config::LimitsConfig;
-use crate::http::{ApiError, ClientAddress, client_address, enforce_limits, show_limits};
+use crate::http::{ApiError, ClientAddress, Code, client_address, enforce_limits, show_limits};
 
 /// Routes that are limited per address, and the policy of each. All of them are also slowed down together.
 const LIMITED: &[(&str, &str, Option<RatePolicy>)] = &[
@@ -32,17 +33,43 @@ const LIMITED: &[(&str, &str, Option<RatePolicy>)] = &[
     ("PATCH", "/api/v1/auth/password", None),
 ];
 
+/// Routes that hash a password. While the queue in front of the hasher is full they are refused before anything is read,
+/// counted or written, so that what is shed costs next to nothing (G14).
+const HASHING: &[&str] = &[
+    "/api/v1/auth/register",
+    "/api/v1/auth/login",
+    "/api/v1/auth/reauth",
+    "/api/v1/auth/activate",
+    "/api/v1/auth/password",
+    "/api/v1/auth/password/reset",
+];
+/// When a shed request makes sense again.
+const SHED_WAIT: Duration = Duration::from_secs(1);
+
+/// Whether one more password can wait for the hasher.
+pub type HashingRoom = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// The limits of a deployment.
 pub struct RequestLimits {
     limiter: Arc<dyn RateLimiter>,
     clock: Arc<dyn Clock>,
     config: LimitsConfig,
+    has_room: HashingRoom,
 }
 
 impl RequestLimits {
-    /// The limits as configured, counted by `limiter`.
-    pub fn new(limiter: Arc<dyn RateLimiter>, clock: Arc<dyn Clock>, config: LimitsConfig) -> Self {
-        Self { limiter, clock, config }
+    /// The limits as configured, counted by `limiter`; passwords wait while `has_room`.
+    pub fn new(
+        limiter: Arc<dyn RateLimiter>,
+        clock: Arc<dyn Clock>,
+        config: LimitsConfig,
+        has_room: HashingRoom,
+    ) -> Self {
+        Self { limiter, clock, config, has_room }
+    }
+
+    fn sheds(&self, req: &ServiceRequest) -> bool {
+        HASHING.contains(&req.path()) && req.method() != Method::GET && !(self.has_room)()
     }
 
     /// Counts a request. `None` when nothing is counted for it.
@@ -92,6 +119,9 @@ pub(super) async fn limit(
     let Some(limits) = req.app_data::<Data<RequestLimits>>().cloned() else {
         return Ok(req.error_response(ApiError::internal("limits are not composed")));
     };
+    if limits.sheds(&req) {
+        return Ok(req.error_response(ApiError::new(Code::OVERLOADED).retry_after(SHED_WAIT)));
+    }
     let client = client_address(req.request());
     let counted = match limits.count(&req, client).await {
         Ok(Some(counted)) => counted,

@@ -21,7 +21,7 @@ mod well_known;
 pub mod dev;
 
 pub use health::Readiness;
-pub use limiting::RequestLimits;
+pub use limiting::{HashingRoom, RequestLimits};
 pub use openapi::document as openapi_document;
 pub use table::{RouteSettings, configure};
 pub use well_known::KEYS_MAX_AGE;

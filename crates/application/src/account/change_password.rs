@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use keystead_domain::account::{Password, PasswordRefusal};
+use keystead_domain::account::{Password, PasswordHash, PasswordRefusal};
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::token::{AccessClaims, Amr, EndReason};
 use keystead_domain::{SecretString, Timestamp};
@@ -10,8 +10,8 @@ use super::reset_password::own_words;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
-use crate::ports::{Clock, PasswordHasher, SessionStore, SessionUpdate, Store};
-use crate::service::{AuthorizedTokens, Revoker, TokenIssuer, raise_epoch, record};
+use crate::ports::{Clock, HashError, PasswordHasher, SessionStore, SessionUpdate, Store};
+use crate::service::{AuthorizedTokens, GuessTicket, Revoker, TokenIssuer, raise_epoch, record};
 use crate::session::LoginDesk;
 
 /// A change of password.
@@ -99,15 +99,15 @@ impl ChangePassword {
             (user, tx.users().password(user_id).await?)
         };
         let new = desk.settings.passwords.accept(command.new.expose(), &own_words(&user))?;
-        self.count_attempt(&command.claims).await?;
-        let right = match &hash {
-            Some(hash) => self.hasher.verify(&current, hash).await?,
-            None => self.hasher.verify_dummy(&current).await.map(|()| false)?,
+        let ticket = self.count_attempt(&command.claims).await?;
+        let (old, new) = match self.hash_if_right(&current, hash, &new).await {
+            Ok(Some(hashes)) => hashes,
+            Ok(None) => return self.refuse(&command.claims, context).await,
+            Err(error) => {
+                desk.guard.give_back(&*self.store, &ticket).await?;
+                return Err(error.into());
+            }
         };
-        let (true, Some(old)) = (right, hash) else {
-            return self.refuse(&command.claims, context).await;
-        };
-        let new = self.hasher.hash(&new).await?;
 
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
@@ -136,14 +136,32 @@ impl ChangePassword {
         Ok(self.issuer.access(&current.ok_or(ChangePasswordError::SessionOver)?, now)?)
     }
 
-    async fn count_attempt(&self, claims: &AccessClaims) -> Result<(), ChangePasswordError> {
+    /// The stored hash and the new one; `None` when the current password is another.
+    async fn hash_if_right(
+        &self,
+        current: &Password,
+        stored: Option<PasswordHash>,
+        new: &Password,
+    ) -> Result<Option<(PasswordHash, PasswordHash)>, HashError> {
+        let Some(stored) = stored else {
+            self.hasher.verify_dummy(current).await?;
+            return Ok(None);
+        };
+        if !self.hasher.verify(current, &stored).await? {
+            return Ok(None);
+        }
+        Ok(Some((stored, self.hasher.hash(new).await?)))
+    }
+
+    async fn count_attempt(&self, claims: &AccessClaims) -> Result<GuessTicket, ChangePasswordError> {
         let desk = &self.desk.login;
         let ticket = desk.guard.account(desk.settings.limits.password_change, claims.subject);
         let mut tx = self.store.begin().await?;
         if let Err(resets_at) = desk.guard.reserve(&mut *tx, &ticket, self.clock.now()).await? {
             return Err(ChangePasswordError::Limited { resets_at });
         }
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(ticket)
     }
 
     async fn refuse(

@@ -191,7 +191,7 @@ impl RegistrationDesk {
         };
         let ticket = self.guard.account(self.settings.limits.account_exists, owner.id);
         let notice = match self.guard.reserve(tx, &ticket, now).await? {
-            Ok(()) => Notice::AccountExists { occasion: context.occasion(now) },
+            Ok(_) => Notice::AccountExists { occasion: context.occasion(now) },
             Err(_) => Notice::Decoy,
         };
         Ok((decoy, crate::service::to_user(&owner, notice)))

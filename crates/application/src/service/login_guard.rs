@@ -5,7 +5,7 @@ use keystead_domain::account::{LoginName, UserId};
 use keystead_domain::limits::RatePolicy;
 use keystead_domain::token::DeviceTokenHash;
 
-use crate::ports::{BudgetDecision, BudgetKey, KeyedHash, MacPurpose, StoreError, Tx};
+use crate::ports::{BudgetDecision, BudgetKey, KeyedHash, MacPurpose, Store, StoreError, Tx};
 
 /// A guess that was counted before it is compared. Release it when the guess was right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,17 +49,25 @@ impl GuessGuard {
         DeviceTokenHash(self.hash.digest(token.as_bytes()))
     }
 
-    /// Counts a guess. `Err` inside: the budget is spent until that time.
+    /// Counts a guess. `Ok` inside: how many were counted in this window; the one that reaches the policy's limit spends the
+    /// budget. `Err` inside: it is spent until that time.
     pub async fn reserve(
         &self,
         tx: &mut dyn Tx,
         ticket: &GuessTicket,
         now: Timestamp,
-    ) -> Result<Result<(), Timestamp>, StoreError> {
+    ) -> Result<Result<u32, Timestamp>, StoreError> {
         Ok(match tx.guess_budgets().reserve(&ticket.key, &ticket.policy, now).await? {
-            BudgetDecision::Reserved { .. } => Ok(()),
+            BudgetDecision::Reserved { count } => Ok(count),
             BudgetDecision::Exhausted { resets_at } => Err(resets_at),
         })
+    }
+
+    /// The guess was counted but never compared, because no password could be hashed: it does not count.
+    pub async fn give_back(&self, store: &dyn Store, ticket: &GuessTicket) -> Result<(), StoreError> {
+        let mut tx = store.begin().await?;
+        self.release(&mut *tx, ticket).await?;
+        tx.commit().await
     }
 
     /// The guess was right.
@@ -88,7 +96,7 @@ mod tests {
         let mut tx = world.rows.begin().await.unwrap();
         let counted = world.guard().reserve(&mut *tx, ticket, now).await.unwrap();
         tx.commit().await.unwrap();
-        counted
+        counted.map(|_| ())
     }
 
     #[tokio::test]

@@ -93,10 +93,17 @@ impl Login {
             return Err(LoginError::InvalidCredentials);
         };
         let device = command.device.as_ref().map(|token| self.desk.guard.device_hash(token.expose()));
-        let candidate = self.count_guess(&LoginName::parse(&command.identity), device).await?;
-        let right = match &candidate.account {
-            Some((_, Some(hash))) => self.hasher.verify(&password, hash).await?,
-            _ => self.hasher.verify_dummy(&password).await.map(|()| false)?,
+        let candidate = self.count_guess(&LoginName::parse(&command.identity), device, context).await?;
+        let compared = match &candidate.account {
+            Some((_, Some(hash))) => self.hasher.verify(&password, hash).await,
+            _ => self.hasher.verify_dummy(&password).await.map(|()| false),
+        };
+        let right = match compared {
+            Ok(right) => right,
+            Err(error) => {
+                self.desk.guard.give_back(&*self.store, &candidate.ticket).await?;
+                return Err(error.into());
+            }
         };
         match candidate.account {
             Some((user, Some(hash))) if right => {
@@ -109,7 +116,12 @@ impl Login {
     }
 
     /// Looks the name up and counts a guess, before anything is compared.
-    async fn count_guess(&self, name: &LoginName, device: Option<DeviceTokenHash>) -> Result<Candidate, LoginError> {
+    async fn count_guess(
+        &self,
+        name: &LoginName,
+        device: Option<DeviceTokenHash>,
+        context: &RequestContext,
+    ) -> Result<Candidate, LoginError> {
         let now = self.clock.now();
         let policy = self.desk.settings.limits.login;
         let mut tx = self.store.begin().await?;
@@ -123,8 +135,13 @@ impl Login {
             (Some((user, _)), None) => self.desk.guard.account(policy, user.id),
             (None, _) => self.desk.guard.name(policy, name),
         };
-        if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
-            return Err(LoginError::Limited { resets_at });
+        match self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
+            Ok(count) if count < policy.limit => {}
+            Ok(_) => {
+                let subject = account.as_ref().map(|(user, _)| user.id);
+                record(&mut *tx, AuditEventName::LoginLimited, (None, subject), None, context, now).await?;
+            }
+            Err(resets_at) => return Err(LoginError::Limited { resets_at }),
         }
         tx.commit().await?;
         Ok(Candidate { account, known_device: known.is_some(), ticket })

@@ -75,9 +75,16 @@ impl Reauthenticate {
             tx.commit().await?;
             hash
         };
-        let right = match &hash {
-            Some(hash) => self.hasher.verify(&password, hash).await?,
-            None => self.hasher.verify_dummy(&password).await.map(|()| false)?,
+        let compared = match &hash {
+            Some(hash) => self.hasher.verify(&password, hash).await,
+            None => self.hasher.verify_dummy(&password).await.map(|()| false),
+        };
+        let right = match compared {
+            Ok(right) => right,
+            Err(error) => {
+                self.desk.guard.give_back(&*self.store, &ticket).await?;
+                return Err(error.into());
+            }
         };
         let now = self.clock.now();
         let event = if right { AuditEventName::Reauthenticated } else { AuditEventName::ReauthenticationFailed };

@@ -8,6 +8,7 @@ mod request_id;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod unread;
 #[cfg(test)]
 mod wire_tests;
 
@@ -33,6 +34,7 @@ pub use request_id::RequestId;
 use request_id::RequestIds;
 use telemetry::Telemetry;
 pub use telemetry::log_text;
+use unread::Unread;
 
 /// Wraps an application: `App::new().wrap(edge.clone())`, outside every other middleware.
 #[derive(Clone)]
@@ -100,14 +102,19 @@ where
             let started = Instant::now();
             let origin = req.headers().get(header::ORIGIN).cloned();
             let seen = Seen { id: worker.ids.of(req.headers()), origin, started };
+            let (req, unread) = Unread::watch(req);
             if let Some(refusal) = gate::stop(&req, &worker.settings, &seen.id) {
-                return Ok(worker.finish(req.into_response(refusal).map_into_right_body(), &seen));
+                let answer = worker.finish(req.into_response(refusal).map_into_right_body(), &seen);
+                return Ok(unread.hang_up_after(answer));
             }
             req.extensions_mut().insert(seen.id.clone());
             // The call itself may panic too, so it happens inside.
             let call = async move { service.call(req).await };
             match AssertUnwindSafe(call).catch_unwind().await {
-                Ok(Ok(response)) => Ok(worker.finish(with_error_body(response, &seen.id), &seen)),
+                Ok(Ok(response)) => {
+                    let answer = worker.finish(with_error_body(response, &seen.id), &seen);
+                    Ok(unread.hang_up_after(answer))
+                }
                 Ok(Err(error)) => Err(worker.broken(error, seen)),
                 Err(_) => Err(worker.broken(ApiError::internal("a handler panicked").into(), seen)),
             }

@@ -111,3 +111,20 @@ async fn h08_malformed_heads_never_split_an_answer() {
         assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{shown:?}: {answer}");
     }
 }
+
+#[actix_web::test]
+async fn h06_a_chunked_body_nobody_reads_does_not_hold_the_connection() {
+    let address = serve();
+    for path in ["/nowhere", "/a//b"] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let sent = format!("POST {path} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n64\r\n{{");
+        // Nothing stops this but the end of the connection.
+        let answer = exchange(&mut stream, &sent, "never said").await;
+        assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("connection: close"), "{answer}");
+    }
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let sent = "POST /nowhere HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n\r\n\
+                GET /api/v1/page HTTP/1.1\r\nhost: a\r\n\r\n";
+    let answers = exchange(&mut stream, sent, "fine").await;
+    assert_eq!(answers.matches("HTTP/1.1").count(), 2, "{answers}");
+}

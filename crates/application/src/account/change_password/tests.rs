@@ -180,7 +180,9 @@ async fn a_busy_hasher_changes_nothing() {
     let here = world.sign_in(&a_user()).await;
     let retry_after = std::time::Duration::from_secs(1);
     world.hashing.set_busy(Some(retry_after));
-    let busy = change(&world).run(command(&here.claims), &browser()).await;
-    assert_eq!(busy, Err(ChangePasswordError::from(HashError::Busy { retry_after })));
+    for _ in 0..10 {
+        let busy = change(&world).run(command(&here.claims), &browser()).await;
+        assert_eq!(busy, Err(ChangePasswordError::from(HashError::Busy { retry_after })), "never an attempt spent");
+    }
     assert_eq!(world.password(&a_user()), PASSWORD);
 }

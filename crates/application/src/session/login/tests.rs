@@ -249,9 +249,13 @@ async fn busy_is_the_same_for_known_and_unknown_and_says_when() {
     for account in [Some(ada()), None] {
         let hasher = Arc::new(FakeHasher::new());
         hasher.set_busy(Some(retry_after));
-        let parts = Parts { hasher, ..Parts::on(MockStore::with_all([counting(account)])) };
+        let mut giving_back = MockTx::new();
+        giving_back.guess_budgets.expect_release().once().returning(|_, _| Ok(()));
+        let given_back = giving_back.outcome();
+        let parts = Parts { hasher, ..Parts::on(MockStore::with_all([counting(account), giving_back])) };
         let busy = login(&parts).run(as_ada(PASSWORD), &browser()).await;
         assert_eq!(busy, Err(LoginError::from(HashError::Busy { retry_after })));
+        assert!(given_back.committed(), "a guess that was never compared does not count");
     }
 }
 
@@ -259,4 +263,15 @@ async fn busy_is_the_same_for_known_and_unknown_and_says_when() {
 async fn a_password_no_account_can_have_is_refused_before_any_work() {
     let refused = login(&Parts::default()).run(as_ada(&"x".repeat(2000)), &browser()).await;
     assert_eq!(refused, Err(LoginError::InvalidCredentials));
+}
+
+#[tokio::test]
+async fn a_spent_budget_is_recorded_once_per_window() {
+    let world = World::with(a_user());
+    let policy = world.settings.limits.login;
+    for _ in 0..policy.limit + 3 {
+        login(&world).run(as_ada("not the password"), &browser()).await.unwrap_err();
+    }
+    let spent = world.events().into_iter().filter(|event| *event == AuditEventName::LoginLimited).count();
+    assert_eq!(spent, 1);
 }

@@ -1,0 +1,83 @@
+//! Ends connections whose chunked body was not read to its end.
+//!
+//! actix-http closes a connection within a second when an answer leaves part of a body unread, unless the body comes in
+//! chunks and its receiver was dropped: then it goes on reading, with no limit of time or size. So the receiver of such a
+//! body is kept until the answer is on its way.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use actix_web::HttpMessage as _;
+use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
+use actix_web::http::header;
+use actix_web::web::Bytes;
+use futures_util::{Stream, StreamExt as _};
+
+/// The chunked body of a request, if it has one.
+pub(super) struct Unread(Option<Rc<Watched>>);
+
+struct Watched {
+    payload: RefCell<Payload>,
+    ended: Cell<bool>,
+}
+
+impl Unread {
+    /// Keeps a hand on the body of a request that goes on to its handler.
+    pub(super) fn watch(mut req: ServiceRequest) -> (ServiceRequest, Self) {
+        if !req.headers().contains_key(header::TRANSFER_ENCODING) {
+            return (req, Self(None));
+        }
+        let watched = Rc::new(Watched { payload: RefCell::new(req.take_payload()), ended: Cell::new(false) });
+        req.set_payload(Payload::Stream { payload: Box::pin(Reading(Rc::clone(&watched))) });
+        (req, Self(Some(watched)))
+    }
+
+    /// Lets the connection end after this answer when the body was not read to its end.
+    pub(super) fn hang_up_after<B>(self, answer: ServiceResponse<EitherBody<B>>) -> ServiceResponse<EitherBody<B>>
+    where
+        B: MessageBody + 'static,
+    {
+        match self.0.filter(|watched| !watched.ended.get()) {
+            None => answer,
+            Some(unread) => answer
+                .map_body(|_, body| EitherBody::right(BoxBody::new(Holding { body: body.boxed(), _unread: unread }))),
+        }
+    }
+}
+
+/// The body as the handler reads it.
+struct Reading(Rc<Watched>);
+
+impl Stream for Reading {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = ready!(self.0.payload.borrow_mut().poll_next_unpin(cx));
+        if next.is_none() {
+            self.0.ended.set(true);
+        }
+        Poll::Ready(next)
+    }
+}
+
+/// The body of an answer, and the unread body of its request.
+struct Holding {
+    body: BoxBody,
+    _unread: Rc<Watched>,
+}
+
+impl MessageBody for Holding {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
+}
