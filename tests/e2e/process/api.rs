@@ -5,6 +5,8 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::keystead::Keystead;
+
 /// Longest wait for something that must happen; only a broken service takes it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// A password nobody's name or address is in.
@@ -222,6 +224,16 @@ pub(crate) fn code_in(mail: &str) -> String {
 pub(crate) fn link_token_in(mail: &str) -> String {
     let rest = mail.split_once("#token=").unwrap_or_else(|| panic!("no link in: {mail}")).1;
     rest.split(|c: char| c.is_whitespace() || c == '"').next().unwrap().to_owned()
+}
+
+/// The second address a service logs: where its metrics are.
+pub(crate) async fn admin_of(service: &Keystead) -> Api {
+    let address = eventually(PATIENCE, "the second address", async || {
+        let log = service.log();
+        let mut listening = log.split("listening on: ").skip(1).filter_map(|rest| rest.split(['"', ',', '\n']).next());
+        listening.find(|address| *address != service.address()).map(str::to_owned)
+    });
+    Api::new(&format!("http://{}", address.await))
 }
 
 /// Asks again and again until there is an answer; fails the test after `limit`.

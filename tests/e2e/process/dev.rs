@@ -18,7 +18,7 @@ async fn dev_needs_nothing_and_keeps_everything() {
     let data = home.path().join("keystead-dev");
     let service = Keystead::dev(home.path(), &[]);
     let api = Api::new(service.url());
-    api.get("/health/ready").await.expect(200);
+    api.get("/health/live").await.expect(200);
     assert!(service.stdout().starts_with("keystead listening on http://127.0.0.1:"), "{}", service.stdout());
     assert_eq!((mode(&data), mode(&data.join("master.key"))), (0o700, 0o600));
     for entry in std::fs::read_dir(&data).unwrap() {

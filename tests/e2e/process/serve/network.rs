@@ -12,7 +12,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
 
-use crate::process::api::Api;
+use crate::process::api::{Api, admin_of};
 use crate::process::configured::Configured;
 use crate::process::keystead::Keystead;
 
@@ -92,10 +92,7 @@ async fn metrics_are_on_their_own_address_alone() {
     api.get("/api/v1/auth/status").await.expect(200);
     assert_eq!(api.get("/metrics").await.expect(404).code(), "NOT_FOUND");
 
-    let log = service.log();
-    let mut listening = log.split("listening on: ").skip(1).filter_map(|rest| rest.split(['"', ',', '\n']).next());
-    let admin = listening.find(|address| *address != service.address()).unwrap_or_else(|| panic!("{log}"));
-    let metrics = Api::new(&format!("http://{admin}"));
+    let metrics = admin_of(&service).await;
     let page = metrics.get("/metrics").await.expect(200).body;
     for line in [
         "keystead_http_requests_total{route=\"/api/v1/auth/status\",method=\"GET\",status=\"200\"} 1",

@@ -1,0 +1,137 @@
+//! L06 and G06: secrets of real flows, searched for in everything the service writes down.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use keystead_testkit::smtp_peer::SmtpPeer;
+use serde_json::json;
+
+use super::api::{Answer, Api, PATIENCE, Person, code_in, link_token_in};
+use super::configured::Configured;
+
+/// Every file below a directory but the configuration, which holds the master key by design.
+fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let ours = entries.filter(|path| path.is_file() && path.extension().is_none_or(|extension| extension != "toml"));
+    ours.map(|path| (path.display().to_string(), std::fs::read(&path).unwrap())).collect()
+}
+
+fn holds(bytes: &[u8], secret: &str) -> bool {
+    bytes.windows(secret.len()).any(|window| window == secret.as_bytes())
+}
+
+/// What must be found nowhere.
+#[derive(Default)]
+struct Canaries(Vec<(&'static str, String)>);
+
+impl Canaries {
+    fn add(&mut self, what: &'static str, secret: &str) {
+        assert!(secret.len() >= 6, "{what} is too short to be searched for");
+        self.0.push((what, secret.to_owned()));
+    }
+
+    fn tokens(&mut self, who: &Person) {
+        self.add("access token", &who.access);
+        // The part that makes it a token; header and claims are no secret.
+        self.add("signature", who.access.rsplit('.').next().unwrap());
+        self.add("refresh token", &who.refresh);
+        self.add("mac", who.refresh.rsplit('.').next().unwrap());
+        self.add("client id", &who.client_id);
+        self.add("device token", &who.device);
+    }
+
+    #[track_caller]
+    fn nowhere_in(&self, place: &str, bytes: &[u8]) {
+        for (what, secret) in &self.0 {
+            assert!(!holds(bytes, secret), "the {what} is in {place}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn l06_g06_no_secret_is_logged_or_stored() {
+    let mut peer = SmtpPeer::start().await.unwrap();
+    let configured = Configured::with_mail_at(peer.port());
+    let service = configured.serve(&["log.level=debug", "limits.mode=off", "unsafe_allow=limits-off"]);
+    let api = Api::new(service.url());
+    let mut canaries = Canaries::default();
+    let (first, second, third) = ("canary-password-one-8413", "canary-password-two-5179", "canary-password-six-2266");
+    for password in [first, second, third, "canary-wrong-password-77"] {
+        canaries.add("password", password);
+    }
+
+    // Register and prove.
+    let registered = api.post("/api/v1/auth/register", &json!({"email": "ada@example.com", "password": first})).await;
+    let mail = peer.wait_for(1, PATIENCE).await.unwrap().remove(0).text().unwrap();
+    let code = code_in(&mail);
+    canaries.add("pre-authorized token", &registered.expect_ref(201).attribute("accessToken"));
+    canaries.add("client id", &registered.attribute("clientId"));
+    api.verify(&registered, "000000").await;
+    let verified = api.verify(&registered, &code).await.expect(200);
+    canaries.add("refresh token", &verified.attribute("refreshToken"));
+
+    // Sign in, wrongly and rightly; refresh; change the password; refuse.
+    api.login("ada@example.com", "canary-wrong-password-77").await.expect(401);
+    let session = api.signed_in("ada@example.com", first).await;
+    canaries.tokens(&session);
+    let fresh = api.refresh(&session, &session.refresh).await.expect(200);
+    canaries.add("refresh token", &fresh.attribute("refreshToken"));
+    let change = json!({"currentPassword": first, "newPassword": second});
+    api.send_as(&session, "PATCH", "/api/v1/auth/password", Some(&change)).await.expect(200);
+    api.send_with("canary-bearer-token", "canary-client-id-31", "GET", "/api/v1/users/me", None).await.expect(401);
+    canaries.add("bearer", "canary-bearer-token");
+    canaries.add("client id", "canary-client-id-31");
+    api.post("/api/v1/auth/login", &json!({"identity": "x", "canary-attribute-name": "canary-attribute-value"})).await;
+    canaries.add("attribute", "canary-attribute-value");
+    api.get("/api/v1/users/me?token=canary-query-token").await;
+    canaries.add("query", "canary-query-token");
+
+    // Forget and reset.
+    api.post("/api/v1/auth/password/forgot", &json!({"identity": "ada@example.com"})).await.expect(202);
+    let mail = super::api::eventually(PATIENCE, "the link", async || {
+        peer.messages().iter().filter_map(|mail| mail.text()).find(|text| text.contains("#token="))
+    });
+    let link = link_token_in(&mail.await);
+    canaries.add("reset link", &link);
+    let grant = api.post("/api/v1/auth/password/reset/begin", &json!({"token": link})).await.expect(200);
+    canaries.add("reset grant", &grant.attribute("accessToken"));
+    let (token, client) = (grant.attribute("accessToken"), grant.attribute("clientId"));
+    let reset = json!({"newPassword": third});
+    api.send_with(&token, &client, "POST", "/api/v1/auth/password/reset", Some(&reset)).await.expect(204);
+    canaries.tokens(&api.signed_in("ada@example.com", third).await);
+
+    // A code that waits: its mail is in the outbox, its hash in the store.
+    peer.stop().await;
+    let waiting = api.post("/api/v1/auth/register", &json!({"email": "bob@example.com", "password": first})).await;
+    canaries.add("pre-authorized token", &waiting.expect_ref(201).attribute("accessToken"));
+    super::api::eventually(PATIENCE, "the first try", async || service.log().contains("mail deferred").then_some(()))
+        .await;
+
+    let log = service.log();
+    assert!(log.contains("\"level\":\"DEBUG\""), "nothing was logged at this level");
+    canaries.nowhere_in("the log", log.as_bytes());
+    // Six digits can be anywhere in a binary file; in the log they would stand as a word.
+    assert!(!log.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == code), "the code is in the log");
+    assert!(!log.contains("ada@example.com") && !log.contains("bob@example.com"), "an address is in the log");
+    let files = files(configured.path());
+    assert!(files.len() >= 2, "{:?}", files.keys());
+    for (name, bytes) in &files {
+        canaries.nowhere_in(name, bytes);
+    }
+    // The search finds what is there.
+    assert!(files.values().any(|bytes| holds(bytes, "ada@example.com")), "the address should be in the database");
+    assert!(files.values().any(|bytes| holds(bytes, "$argon2id$")), "the hashes should be in the database");
+    service.ask_to_end();
+    let (status, log) = tokio::task::spawn_blocking(move || service.wait()).await.unwrap();
+    assert!(status.success());
+    canaries.nowhere_in("the log", log.as_bytes());
+}
+
+impl Answer {
+    /// This answer, borrowed, when it has the expected status.
+    #[track_caller]
+    fn expect_ref(&self, status: u16) -> &Self {
+        assert_eq!(self.status, status, "{}", self.body);
+        self
+    }
+}
