@@ -43,7 +43,16 @@ pub(super) fn config(args: &DataArgs) -> Result<Config, Trouble> {
 
 /// Notes where a `keystead dev` listens, so that commands beside it make links that lead there.
 pub(super) fn note_dev_address(directory: &Path, address: SocketAddr) -> std::io::Result<()> {
-    std::fs::write(directory.join(ADDRESS), address.to_string())
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    // As private as everything else in the directory.
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(directory.join(ADDRESS))?;
+    file.write_all(address.to_string().as_bytes())
 }
 
 /// Where the last `keystead dev` of a directory listened.
