@@ -65,7 +65,10 @@ fn sizes() -> Vec<(&'static str, String)> {
         ("JSON depth", l::JSON_DEPTH.to_string()),
         ("password", "8 to 128 characters (`passwords.min_length`)".into()),
         ("Argon2id", format!("{} KiB, {} passes, {} lane", l::ARGON2_MEMORY_KIB, l::ARGON2_PASSES, l::ARGON2_LANES)),
-        ("hashes waiting per hash running", l::HASH_QUEUE_PER_PERMIT.to_string()),
+        (
+            "hashes waiting per hash running",
+            format!("{}, at least {} in all", l::HASH_QUEUE_PER_PERMIT, l::HASH_QUEUE_LEAST),
+        ),
         ("attempts at a mail", l::MAIL_ATTEMPTS.to_string()),
     ]
 }

@@ -56,6 +56,8 @@ policies! {
     ACCOUNT_EXISTS = "account-exists", 3, minutes(60), "account";
     /// Codes sent again.
     CODE_RESEND = "code-resend", 5, minutes(60), "account or claim";
+    /// Access tokens revoked one by one. Each is a row, and an entry in every replica's memory, for an hour or more.
+    TOKEN_REVOKE = "token-revoke", 60, minutes(15), "account";
     /// Unauthenticated and credential routes, before answers are slowed down.
     SLOW_DOWN = "slow-down", 100, minutes(15), "client address";
 }
@@ -128,7 +130,9 @@ pub const ARGON2_PASSES: u32 = 2;
 /// Argon2id lanes.
 pub const ARGON2_LANES: u32 = 1;
 /// Hashes waiting per hash running, before 503.
-pub const HASH_QUEUE_PER_PERMIT: usize = 16;
+pub const HASH_QUEUE_PER_PERMIT: usize = 32;
+/// Fewest hashes that may wait, however few run: 64 people who register in one moment are all served.
+pub const HASH_QUEUE_LEAST: usize = 64;
 /// Mail attempts before a message is dead.
 pub const MAIL_ATTEMPTS: u32 = 10;
 /// How long a worker owns a claimed message: longer than one sending can take, which is 25 s.

@@ -330,7 +330,7 @@ fn passwords() -> Vec<Row> {
         (
             "passwords.argon2.queue",
             Kind::Integer,
-            described("16 per permit", "64"),
+            described("32 per permit, at least 64", "64"),
             "Hashes waiting for a permit; beyond them requests get 503 at once.",
         ),
     ]

@@ -45,7 +45,8 @@ impl PasswordsConfig {
             passes: passes?,
             lanes: lanes?,
             permits,
-            queue: queue?.unwrap_or(permits.saturating_mul(limits::HASH_QUEUE_PER_PERMIT)),
+            queue: queue?
+                .unwrap_or(permits.saturating_mul(limits::HASH_QUEUE_PER_PERMIT).max(limits::HASH_QUEUE_LEAST)),
         };
         Ok(Self { min_length: min_length?, argon2 })
     }

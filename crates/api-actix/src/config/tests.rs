@@ -97,7 +97,7 @@ fn defaults_are_the_figures_of_the_domain() {
     assert_eq!(config.http.body_bytes, limits::BODY_BYTES);
     assert_eq!(config.passwords.argon2.memory_kib, limits::ARGON2_MEMORY_KIB);
     let argon2 = config.passwords.argon2;
-    assert_eq!(argon2.queue, argon2.permits * limits::HASH_QUEUE_PER_PERMIT);
+    assert_eq!(argon2.queue, (argon2.permits * limits::HASH_QUEUE_PER_PERMIT).max(limits::HASH_QUEUE_LEAST));
     assert_eq!(config.limits.policies, limits::RATE_POLICIES);
     assert!(config.check_safety().is_empty());
 }
@@ -114,7 +114,7 @@ fn lists_nested_keys_and_hyphens_work_in_the_environment() {
     assert_eq!(config.http.trusted_proxies.len(), 2);
     let policy = config.limits.policy(&keystead_domain::limits::REGISTER_VERIFY);
     assert_eq!((policy.limit, policy.window), (3, Duration::from_secs(20)));
-    assert_eq!((config.passwords.argon2.permits, config.passwords.argon2.queue), (3, 48));
+    assert_eq!((config.passwords.argon2.permits, config.passwords.argon2.queue), (3, 96));
     assert!(!config.registration.open && config.http.admin_listen.is_none());
 }
 
