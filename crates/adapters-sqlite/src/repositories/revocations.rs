@@ -8,15 +8,19 @@ use keystead_adapters_sql::types::{At, Uid};
 use keystead_application::ports::{RevocationLog, StoreError};
 use keystead_domain::Timestamp;
 use keystead_domain::account::{Epoch, UserId};
-use keystead_domain::token::{Revocation, TokenId};
+use keystead_domain::token::{Revocation, SessionId, TokenId};
 
 use super::{Transaction, count_of, domain};
 
 #[async_trait]
 impl RevocationLog for Transaction {
     async fn append(&mut self, revocation: &Revocation) -> Result<bool, StoreError> {
+        let newest = revocations::table.order((revocations::at.desc(), revocations::id.desc())).select(revocations::at);
+        let newest = newest.first::<At>(self.connection()?).await.optional();
+        let newest = self.check(newest)?.map_or(revocation.at, |newest| newest.0);
+        let at = At(revocation.at.max(newest));
         let first = diesel::insert_into(revocations::table)
-            .values(NewRevocationRow::from(revocation))
+            .values(NewRevocationRow { at, ..revocation.into() })
             .on_conflict((revocations::kind, revocations::target))
             .do_nothing()
             .returning(revocations::id)
@@ -41,6 +45,14 @@ impl RevocationLog for Transaction {
         let by_session = revocations::kind.eq(kind::SESSION).and(revocations::target.eq(token.session_str()));
         let by_user = revocations::user_id.eq(Uid(user)).and(revocations::epoch.gt(epoch.number()));
         let rows = revocations::table.filter(by_token.or(by_session).nullable().or(by_user));
+        let found = diesel::select(exists(rows)).get_result::<bool>(self.connection()?).await;
+        self.check(found)
+    }
+
+    async fn is_session_revoked(&mut self, session: &SessionId) -> Result<bool, StoreError> {
+        let rows = revocations::table
+            .filter(revocations::kind.eq(kind::SESSION))
+            .filter(revocations::target.eq(session.as_str()));
         let found = diesel::select(exists(rows)).get_result::<bool>(self.connection()?).await;
         self.check(found)
     }

@@ -218,6 +218,9 @@ pub trait AuditLog: Send {
 pub trait RevocationLog: Send {
     /// Adds a row. `true` when it is the first for its target (a user's counts per epoch), so that what must happen
     /// once per revocation (a mail, an audit event) can hang on it.
+    ///
+    /// A row is never older than those before it: when the clock stepped back, or the writer's is behind another's, the
+    /// row MUST take the time of the newest. Readers go on from the newest row they saw, and would never see it.
     async fn append(&mut self, revocation: &Revocation) -> Result<bool, StoreError>;
 
     /// Rows whose `at` is after `since`, oldest first.
@@ -225,6 +228,9 @@ pub trait RevocationLog: Send {
 
     /// Whether this token is revoked: by itself, its session, or its user's epoch. For when the view is not confirmed.
     async fn is_revoked(&mut self, token: &TokenId, user: UserId, epoch: Epoch) -> Result<bool, StoreError>;
+
+    /// Whether this session was revoked by itself. For a session that is about to be confirmed.
+    async fn is_session_revoked(&mut self, session: &SessionId) -> Result<bool, StoreError>;
 
     /// Deletes rows older than `before`. Returns how many.
     async fn delete_before(&mut self, before: Timestamp) -> Result<u64, StoreError>;

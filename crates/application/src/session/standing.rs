@@ -44,12 +44,42 @@ impl Standing {
         if !moved && self.view.is_confirmed(now) && !TokenIssuer::needs_recheck(session, now) {
             return Ok(Change::None);
         }
-        let user = self.store.read().await?.users().get(session.user_id).await?;
+        let mut tx = self.store.read().await?;
+        let user = tx.users().get(session.user_id).await?;
+        // The session store may not have heard of the end that the log knows: a process may die between the two.
+        let ended = tx.revocations().is_session_revoked(&session.id).await?;
         Ok(match user {
-            Some(user) if user.is_active() && session.epoch >= user.sessions_epoch => {
+            Some(user) if !ended && user.is_active() && session.epoch >= user.sessions_epoch => {
                 Change::Confirmed(user.epoch, user.role)
             }
             _ => Change::Over,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use keystead_domain::limits;
+    use keystead_domain::token::{Revocation, RevocationTarget};
+
+    use super::*;
+    use crate::ports::Clock;
+    use crate::test_world::World;
+    use crate::testing::a_user;
+
+    #[tokio::test]
+    async fn an_end_that_only_the_log_knows_outlives_the_view() {
+        let world = World::with(a_user());
+        let id = world.sign_in(&a_user()).await.claims.session();
+        // The process died after the commit of a logout, before the session store was told.
+        let row = Revocation { target: RevocationTarget::Session(id.clone()), at: world.clock.now() };
+        world.rows.prepare(|state| state.revocations.0.push(row));
+        world.clock.advance(limits::REVOCATION_WINDOW + Duration::from_secs(120));
+        world.view.confirm(world.clock.now());
+        let session = world.sessions.find(&id, world.clock.now()).await.unwrap().unwrap();
+        assert_eq!(session.ended, None);
+        assert_eq!(world.standing().of(&session, world.clock.now()).await, Ok(Change::Over));
     }
 }

@@ -103,6 +103,7 @@ macro_rules! store_contracts {
                 the_first_row_of_a_target_is_told,
                 of_parallel_revocations_of_one_target_one_is_first,
                 revocations_since_a_point_come_oldest_first,
+                a_revocation_is_never_older_than_those_before_it,
                 a_token_is_revoked_by_itself_its_session_or_its_users_epoch,
                 old_revocations_are_deleted,
                 logins_come_newest_first_and_page_without_gap,

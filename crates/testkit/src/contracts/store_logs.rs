@@ -119,7 +119,7 @@ pub async fn revocations_since_a_point_come_oldest_first(store: Arc<dyn Store>) 
         Revocation { target: of_user(5, 4), at: after(2) },
     ];
     let mut tx = begin(&store).await;
-    for row in rows.iter().rev() {
+    for row in &rows {
         tx.revocations().append(row).await.unwrap();
     }
     commit(tx).await;
@@ -127,6 +127,19 @@ pub async fn revocations_since_a_point_come_oldest_first(store: Arc<dyn Store>) 
     assert_eq!(tx.revocations().since(START.minus(MICRO)).await.unwrap(), rows);
     assert_eq!(tx.revocations().since(START).await.unwrap(), rows[1..]);
     assert_eq!(tx.revocations().since(after(2)).await.unwrap(), []);
+}
+
+/// A row written under a clock that is behind is read by whoever goes on from the newest row.
+pub async fn a_revocation_is_never_older_than_those_before_it(store: Arc<dyn Store>) {
+    let [ahead, behind] = [("ahead", after(100)), ("behind", START)]
+        .map(|(id, at)| Revocation { target: RevocationTarget::Session(session_id(id)), at });
+    for row in [&ahead, &behind] {
+        let mut tx = begin(&store).await;
+        tx.revocations().append(row).await.unwrap();
+        commit(tx).await;
+    }
+    let seen = read(&store).await.revocations().since(after(99)).await.unwrap();
+    assert_eq!(seen, [ahead, Revocation { at: after(100), ..behind }]);
 }
 
 /// A token ends by itself, with its session, or with its user's epoch; nothing else ends it.
@@ -147,6 +160,8 @@ pub async fn a_token_is_revoked_by_itself_its_session_or_its_users_epoch(store: 
         tx.revocations().append(&Revocation { target: target.clone(), at: after(1) }).await.unwrap();
         let answer = tx.revocations().is_revoked(&token, user, Epoch::new(epoch)).await.unwrap();
         assert_eq!(answer, revoked, "{target:?}");
+        let answer = tx.revocations().is_session_revoked(&session_id("mine")).await.unwrap();
+        assert_eq!(answer, target == RevocationTarget::Session(session_id("mine")), "{target:?}");
     }
     assert!(!read(&store).await.revocations().is_revoked(&token, user, Epoch::new(0)).await.unwrap());
 }

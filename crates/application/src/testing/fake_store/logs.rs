@@ -44,7 +44,8 @@ fn is_same(one: &RevocationTarget, other: &RevocationTarget) -> bool {
 impl RevocationLog for Revocations {
     async fn append(&mut self, revocation: &Revocation) -> Result<bool, StoreError> {
         let first = !self.0.iter().any(|row| is_same(&row.target, &revocation.target));
-        self.0.push(revocation.clone());
+        let at = self.0.iter().map(|row| row.at).fold(revocation.at, Timestamp::max);
+        self.0.push(Revocation { at, ..revocation.clone() });
         Ok(first)
     }
 
@@ -60,6 +61,10 @@ impl RevocationLog for Revocations {
             RevocationTarget::Session(revoked) => *revoked == token.session(),
             RevocationTarget::User { id, epoch: valid_from, .. } => *id == user && epoch < *valid_from,
         }))
+    }
+
+    async fn is_session_revoked(&mut self, session: &SessionId) -> Result<bool, StoreError> {
+        Ok(self.0.iter().any(|row| row.target == RevocationTarget::Session(session.clone())))
     }
 
     async fn delete_before(&mut self, before: Timestamp) -> Result<u64, StoreError> {
