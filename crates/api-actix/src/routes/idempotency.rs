@@ -71,12 +71,14 @@ pub(super) async fn once(
     Ok(req.error_response(refusal))
 }
 
-/// Whom the key belongs to: the holder of a token, else the client's address and kind.
+/// Whom the key belongs to: the holder of a token at their client, else the client's address and kind. An answer holds
+/// the client id, so a token alone, without the client id it belongs to, must not be enough to have it repeated.
 fn principal(req: &ServiceRequest) -> Result<String, ApiError> {
     let shown = ShownCredentials::read(req.request())?;
+    let kind = shown.kind.as_str();
     Ok(match shown.bearer {
-        Some(token) => format!("token {token}"),
-        None => format!("{} {}", shown.kind.as_str(), client_address(req.request()).limit_key()),
+        Some(token) => format!("{kind} token {token} {}", shown.client_id.unwrap_or_default()),
+        None => format!("{kind} {}", client_address(req.request()).limit_key()),
     })
 }
 
