@@ -8,6 +8,7 @@
 )]
 
 mod at_rest;
+mod attacked;
 mod budgets;
 mod changes;
 mod claims;

@@ -10,13 +10,18 @@ use actix_web::http::Method;
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use keystead_application::ports::{Clock, RateDecision, RateHit, RateLimiter};
+use keystead_domain::account::UserId;
 use keystead_domain::limits::{self, RatePolicy};
 
-use crate::config::LimitsConfig;
+use super::failure::account_limited;
+use crate::config::{LimitsConfig, LimitsMode};
 use crate::http::{ApiError, ClientAddress, Code, client_address, enforce_limits, show_limits};
 
+/// Method, path, policy.
+type Rule = (&'static str, &'static str, Option<RatePolicy>);
+
 /// Routes that are limited per address, and the policy of each. All of them are also slowed down together.
-const LIMITED: &[(&str, &str, Option<RatePolicy>)] = &[
+const LIMITED: &[Rule] = &[
     ("POST", "/api/v1/auth/register", Some(limits::REGISTER)),
     ("POST", "/api/v1/auth/register/verify", Some(limits::REGISTER_VERIFY)),
     ("POST", "/api/v1/auth/login", Some(limits::LOGIN)),
@@ -77,10 +82,7 @@ impl RequestLimits {
         if client.ip().is_none_or(|ip| self.config.is_exempt(ip)) {
             return Ok(None);
         }
-        let (method, path) = (req.method().as_str(), req.path());
-        let Some((_, _, policy)) = LIMITED.iter().find(|(m, p, _)| *m == method && *p == path) else {
-            return Ok(None);
-        };
+        let Some((_, _, policy)) = rule(req.method(), req.path()) else { return Ok(None) };
         let key = client.limit_key();
         let slow_down = self.config.policy(&limits::SLOW_DOWN);
         let mut hits = vec![RateHit { key: key.clone(), policy: with_room_to_slow_down(slow_down) }];
@@ -90,6 +92,26 @@ impl RequestLimits {
         let wait = decisions.drain(..1).next().map_or(Duration::ZERO, |decision| delay(&decision, slow_down.limit));
         Ok(Some(Counted { decisions, wait }))
     }
+
+    /// Counts what somebody signed in does, wherever they do it from.
+    pub(super) async fn count_for(&self, user: UserId, policy: &RatePolicy) -> Result<(), ApiError> {
+        if self.config.mode == LimitsMode::Off {
+            return Ok(());
+        }
+        let (hit, now) = (RateHit { key: user.to_string(), policy: self.config.policy(policy) }, self.clock.now());
+        let decisions = self.limiter.hit(&[hit], now).await.map_err(ApiError::unavailable)?;
+        match decisions.iter().find(|decision| !decision.allowed) {
+            Some(spent) => Err(account_limited(spent.resets_at, now)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The entry a request is counted by.
+fn rule(method: &Method, path: &str) -> Option<&'static Rule> {
+    // HEAD does what GET does.
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    LIMITED.iter().find(|(m, p, _)| *m == method.as_str() && *p == path)
 }
 
 /// A request that was counted.
@@ -145,6 +167,12 @@ mod tests {
     use keystead_domain::Timestamp;
 
     use super::*;
+
+    #[test]
+    fn head_is_counted_as_get() {
+        let is_counted = |method| rule(&method, "/api/v1/auth/token").is_some();
+        assert_eq!([Method::HEAD, Method::GET, Method::POST].map(is_counted), [true, true, false]);
+    }
 
     #[test]
     fn delays_grow_by_step_up_to_the_cap() {

@@ -4,9 +4,11 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use keystead_application::account::ProfileError;
 use keystead_application::session::EndSessionsError;
+use keystead_domain::limits::TOKEN_REVOKE;
 use keystead_domain::token::{AccessClaims, TokenId};
 use serde::Serialize;
 
+use super::RequestLimits;
 use super::access::{Access, authenticate};
 use super::me::UserAttributes;
 use crate::http::{ApiError, Code, Document, NoBody, ShownCredentials, no_content, resource};
@@ -82,11 +84,13 @@ pub(super) async fn verify(req: HttpRequest, _: NoBody) -> Result<HttpResponse, 
     responses((status = 204, description = "Revoked, now or before")))]
 pub(super) async fn revoke(
     services: Data<Services>,
+    limits: Data<RequestLimits>,
     access: Access,
     jti: Path<String>,
     _: NoBody,
 ) -> Result<HttpResponse, ApiError> {
     let token = TokenId::parse(&jti).ok_or(Code::NOT_FOUND)?;
+    limits.count_for(access.claims().subject, &TOKEN_REVOKE).await?;
     let result = services.end_sessions.revoke_token(access.claims(), &token, &access.context).await;
     result.map_err(end_error)?;
     Ok(no_content())
