@@ -61,7 +61,6 @@ pub(crate) struct Api {
 /// Somebody signed in.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
-    pub(crate) email: String,
     pub(crate) access: String,
     pub(crate) refresh: String,
     pub(crate) client_id: String,
@@ -69,9 +68,8 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    fn new(email: &str, tokens: &Answer) -> Self {
+    fn new(tokens: &Answer) -> Self {
         Self {
-            email: email.to_owned(),
             access: tokens.attribute("accessToken"),
             refresh: tokens.attribute("refreshToken"),
             client_id: tokens.attribute("clientId"),
@@ -164,14 +162,14 @@ impl Api {
 
     /// Signs in; it must work.
     pub(crate) async fn signed_in(&self, email: &str, password: &str) -> Person {
-        Person::new(email, &self.login(email, password).await.expect(200))
+        Person::new(&self.login(email, password).await.expect(200))
     }
 
     /// Registers, reads the code in the development mailbox, proves it.
     pub(crate) async fn sign_up(&self, email: &str) -> Person {
         let registered = self.register(email).await.expect(201);
         let code = code_in(&self.mail_to(email).await);
-        Person::new(email, &self.verify(&registered, &code).await.expect(200))
+        Person::new(&self.verify(&registered, &code).await.expect(200))
     }
 
     pub(crate) async fn refresh(&self, who: &Person, token: &str) -> Answer {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use keystead_testkit::smtp_peer::SmtpPeer;
+use keystead_testkit::smtp_peer::{ReceivedMail, SmtpPeer};
 use serde_json::json;
 
 use super::api::{Answer, Api, PATIENCE, Person, code_in, link_token_in};
@@ -89,7 +89,7 @@ async fn l06_g06_no_secret_is_logged_or_stored() {
     // Forget and reset.
     api.post("/api/v1/auth/password/forgot", &json!({"identity": "ada@example.com"})).await.expect(202);
     let mail = super::api::eventually(PATIENCE, "the link", async || {
-        peer.messages().iter().filter_map(|mail| mail.text()).find(|text| text.contains("#token="))
+        peer.messages().iter().filter_map(ReceivedMail::text).find(|text| text.contains("#token="))
     });
     let link = link_token_in(&mail.await);
     canaries.add("reset link", &link);

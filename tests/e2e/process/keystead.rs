@@ -24,8 +24,8 @@ pub(crate) fn binary() -> &'static Path {
             build.arg("--release");
         }
         build.arg("--target-dir").arg(profile.parent().unwrap());
-        let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        let output = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         profile.join("keystead")
     })
 }

@@ -51,7 +51,7 @@ async fn r09_guessed_refresh_tokens() {
     }
     // As a credential of logout they end nothing either.
     for token in tried.iter().map(|token| token.trim()).filter(|token| token.len() > 40 && *token != good).take(30) {
-        let bearer = format!("Bearer {}", token);
+        let bearer = format!("Bearer {token}");
         let headers = [("keystead-client", "native"), ("authorization", bearer.as_str())];
         target.api.send("POST", "/api/v1/auth/logout?all=true", &headers, None).await;
     }

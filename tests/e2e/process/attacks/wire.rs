@@ -61,14 +61,7 @@ impl Wire {
 
     /// Reads what is there, waiting for it. `false` at the end.
     async fn fill(&mut self) -> bool {
-        let mut buffer = [0; 16 * 1024];
-        match self.stream.read(&mut buffer).await {
-            Ok(0) | Err(_) => false,
-            Ok(read) => {
-                self.unread.extend_from_slice(&buffer[..read]);
-                true
-            }
-        }
+        matches!(self.stream.read_buf(&mut self.unread).await, Ok(read) if read > 0)
     }
 }
 

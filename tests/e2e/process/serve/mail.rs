@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use keystead_api_actix::config::{MailTransport, SmtpConfig, SmtpSecurity};
+use keystead_domain::account::EmailAddress;
+use keystead_domain::limits::CODE_LIFE;
 use keystead_testkit::smtp_peer::{Behaviour, PeerOptions, PeerSecurity, ReceivedMail, SmtpPeer};
 
 use crate::process::api::{Answer, Api, PATIENCE, code_in, eventually};
 use crate::process::configured::Configured;
 use crate::process::keystead::Keystead;
+use crate::support::{PASSWORD, Service};
 
 /// A registration hashes one password and writes some rows. What the mail server does takes 5 s or more, so this tells
 /// whether somebody waited for it.
@@ -125,6 +129,36 @@ async fn g15_a_refused_recipient_is_given_up_and_the_next_one_served() {
     all_verify(&api, &[("ada@example.com".to_owned(), answer)], &mails).await;
     let log = service.log();
     assert!(log.contains("550") && !log.contains("nobody@example.com"), "{log}");
+}
+
+/// In this process, because it needs both a mail server and a clock that can be moved.
+#[tokio::test]
+async fn g15_a_code_that_died_waiting_is_never_sent() {
+    let peer =
+        SmtpPeer::start_with(PeerOptions { behaviour: Behaviour::RejectGreeting(421), ..PeerOptions::default() });
+    let peer = peer.await.unwrap();
+    let server = SmtpConfig {
+        host: "127.0.0.1".to_owned(),
+        port: peer.port(),
+        security: SmtpSecurity::Plain,
+        credentials: None,
+        from: EmailAddress::try_new("no-reply@example.com").unwrap(),
+        from_name: "Keystead".to_owned(),
+        extra_ca_file: None,
+    };
+    let configured = Service::builder().configured(|config| config.mail.transport = MailTransport::Smtp(server));
+    let service = configured.start().await;
+    service.native().register("late@example.com", PASSWORD).await.unwrap();
+    peer.wait_for_connections(1, PATIENCE).await.unwrap();
+    service.advance(CODE_LIFE).await;
+    // A try that began before is over.
+    peer.wait_for_idle(PATIENCE).await.unwrap();
+    peer.set_behaviour(Behaviour::Accept);
+    service.native().register("ada@example.com", PASSWORD).await.unwrap();
+    // The oldest is sent first: had it lived, it would be here.
+    let mails = peer.wait_for(1, PATIENCE).await.unwrap();
+    assert_eq!(mails[0].recipients, ["ada@example.com"]);
+    assert_eq!(service.database().count("outbox WHERE dead_at IS NOT NULL AND sealed IS NULL"), 1);
 }
 
 #[tokio::test]
