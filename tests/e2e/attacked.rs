@@ -42,6 +42,20 @@ async fn one_account_cannot_fill_the_revocation_log() {
     ada.verify().await.unwrap();
 }
 
+/// The audit log is never cut, so one account must not be able to write to it without end.
+#[tokio::test]
+async fn one_account_cannot_fill_the_audit_log() {
+    let service = Service::builder().default_limits().start().await;
+    let ada = service.registered(ADA).await;
+    let limit = keystead_domain::limits::PROFILE_CHANGE.limit;
+    for n in 0..limit {
+        ada.update_profile(&json!({ "fullName": format!("Ada {n}") })).await.unwrap();
+    }
+    let one_more = ada.update_profile(&json!({ "fullName": "Ada" })).await;
+    assert_eq!(one_more, Err(refusal(429, "ACCOUNT_LIMITED")));
+    assert_eq!(service.database().audited("user_updated"), i64::from(limit));
+}
+
 /// A pre-authorized token counts only with the client id it belongs to. The answer of a resend holds that client id, so
 /// whoever has the token alone must not get the answer repeated.
 #[tokio::test]

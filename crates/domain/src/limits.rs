@@ -58,6 +58,8 @@ policies! {
     CODE_RESEND = "code-resend", 5, minutes(60), "account or claim";
     /// Access tokens revoked one by one. Each is a row, and an entry in every replica's memory, for an hour or more.
     TOKEN_REVOKE = "token-revoke", 60, minutes(15), "account";
+    /// Changes of a profile. Each is an audit event, which is kept.
+    PROFILE_CHANGE = "profile-change", 60, minutes(15), "account";
     /// Unauthenticated and credential routes, before answers are slowed down.
     SLOW_DOWN = "slow-down", 100, minutes(15), "client address";
 }

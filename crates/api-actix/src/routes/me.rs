@@ -4,8 +4,10 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use keystead_application::account::{DeactivateAccountError, ExportAccountError, ProfileError, UpdateProfileCommand};
 use keystead_domain::account::{FullName, Locale, User, Username};
+use keystead_domain::limits::PROFILE_CHANGE;
 use serde::Serialize;
 
+use super::RequestLimits;
 use super::access::Access;
 use super::sessions::{LoginAttributes, SessionAttributes};
 use crate::dto;
@@ -89,6 +91,7 @@ dto! {
     responses((status = 200, description = "The account as it is now", body = inline(super::openapi::UserDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn update(
     services: Data<Services>,
+    limits: Data<RequestLimits>,
     access: Access,
     body: ApiBody<ProfileBody>,
 ) -> Result<HttpResponse, ApiError> {
@@ -99,6 +102,7 @@ pub(super) async fn update(
     let username = changed(&mut check, "username", username, Code::INVALID_USERNAME, Username::try_new);
     let locale = changed(&mut check, "locale", locale, Code::INVALID_LOCALE, Locale::try_new);
     check.finish(())?;
+    limits.count_for(access.claims().subject, &PROFILE_CHANGE).await?;
     let command = UpdateProfileCommand {
         full_name: full_name.into_option(),
         username: username.into_option(),
