@@ -47,6 +47,8 @@ pub struct AccountLimits {
     pub account_exists: RatePolicy,
     /// Codes sent again.
     pub code_resend: RatePolicy,
+    /// Codes sent again, one after the other.
+    pub code_resend_gap: RatePolicy,
 }
 
 impl Default for AccountLimits {
@@ -58,6 +60,7 @@ impl Default for AccountLimits {
             reauth: limits::REAUTH,
             account_exists: limits::ACCOUNT_EXISTS,
             code_resend: limits::CODE_RESEND,
+            code_resend_gap: limits::CODE_RESEND_GAP,
         }
     }
 }

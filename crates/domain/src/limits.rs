@@ -54,6 +54,8 @@ policies! {
     REAUTH = "reauth", 10, minutes(15), "account";
     /// "You already have an account" mails.
     ACCOUNT_EXISTS = "account-exists", 3, minutes(60), "account";
+    /// Codes sent again, one after the other.
+    CODE_RESEND_GAP = "code-resend-gap", 1, Duration::from_secs(30), "account or claim";
     /// Codes sent again.
     CODE_RESEND = "code-resend", 5, minutes(60), "account or claim";
     /// Access tokens revoked one by one. Each is a row, and an entry in every replica's memory, for an hour or more.

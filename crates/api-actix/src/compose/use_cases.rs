@@ -51,6 +51,7 @@ fn settings(config: &Config) -> Settings {
             reauth: policy(limits::REAUTH),
             account_exists: policy(limits::ACCOUNT_EXISTS),
             code_resend: policy(limits::CODE_RESEND),
+            code_resend_gap: policy(limits::CODE_RESEND_GAP),
         },
     }
 }

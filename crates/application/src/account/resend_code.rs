@@ -63,9 +63,13 @@ impl ResendCode {
         let Some(claim) = tx.registrations().get(claims.subject, now).await? else {
             return Err(ResendCodeError::Dead);
         };
-        let ticket = self.desk.guard.account(self.desk.settings.limits.code_resend, claim.id);
-        if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
-            return Err(ResendCodeError::Limited { resets_at });
+        let limits = &self.desk.settings.limits;
+        // The gap first: a refusal by it is rolled back and leaves the hour's count alone.
+        for policy in [limits.code_resend_gap, limits.code_resend] {
+            let ticket = self.desk.guard.account(policy, claim.id);
+            if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
+                return Err(ResendCodeError::Limited { resets_at });
+            }
         }
         let (issued, message) = self
             .desk

@@ -65,6 +65,7 @@ async fn codes_are_sent_again_five_times_an_hour() {
     let mut tokens = register(&world).await;
     for _ in 0..5 {
         tokens = resend(&world).run(&tokens.claims, &browser()).await.unwrap();
+        world.clock.advance(limits::CODE_RESEND_GAP.window);
     }
     let mails = world.messages().len();
     let limited = resend(&world).run(&tokens.claims, &browser()).await;
@@ -72,6 +73,18 @@ async fn codes_are_sent_again_five_times_an_hour() {
     assert_eq!(limited, Err(ResendCodeError::Limited { resets_at }));
     assert_eq!(world.messages().len(), mails);
     assert!(verify(&world, &tokens, &world.mailed_code()).await.is_ok(), "a refusal kills no code");
+}
+
+#[tokio::test]
+async fn half_a_minute_lies_between_two_codes() {
+    let world = World::default();
+    let tokens = register(&world).await;
+    let tokens = resend(&world).run(&tokens.claims, &browser()).await.unwrap();
+    let resets_at = START.plus(limits::CODE_RESEND_GAP.window);
+    let refused = resend(&world).run(&tokens.claims, &browser()).await;
+    assert_eq!(refused, Err(ResendCodeError::Limited { resets_at }));
+    world.clock.set(resets_at);
+    assert!(resend(&world).run(&tokens.claims, &browser()).await.is_ok());
 }
 
 #[tokio::test]
@@ -100,7 +113,7 @@ async fn a_taken_address_goes_on_with_its_decoy() {
 async fn a_lost_commit_leaves_the_older_code_alive() {
     let mut tx = MockTx::new().failing(down());
     tx.registrations.expect_get().return_once(|_, _| Ok(Some(a_registration())));
-    tx.guess_budgets.expect_reserve().times(2).returning(|_, _, _| Ok(BudgetDecision::Reserved { count: 1 }));
+    tx.guess_budgets.expect_reserve().times(3).returning(|_, _, _| Ok(BudgetDecision::Reserved { count: 1 }));
     tx.users.expect_find_by_login_name().return_once(|_| Ok(None));
     tx.outbox.expect_enqueue().times(1).returning(|_| Ok(()));
     tx.audit.expect_append().times(1).returning(|_| Ok(()));
