@@ -30,14 +30,16 @@ fn with(folder: &str, line: &str, table: &str) -> Outcome<(bool, String)> {
     let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let copied = tempfile::tempdir()?;
     std::fs::copy(real.join("Cargo.toml"), copied.path().join("Cargo.toml"))?;
-    copy(&real.join("crates"), &copied.path().join("crates"))?;
-    copy(&real.join("tests"), &copied.path().join("tests"))?;
+    for folder in ["crates", "examples", "tests"] {
+        copy(&real.join(folder), &copied.path().join(folder))?;
+    }
     let manifest = copied.path().join(folder).join("Cargo.toml");
     let text = std::fs::read_to_string(&manifest)?;
     assert_eq!(text.matches("\n[dependencies]\n").count(), 1);
     std::fs::write(&manifest, text.replace("\n[dependencies]\n", &format!("\n[dependencies]\n{line}\n")) + table)?;
     let output = Command::new(env!("CARGO_BIN_EXE_xtask")).args(["arch", "--root"]).arg(copied.path()).output()?;
-    Ok((output.status.success(), String::from_utf8(output.stdout)?))
+    let printed = String::from_utf8([output.stdout, output.stderr].concat())?;
+    Ok((output.status.success(), printed))
 }
 
 #[test]
