@@ -99,7 +99,10 @@ impl Pool {
             let shared = Arc::clone(&pool.shared);
             let thread = thread::Builder::new().name(format!("argon2-{number}"));
             // On failure the drop of `pool` ends the threads already started.
-            pool.threads.push(thread.spawn(move || shared.serve(&mut Memory::new(blocks)))?);
+            pool.threads.push(thread.spawn(move || {
+                step_back();
+                shared.serve(&mut Memory::new(blocks));
+            })?);
         }
         Ok(pool)
     }
@@ -209,5 +212,17 @@ impl Shared {
         let mut state = self.lock();
         state.running = state.running.saturating_sub(1);
         state.average = if state.average.is_zero() { took } else { (state.average * 7 + took) / 8 };
+    }
+}
+/// How far hashing stands back (`nice`). Whoever verifies tokens waits microseconds, whoever logs in waits for a hash
+/// anyway: when cores are short, the short work goes first.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
+
+/// Lowers the priority of this thread. On Linux priorities belong to threads, elsewhere to processes.
+fn step_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "hashing keeps its priority");
     }
 }

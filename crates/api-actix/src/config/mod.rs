@@ -140,6 +140,8 @@ impl Config {
             ("store.url", format!("sqlite://{database}")),
             ("secrets.master_key", encode_master_key(master_key).to_string()),
             ("log.format", "text".to_owned()),
+            // Survives a kill; a power cut may lose the last moments, which is what trying out can bear.
+            ("store.synchronous", "normal".to_owned()),
         ];
         layers.add_pairs(&pairs.map(|(key, value)| (key.to_owned(), value)), |_| Source::Dev);
         let mut config = Self::read(layers, None)?;
