@@ -31,7 +31,7 @@ async fn an_outside_library_verifies_an_access_token() {
     let ada = service.registered("ada@example.com").await;
     let (kind, claims) = check(&keys, &ada.access).unwrap();
     assert_eq!(kind, "at+jwt");
-    assert_eq!(claims.issuer(), Some(service.api().base()));
+    assert_eq!(claims.issuer(), Some("http://127.0.0.1"), "without the port, which changes with every start");
     assert_eq!(claims.jwt_id(), Some(ada.token_id.as_str()));
     let life = claims.expires_at().unwrap().duration_since(claims.issued_at().unwrap()).unwrap();
     assert_eq!(life.as_secs(), 20 * 60);

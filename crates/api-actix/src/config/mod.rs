@@ -153,14 +153,19 @@ impl Config {
 
     /// In `keystead dev`: the public URL, the issuer and the allowed origins follow the address really listened on;
     /// `localhost` with the same port may call too. Elsewhere they are the operator's, and nothing changes.
+    ///
+    /// A port the system chose is another one after a restart. It stays out of the issuer, so that tokens outlive it.
     pub fn set_bound_address(&mut self, address: SocketAddr) {
         if !self.dev {
             return;
         }
         let own = Origin::of_listener(address);
         let localhost = Origin::parse(&format!("http://localhost:{}", address.port())).ok();
+        self.tokens.issuer = match self.http.listen.port() {
+            0 => format!("http://{}", own.host()),
+            _ => own.to_string(),
+        };
         self.http.listen = address;
-        self.tokens.issuer = own.to_string();
         self.http.allowed_origins = std::iter::once(own.clone()).chain(localhost).collect();
         self.http.public_url = own;
     }

@@ -393,7 +393,9 @@ fn dev_needs_no_settings_and_follows_its_port() {
     let mut config = Config::for_dev("127.0.0.1:0".parse().unwrap(), Path::new("/tmp/try"), &key).unwrap();
     config.set_bound_address("127.0.0.1:4321".parse().unwrap());
     assert_eq!(config.http.public_url.as_str(), "http://127.0.0.1:4321");
-    assert_eq!(config.tokens.issuer, "http://127.0.0.1:4321");
+    assert_eq!(config.tokens.issuer, "http://127.0.0.1", "tokens outlive a port that changes with every start");
+    let fixed = Config::for_dev("127.0.0.1:8787".parse().unwrap(), Path::new("/tmp/try"), &key).unwrap();
+    assert_eq!(fixed.tokens.issuer, "http://127.0.0.1:8787");
     assert!(config.http.is_allowed_origin("http://localhost:4321"));
     assert!(!config.http.is_allowed_origin("http://localhost:1"));
     assert!(matches!(config.mail.transport, MailTransport::DevMailbox));
