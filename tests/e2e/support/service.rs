@@ -168,6 +168,9 @@ struct Running {
 impl Running {
     async fn start(mut config: Config) -> Self {
         let (listener, address): (_, SocketAddr) = server::bind(config.http.listen).unwrap();
+        // Bound for the first time, the port was the system's choice. A restart takes it again, so that clients find the
+        // service, and is otherwise what it would have been on a port of its own: the issuer has none.
+        config.http.listen.set_port(0);
         config.set_bound_address(address);
         let (started, starting) = oneshot::channel();
         let copy = config.clone();
