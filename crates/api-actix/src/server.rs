@@ -12,6 +12,7 @@ use keystead_application::ports::Entropy;
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::compose::{Composed, HashingFigures};
 use crate::config::{Config, TlsConfig};
@@ -29,6 +30,26 @@ pub struct Running {
     server: Server,
     admin: Option<Server>,
     workers: Workers,
+    signals: Signals,
+}
+
+/// SIGTERM and SIGINT, caught from the moment this exists: before anybody is told that the service listens.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn told_to_end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Binds the address, so that a port of 0 becomes a real one before anything is composed with it.
@@ -113,7 +134,7 @@ pub async fn start(
         (Some(address), Some(metrics)) => Some(admin_server(address, metrics, hashing)?),
         _ => None,
     };
-    Ok(Running { server: server.run(), admin, workers })
+    Ok(Running { server: server.run(), admin, workers, signals: Signals::catch()? })
 }
 
 impl Running {
@@ -126,8 +147,9 @@ impl Running {
             handle
         });
         let ending = handle.clone();
+        let mut signals = self.signals;
         let signals = actix_web::rt::spawn(async move {
-            told_to_end().await;
+            signals.told_to_end().await;
             tracing::info!("ending: requests under way are finished");
             ending.stop(true).await;
         });
@@ -143,21 +165,6 @@ impl Running {
     /// Ends the service from elsewhere.
     pub fn handle(&self) -> ServerHandle {
         self.server.handle()
-    }
-}
-
-async fn told_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
     }
 }
 

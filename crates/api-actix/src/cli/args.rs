@@ -54,7 +54,7 @@ pub enum Command {
     /// Print the OpenAPI document
     #[command(after_help = "Example:\n  keystead openapi > openapi.json")]
     Openapi,
-    /// Try everything the service needs: database, keys, mail server, clock, permissions
+    /// Try everything the service needs: configuration, database, keys, mail server, certificate
     #[command(after_help = "Example:\n  keystead doctor --config keystead.toml")]
     Doctor(DataArgs),
     /// Tools for finding out what is going on

@@ -28,10 +28,19 @@ fn refuse_unsafe(config: &Config) -> Outcome {
     Err(Trouble::Config(texts.join("\n")))
 }
 
+/// The folder of the database is made by nobody else.
+fn missing_folder(config: &Config) -> Option<String> {
+    let folder =
+        config.store.sqlite_path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())?;
+    let folder = folder.display();
+    Some(format!("error: store.url: the folder {folder} does not exist\n  fix: make it, or name another one"))
+}
+
 /// Says everything that is wrong, unsafe or worth knowing.
 pub(super) fn check(args: &ConfigArgs, json: bool) -> Outcome {
     let config = load(args)?;
-    let dangers: Vec<String> = config.check_safety().iter().map(ToString::to_string).collect();
+    let mut dangers: Vec<String> = config.check_safety().iter().map(ToString::to_string).collect();
+    dangers.extend(missing_folder(&config));
     let warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
     if json {
         say(serde_json::json!({ "unsafe": dangers, "warnings": warnings }));

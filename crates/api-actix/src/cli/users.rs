@@ -77,7 +77,7 @@ fn passwd(args: &UserPasswdArgs, json: bool) -> Outcome {
 fn set_banned(args: &UserWhoArgs, banned: bool, json: bool) -> Outcome {
     with_services(&args.data, async |composed| {
         let user = composed.services.operator.set_banned(&args.who, banned).await.map_err(refused)?;
-        done(&user, if banned { "is closed; its sessions are over" } else { "is open" }, json);
+        done(&user, if banned { "is banned; its sessions are over" } else { "is not banned" }, json);
         Ok(())
     })
 }

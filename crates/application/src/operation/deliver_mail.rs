@@ -150,12 +150,12 @@ impl DeliverMail {
             }
             Outcome::Later(reason) if message.attempts < self.policy.attempts => {
                 let next = now.plus(self.policy.wait(message.attempts));
-                tracing::warn!(message = %message.id.0, attempts = message.attempts, %reason, "mail deferred");
+                tracing::warn!(outbox_id = %message.id.0, attempts = message.attempts, %reason, "mail deferred");
                 tx.outbox().mark_failed(&message.id, next, &reason).await?;
                 delivered.deferred += 1;
             }
             Outcome::Later(reason) | Outcome::Never(reason) => {
-                tracing::error!(message = %message.id.0, attempts = message.attempts, %reason, "mail given up");
+                tracing::error!(outbox_id = %message.id.0, attempts = message.attempts, %reason, "mail given up");
                 tx.outbox().mark_dead(&message.id, now, &reason).await?;
                 delivered.dead += 1;
             }
