@@ -1,16 +1,16 @@
 use std::sync::Arc;
 
+use keystead_domain::SecretString;
 use keystead_domain::account::{AccountStatus, LinkPurpose, PasswordRefusal, User};
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::token::Amr;
-use keystead_domain::{SecretString, limits};
 use thiserror::Error;
 
 use super::reset_password::own_words;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
-use crate::ports::{Clock, LoginRecord, PasswordHasher, SessionStore, Store};
-use crate::service::{AuthorizedTokens, TokenIssuer, record};
+use crate::ports::{Clock, PasswordHasher, SessionStore, Store};
+use crate::service::{AuthorizedTokens, TokenIssuer, record_sign_in};
 use crate::session::LoginDesk;
 
 /// The first password of an account that an operator made.
@@ -82,15 +82,8 @@ impl ActivateAccount {
         let user = user.ok_or(ActivateAccountError::LinkInvalid)?;
         tx.users().set_password(user.id, &hash, now).await?;
         let sign_in = self.issuer.sign_in(&user, vec![Amr::Password], context, now)?;
-        if let Some(device) = &sign_in.tokens.device {
-            let device = self.desk.guard.device_hash(device.expose());
-            tx.devices().remember(user.id, device, now, now.plus(limits::DEVICE_LIFE)).await?;
-        }
-        let token_id = sign_in.tokens.claims.token_id.clone();
-        let login = LoginRecord { token_id, user_id: user.id, at: now, device: context.device.clone() };
-        tx.login_history().append(&login).await?;
-        let session = Some(&sign_in.session.id);
-        record(&mut *tx, AuditEventName::UserActivated, (Some(user.id), Some(user.id)), session, context, now).await?;
+        let event = AuditEventName::UserActivated;
+        record_sign_in(&mut *tx, &self.desk.guard, &user, &sign_in, event, context, now).await?;
         tx.commit().await?;
         self.sessions.insert(&sign_in.session).await?;
         Ok(sign_in.tokens)

@@ -1,15 +1,15 @@
 use std::sync::Arc;
 
+use keystead_domain::Timestamp;
 use keystead_domain::account::{AccountStatus, Epoch, PendingRegistration, Role, User, Username};
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::token::{Amr, OneTimeCode, PreAuthorizedClaims};
-use keystead_domain::{Timestamp, limits};
 use thiserror::Error;
 
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
-use crate::ports::{Clock, Constraint, LoginRecord, SessionStore, Store, StoreError};
-use crate::service::{AuthorizedTokens, CodeRefusal, GuessGuard, OneTimeCodes, TokenIssuer, record};
+use crate::ports::{Clock, Constraint, SessionStore, Store, StoreError};
+use crate::service::{AuthorizedTokens, CodeRefusal, GuessGuard, OneTimeCodes, TokenIssuer, record, record_sign_in};
 
 /// A proof of a registration.
 #[derive(Clone, Debug)]
@@ -115,15 +115,8 @@ impl VerifyRegistration {
             Err(other) => return Err(other.into()),
         }
         let sign_in = self.issuer.sign_in(&user, vec![Amr::Password], context, now)?;
-        if let Some(device) = &sign_in.tokens.device {
-            let hash = self.guard.device_hash(device.expose());
-            tx.devices().remember(user.id, hash, now, now.plus(limits::DEVICE_LIFE)).await?;
-        }
-        let token_id = sign_in.tokens.claims.token_id.clone();
-        let login = LoginRecord { token_id, user_id: user.id, at: now, device: context.device.clone() };
-        tx.login_history().append(&login).await?;
-        let session = Some(&sign_in.session.id);
-        record(&mut *tx, AuditEventName::UserCreated, (Some(user.id), Some(user.id)), session, context, now).await?;
+        let event = AuditEventName::UserCreated;
+        record_sign_in(&mut *tx, &self.guard, &user, &sign_in, event, context, now).await?;
         tx.commit().await?;
         self.sessions.insert(&sign_in.session).await?;
         Ok(sign_in.tokens)

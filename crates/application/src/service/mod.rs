@@ -7,6 +7,7 @@ mod issuer;
 mod login_guard;
 mod postbox;
 mod revoker;
+mod sign_in_record;
 
 pub use codes::{CodeRefusal, IssuedCode, OneTimeCodes};
 pub use epoch::{EpochChange, raise_epoch, revoke_session};
@@ -17,3 +18,4 @@ pub use login_guard::{GuessGuard, GuessTicket};
 pub(crate) use postbox::to_user;
 pub use postbox::{Postbox, record};
 pub use revoker::Revoker;
+pub(crate) use sign_in_record::record_sign_in;

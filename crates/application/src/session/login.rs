@@ -3,14 +3,14 @@ use std::sync::Arc;
 use keystead_domain::account::{LoginName, Password, PasswordHash, User};
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::token::{Amr, DeviceTokenHash};
-use keystead_domain::{SecretString, Timestamp, limits};
+use keystead_domain::{SecretString, Timestamp};
 use thiserror::Error;
 
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
-use crate::ports::{Clock, LoginRecord, PasswordHasher, SessionStore, Store};
-use crate::service::{AuthorizedTokens, GuessGuard, GuessTicket, Postbox, SignIn, TokenIssuer, record};
+use crate::ports::{Clock, PasswordHasher, SessionStore, Store};
+use crate::service::{AuthorizedTokens, GuessGuard, GuessTicket, Postbox, TokenIssuer, record, record_sign_in};
 use crate::settings::Settings;
 
 /// An attempt to sign in.
@@ -187,25 +187,18 @@ impl Login {
         if let Some(new) = &upgraded {
             tx.users().upgrade_password(user.id, &hash, new).await?;
         }
-        let SignIn { session, mut tokens } = self.issuer.sign_in(&user, vec![Amr::Password], context, now)?;
+        let mut sign_in = self.issuer.sign_in(&user, vec![Amr::Password], context, now)?;
         if known_device.is_some() {
-            tokens.device.clone_from(&known_device);
+            sign_in.tokens.device = known_device;
         } else {
             let occasion = context.occasion(now);
             self.desk.postbox.notify(&mut *tx, &user, Notice::NewDevice { occasion }, now).await?;
         }
-        if let Some(device) = &tokens.device {
-            let device = self.desk.guard.device_hash(device.expose());
-            tx.devices().remember(user.id, device, now, now.plus(limits::DEVICE_LIFE)).await?;
-        }
-        let token_id = tokens.claims.token_id.clone();
-        let login = LoginRecord { token_id, user_id: user.id, at: now, device: context.device.clone() };
-        tx.login_history().append(&login).await?;
-        let who = (Some(user.id), Some(user.id));
-        record(&mut *tx, AuditEventName::LoginSucceeded, who, Some(&session.id), context, now).await?;
+        let event = AuditEventName::LoginSucceeded;
+        record_sign_in(&mut *tx, &self.desk.guard, &user, &sign_in, event, context, now).await?;
         tx.commit().await?;
-        self.sessions.insert(&session).await?;
-        Ok(tokens)
+        self.sessions.insert(&sign_in.session).await?;
+        Ok(sign_in.tokens)
     }
 }
 

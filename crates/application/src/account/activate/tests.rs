@@ -1,5 +1,7 @@
 use keystead_domain::account::{LinkToken, Role, UserId};
 
+use keystead_domain::limits;
+
 use super::*;
 use crate::operation::{AddUserCommand, Operator};
 use crate::ports::{MockPasswordHasher, MockSessionStore};

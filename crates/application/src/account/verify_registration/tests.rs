@@ -1,5 +1,7 @@
 use keystead_domain::token::{ClientKind, PreAuthorizedPurpose};
 
+use keystead_domain::limits;
+
 use super::*;
 use crate::account::{RegisterUser, RegisterUserCommand};
 use crate::ports::{BudgetDecision, Clock, MockCeremonyStore, MockSessionStore};

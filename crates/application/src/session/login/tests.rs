@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use keystead_domain::account::{AccountStatus, Role};
 
+use keystead_domain::limits;
+
 use super::*;
 use crate::ports::{BudgetDecision, HashError, MockPasswordHasher, MockSessionStore};
 use crate::test_world::{OTHER_PASSWORD, PASSWORD, Parts, World, browser, down, secret};
