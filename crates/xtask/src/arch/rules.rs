@@ -25,7 +25,7 @@ const ARROWS: [(&str, &str); 15] = [
 const DOMAIN_MAY_NAME: [&str; 4] = ["thiserror", "unicode-normalization", "uuid", "zeroize"];
 
 /// The world's crates that have one home each: who else names them goes around a port.
-const HOMES: [(&str, &[&str]); 15] = [
+const HOMES: [(&str, &[&str]); 20] = [
     ("actix-web", &["api-actix"]),
     ("actix-*", &["api-actix"]),
     ("argon2", &["adapters-crypto"]),
@@ -39,6 +39,11 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("diesel", &["adapters-sql", "adapters-sqlite", "adapters-postgres"]),
     ("diesel*", &["adapters-sqlite", "adapters-postgres"]),
     ("libsqlite3-sys", &["adapters-sqlite"]),
+    ("deadpool", &["adapters-postgres"]),
+    ("tokio-postgres", &["adapters-postgres"]),
+    ("tokio-postgres-rustls", &["adapters-postgres"]),
+    ("deadpool-redis", &["adapters-redis"]),
+    ("redis", &["adapters-redis"]),
     ("mail-send", &["adapters-smtp"]),
     ("getrandom", &["adapters-crypto"]),
 ];

@@ -1,0 +1,1 @@
+//! Keystead's store for many replicas: PostgreSQL.

@@ -1,0 +1,1 @@
+//! Keystead's passing state for many replicas, in Redis.
