@@ -94,28 +94,6 @@ impl CeremonyStore for SqliteCeremonies {
         Ok(self.writer.write(Durability::Configured, work).await.map_err(unavailable)?.map(SecretBytes::new))
     }
 
-    async fn replace(
-        &self,
-        old: &CeremonyKey,
-        new: &CeremonyKey,
-        state: &[u8],
-        now: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<bool, EphemeralError> {
-        let (old, new, state) = (old.clone(), new.clone(), SecretBytes::new(state.to_vec()));
-        let work = move |connection: &mut SqliteConnection| {
-            if take(connection, &old, now)?.is_none() {
-                return Ok(false);
-            }
-            if put(connection, &new, state.expose(), now, expires_at)? {
-                return Ok(true);
-            }
-            // `new` is alive, which nobody should ask for. Neither is lost: the old one is given back.
-            Err(diesel::result::Error::RollbackTransaction)
-        };
-        self.writer.write(Durability::Configured, work).await.map_err(unavailable)
-    }
-
     async fn overwrite(
         &self,
         key: &CeremonyKey,

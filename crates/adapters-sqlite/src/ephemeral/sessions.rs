@@ -132,6 +132,13 @@ impl SessionStore for SqliteSessions {
         self.writer.write(Durability::Configured, work).await.map_err(unavailable)
     }
 
+    async fn ping(&self) -> Result<(), EphemeralError> {
+        let touched = |connection: &mut SqliteConnection| {
+            sessions::table.select(sessions::id).first::<String>(connection).optional().map(drop)
+        };
+        self.readers.read(touched).await.map_err(unavailable)
+    }
+
     async fn touch(&self, seen: &[(SessionId, Timestamp)]) -> Result<(), EphemeralError> {
         let seen = seen.to_vec();
         let work = move |connection: &mut SqliteConnection| {

@@ -68,6 +68,9 @@ pub trait SessionStore: Send + Sync {
     /// Changes facts of a session that has not ended. `false` when there is none.
     async fn update(&self, id: &SessionId, update: &SessionUpdate) -> Result<bool, EphemeralError>;
 
+    /// Whether the store of passing state answers. For health checks.
+    async fn ping(&self) -> Result<(), EphemeralError>;
+
     /// Records when sessions were last seen. MUST NOT move a time back. Unknown sessions are passed over.
     async fn touch(&self, seen: &[(SessionId, Timestamp)]) -> Result<(), EphemeralError>;
 }
@@ -101,6 +104,9 @@ pub struct CeremonyKey {
 }
 
 /// Take-once state between two requests. A ceremony that is not there is dead: nothing is ever assumed for it.
+///
+/// Every method is about one key: a store that spreads keys over machines cannot change two in one step. What is issued
+/// again therefore keeps its key, and is overwritten.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait CeremonyStore: Send + Sync {
@@ -118,16 +124,6 @@ pub trait CeremonyStore: Send + Sync {
 
     /// Takes the state. MUST return it to exactly one caller, ever, and to nobody from `expires_at` on.
     async fn take(&self, key: &CeremonyKey, now: Timestamp) -> Result<Option<SecretBytes>, EphemeralError>;
-
-    /// Takes `old` and adds `new` in one atomic step. `false`, changing nothing, when `old` is not alive.
-    async fn replace(
-        &self,
-        old: &CeremonyKey,
-        new: &CeremonyKey,
-        state: &[u8],
-        now: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<bool, EphemeralError>;
 
     /// Overwrites the state of a ceremony that is alive, keeping nothing of the old one. `false` when it is not alive.
     async fn overwrite(

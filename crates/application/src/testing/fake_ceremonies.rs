@@ -64,23 +64,6 @@ impl CeremonyStore for FakeCeremonies {
         Ok(ceremonies.remove(key).map(|ceremony| ceremony.state))
     }
 
-    async fn replace(
-        &self,
-        old: &CeremonyKey,
-        new: &CeremonyKey,
-        state: &[u8],
-        now: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<bool, EphemeralError> {
-        let mut ceremonies = lock(&self.0);
-        let alive = is_alive(&ceremonies, old, now);
-        if alive {
-            ceremonies.remove(old);
-            ceremonies.insert(new.clone(), Ceremony::new(state, expires_at));
-        }
-        Ok(alive)
-    }
-
     async fn overwrite(
         &self,
         key: &CeremonyKey,

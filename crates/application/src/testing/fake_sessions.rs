@@ -96,6 +96,10 @@ impl SessionStore for FakeSessions {
         Ok(true)
     }
 
+    async fn ping(&self) -> Result<(), EphemeralError> {
+        Ok(())
+    }
+
     async fn touch(&self, seen: &[(SessionId, Timestamp)]) -> Result<(), EphemeralError> {
         let mut sessions = self.sessions();
         for (id, at) in seen {

@@ -27,9 +27,6 @@ macro_rules! ceremony_contracts {
                 kinds_and_ids_do_not_mix,
                 a_ceremony_dies_at_its_microsecond,
                 a_dead_ceremony_can_be_inserted_again,
-                a_replaced_ceremony_lives_on_under_its_new_key,
-                of_parallel_replacements_one_wins,
-                a_take_and_a_replacement_exclude_each_other,
                 an_overwrite_keeps_nothing_of_the_old_state,
                 a_dead_ceremony_is_not_overwritten,
                 an_overwrite_never_revives_a_taken_ceremony,
@@ -105,10 +102,8 @@ pub async fn a_taken_ceremony_is_dead(store: Arc<dyn CeremonyStore>) {
         assert_eq!(find(&store, &key, after(1)).await, None);
         assert_eq!(take(&store, &key, after(1)).await, None);
         assert!(!store.overwrite(&key, b"x", after(1), after(10)).await.unwrap());
-        assert!(!store.replace(&key, &code("new"), b"x", after(1), after(10)).await.unwrap());
         assert_eq!(find(&store, &key, after(1)).await, None);
     }
-    assert_eq!(find(&store, &code("new"), after(1)).await, None);
 }
 
 /// A ceremony is named by its kind and its id together.
@@ -131,8 +126,6 @@ pub async fn a_ceremony_dies_at_its_microsecond(store: Arc<dyn CeremonyStore>) {
     assert_eq!(find(&store, &key, end).await, None);
     assert_eq!(take(&store, &key, end).await, None);
     assert!(!store.overwrite(&key, b"x", end, after(99)).await.unwrap());
-    assert!(!store.replace(&key, &code("b"), b"x", end, after(99)).await.unwrap());
-    assert_eq!(find(&store, &code("b"), end).await, None);
 
     assert!(insert(&store, &code("c"), b"state", end).await);
     assert!(take(&store, &code("c"), end.minus(MICRO)).await.is_some());
@@ -147,52 +140,6 @@ pub async fn a_dead_ceremony_can_be_inserted_again(store: Arc<dyn CeremonyStore>
     assert!(take(&store, &key, after(11)).await.is_some());
     assert!(store.insert(&key, b"third", after(12), after(20)).await.unwrap());
     assert_eq!(take(&store, &key, after(13)).await.as_deref(), Some(b"third".as_slice()));
-}
-
-/// A replacement takes the old ceremony and adds the new one, with its own state and end.
-pub async fn a_replaced_ceremony_lives_on_under_its_new_key(store: Arc<dyn CeremonyStore>) {
-    assert!(insert(&store, &code("old"), b"old", after(10)).await);
-    assert!(store.replace(&code("old"), &code("new"), b"new", after(1), after(20)).await.unwrap());
-    assert_eq!(find(&store, &code("old"), after(2)).await, None);
-    assert_eq!(find(&store, &code("new"), after(20).minus(MICRO)).await.as_deref(), Some(b"new".as_slice()));
-    assert_eq!(find(&store, &code("new"), after(20)).await, None);
-}
-
-/// Of many replacements of one ceremony one wins; the others add nothing.
-pub async fn of_parallel_replacements_one_wins(store: Arc<dyn CeremonyStore>) {
-    assert!(insert(&store, &code("old"), b"old", after(10)).await);
-    let results = race(RACERS, |number| {
-        let store = Arc::clone(&store);
-        async move {
-            let new = code(&format!("new-{number}"));
-            let done = store.replace(&code("old"), &new, b"new", after(1), after(20)).await.unwrap();
-            done.then_some(new)
-        }
-    })
-    .await;
-    let winner = sole_winner(results);
-    for number in 0..RACERS {
-        let new = code(&format!("new-{number}"));
-        assert_eq!(find(&store, &new, after(2)).await.is_some(), new == winner, "{new:?}");
-    }
-}
-
-/// A ceremony is taken or replaced, never both.
-pub async fn a_take_and_a_replacement_exclude_each_other(store: Arc<dyn CeremonyStore>) {
-    assert!(insert(&store, &code("old"), b"old", after(10)).await);
-    let results = race(RACERS, |number| {
-        let store = Arc::clone(&store);
-        async move {
-            if number % 2 == 0 {
-                take(&store, &code("old"), after(1)).await.map(drop)
-            } else {
-                let new = code(&format!("new-{number}"));
-                store.replace(&code("old"), &new, b"new", after(1), after(20)).await.unwrap().then_some(())
-            }
-        }
-    })
-    .await;
-    sole_winner(results);
 }
 
 /// An overwrite gives a live ceremony another state and another end.

@@ -29,6 +29,7 @@ macro_rules! session_contracts {
             dyn $crate::ports::SessionStore,
             $make,
             [
+                a_live_store_answers_pings,
                 every_field_survives,
                 an_unknown_session_is_nobody,
                 of_parallel_refreshes_one_rotates_and_all_get_the_same_head,
@@ -67,6 +68,11 @@ async fn present(store: &Arc<dyn SessionStore>, shown: Presentation) -> Option<(
 
 async fn stored(store: &Arc<dyn SessionStore>) -> Session {
     store.find(&a_session().id, after(1)).await.unwrap().expect("the session is there")
+}
+
+/// A store that runs says so.
+pub async fn a_live_store_answers_pings(store: Arc<dyn SessionStore>) {
+    store.ping().await.unwrap();
 }
 
 /// All fields come back as written, to the microsecond, set or not.
