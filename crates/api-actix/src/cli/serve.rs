@@ -30,8 +30,8 @@ fn refuse_unsafe(config: &Config) -> Outcome {
 
 /// The folder of the database is made by nobody else.
 fn missing_folder(config: &Config) -> Option<String> {
-    let folder =
-        config.store.sqlite_path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())?;
+    let parent = config.store.sqlite()?.path.parent();
+    let folder = parent.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())?;
     let folder = folder.display();
     Some(format!("error: store.url: the folder {folder} does not exist\n  fix: make it, or name another one"))
 }

@@ -150,24 +150,21 @@ pub fn verify_jws(jwks: &[u8], token: &str) -> Result<(String, String), ComposeE
 
 /// Brings the database to this version's form. Returns the names of the migrations it applied.
 pub fn migrate(config: &Config) -> Result<Vec<String>, ComposeError> {
-    SqliteDatabase::migrate(&sqlite(config)).map_err(broken)
+    SqliteDatabase::migrate(&sqlite(config)?).map_err(broken)
 }
 
 /// Migrations the database does not have yet.
 pub fn pending_migrations(config: &Config) -> Result<Vec<String>, ComposeError> {
-    SqliteDatabase::pending_migrations(&sqlite(config)).map_err(broken)
+    SqliteDatabase::pending_migrations(&sqlite(config)?).map_err(broken)
 }
 
-fn sqlite(config: &Config) -> SqliteConfig {
-    let synchronous = match config.store.synchronous {
+fn sqlite(config: &Config) -> Result<SqliteConfig, ComposeError> {
+    let sqlite = config.store.sqlite().ok_or_else(|| broken("not yet"))?;
+    let synchronous = match sqlite.synchronous {
         config::Synchronous::Full => Synchronous::Full,
         config::Synchronous::Normal => Synchronous::Normal,
     };
-    SqliteConfig {
-        synchronous,
-        acquire_timeout: config.store.acquire_timeout,
-        ..SqliteConfig::new(&config.store.sqlite_path)
-    }
+    Ok(SqliteConfig { synchronous, acquire_timeout: config.store.acquire_timeout, ..SqliteConfig::new(&sqlite.path) })
 }
 
 /// Puts the service together. Opens and migrates the database, which blocks for some milliseconds.
@@ -177,7 +174,7 @@ pub fn compose(config: &Config) -> Result<Composed, ComposeError> {
         Some(clock) => Arc::clone(clock) as Arc<dyn Clock>,
         None => Arc::new(SystemClock),
     };
-    let database = SqliteDatabase::open(&sqlite(config)).map_err(broken)?;
+    let database = SqliteDatabase::open(&sqlite(config)?).map_err(broken)?;
     let entropy = entropy();
     let sealer: Arc<dyn Sealer> =
         Arc::new(MasterKeySealer::try_new(&config.secrets.master_key, Arc::clone(&entropy)).map_err(broken)?);
@@ -234,12 +231,12 @@ fn ring_config(config: &Config) -> KeyRingConfig {
     }
 }
 
-/// The mailbox of `keystead dev` lies beside its database and survives with it; elsewhere it stays empty.
+/// The mailbox of `keystead dev` lies in its directory and survives with it; elsewhere it stays empty.
 fn dev_mailbox(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<DevMailbox>, ComposeError> {
-    if !config.dev {
+    let Some(directory) = &config.data_dir else {
         return Ok(Arc::new(DevMailbox::new(Arc::clone(clock))));
-    }
-    let file = config.store.sqlite_path.with_file_name("mailbox.jsonl");
+    };
+    let file = directory.join("mailbox.jsonl");
     let mailbox = DevMailbox::open(Arc::clone(clock), &file);
     Ok(Arc::new(mailbox.map_err(|error| broken(format!("{}: {error}", file.display())))?))
 }

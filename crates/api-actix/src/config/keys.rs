@@ -238,9 +238,17 @@ fn store_and_secrets() -> Vec<Row> {
     vec![
         (
             "store.url",
-            Kind::Text,
+            Kind::Secret,
             Fallback::Required { example: "sqlite:///var/lib/keystead/keystead.db" },
-            "The database: `sqlite://` and the path of the file.",
+            "The database: `sqlite://` and the path of the file; or, for several replicas, \
+             `postgres://user:password@host/database`, encrypted unless it is on this machine or says `?sslmode=disable`.",
+        ),
+        (
+            "store.redis_url",
+            Kind::Secret,
+            described("none; it must be set with postgres://", "rediss://user:password@redis.example.com:6379"),
+            "Where replicas share sessions and limits: `redis://` (`rediss://` with TLS), \
+             `redis+sentinel://sentinel,sentinel/master` or `redis+cluster://node,node`.",
         ),
         (
             "store.synchronous",
@@ -251,8 +259,39 @@ fn store_and_secrets() -> Vec<Row> {
         (
             "store.acquire_timeout",
             Kind::Duration,
-            value("5s"),
+            described("5s with SQLite, 1s with PostgreSQL", "5s"),
             "How long a request waits for a database connection before 503.",
+        ),
+        (
+            "store.statement_timeout",
+            Kind::Duration,
+            value("1500ms"),
+            "How long PostgreSQL may work on one statement, or wait for a lock, before 503.",
+        ),
+        (
+            "store.connections",
+            Kind::Integer,
+            value("10"),
+            "PostgreSQL connections of this process, at most; all replicas together must fit its `max_connections`.",
+        ),
+        (
+            "store.migrate",
+            Kind::Bool,
+            value("true"),
+            "Whether `serve` brings PostgreSQL's schema to its own form; `false` leaves that to `keystead migrate`.",
+        ),
+        ("store.redis_prefix", Kind::Text, value("keystead"), "What the names of all keys in Redis begin with."),
+        (
+            "store.postgres_ca_file",
+            Kind::Path,
+            described("the certificates this machine believes", "/etc/keystead/postgres-ca.pem"),
+            "Certificates, PEM, PostgreSQL may present besides those.",
+        ),
+        (
+            "store.redis_ca_file",
+            Kind::Path,
+            described("the certificates this machine believes", "/etc/keystead/redis-ca.pem"),
+            "Certificates, PEM, Redis may present besides those.",
         ),
         (
             "secrets.master_key",

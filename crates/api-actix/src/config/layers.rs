@@ -30,6 +30,11 @@ pub(super) struct Layers {
     pub(super) secret_in_file: bool,
 }
 
+/// Whether a value of a key that may hold a secret holds none: the path of a SQLite file.
+fn is_harmless(raw: &Raw) -> bool {
+    matches!(raw, Raw::Text(text) if text.starts_with("sqlite://"))
+}
+
 impl Layers {
     /// Adds the text of a configuration file. `false`, adding nothing but problems, when it is not TOML: what a parser
     /// makes of the rest of a broken file is not what its author meant.
@@ -47,7 +52,7 @@ impl Layers {
         }
         let mut found = Vec::new();
         self.walk("", table.get_ref(), &at, &mut found);
-        self.secret_in_file = found.iter().any(|(key, _)| key.kind == Kind::Secret);
+        self.secret_in_file = found.iter().any(|(key, entry)| key.kind == Kind::Secret && !is_harmless(&entry.raw));
         self.add_layer(found);
         true
     }

@@ -4,6 +4,7 @@ use keystead_domain::SecretString;
 use keystead_domain::account::EmailAddress;
 use url::{Host, Url};
 
+use super::address::{is_host_name, percent_decode};
 use super::origin::{Origin, is_loopback_host};
 use super::problem::Invalid;
 use super::reader::{Noted, Reader, Reading};
@@ -175,23 +176,6 @@ fn server(text: &str) -> Result<Server, Invalid> {
     let user = Some(url.username()).filter(|user| !user.is_empty()).map(decoded).transpose()?;
     let password = url.password().map(decoded).transpose()?.map(SecretString::new);
     Ok(Server { host, port: url.port().unwrap_or(port), security, user, password })
-}
-
-fn is_host_name(name: &str) -> bool {
-    let is_label =
-        |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    name.len() <= 253 && name.split('.').all(is_label)
-}
-
-fn percent_decode(text: &str) -> Option<String> {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next()?.as_bytes().to_vec();
-    for part in parts {
-        let (hex, rest) = part.split_at_checked(2)?;
-        bytes.push(u8::from_str_radix(hex, 16).ok().filter(|_| !hex.starts_with('+'))?);
-        bytes.extend_from_slice(rest.as_bytes());
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

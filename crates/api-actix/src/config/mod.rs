@@ -4,6 +4,7 @@
 //! wrong is told at once, each with key, source and fix. What is readable but dangerous is found by
 //! [`Config::check_safety`].
 
+mod address;
 mod http;
 mod init;
 pub mod keys;
@@ -44,7 +45,9 @@ pub use reference::reference_markdown;
 pub use registration::RegistrationConfig;
 pub use safety::{Risk, Unsafe, Warning};
 pub use secrets::{MASTER_KEY_BYTES, SecretsConfig, encode_master_key};
-pub use store::{StoreConfig, Synchronous};
+pub use store::{
+    Data, Link, PostgresConfig, RedisConfig, RedisTopology, SharedConfig, SqliteConfig, StoreConfig, Synchronous,
+};
 pub use tokens::{Algorithm, TokensConfig};
 
 use layers::Layers;
@@ -72,6 +75,8 @@ pub struct ConfigSources {
 pub struct Config {
     /// Whether this is `keystead dev`.
     pub dev: bool,
+    /// Where `keystead dev` keeps everything.
+    pub data_dir: Option<PathBuf>,
     /// Dangers the operator accepts.
     pub unsafe_allow: Vec<Risk>,
     /// Where the service listens.
@@ -146,6 +151,7 @@ impl Config {
         layers.add_pairs(&pairs.map(|(key, value)| (key.to_owned(), value)), |_| Source::Dev);
         let mut config = Self::read(layers, None)?;
         config.dev = true;
+        config.data_dir = Some(data_dir.to_owned());
         config.mail.transport = MailTransport::DevMailbox;
         config.set_bound_address(listen);
         Ok(config)
@@ -188,6 +194,7 @@ impl Config {
         let whole = || {
             Ok(Self {
                 dev: false,
+                data_dir: None,
                 unsafe_allow: unsafe_allow?,
                 http: http?,
                 store: store?,

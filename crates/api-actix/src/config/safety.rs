@@ -7,7 +7,7 @@ use super::mail::{MailTransport, SmtpSecurity};
 use super::problem::{Invalid, Problem, Source};
 use super::secrets::weakness;
 use super::values::choice;
-use super::{Config, LimitsMode};
+use super::{Config, Data, LimitsMode};
 
 /// A danger an operator can accept by its name in `unsafe_allow`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,10 @@ pub enum Risk {
     PlainHttp,
     /// Mail, with codes and links in it, would travel unencrypted.
     PlainSmtp,
+    /// Everything in the database would travel unencrypted.
+    PlainPostgres,
+    /// Sessions and codes would travel unencrypted.
+    PlainRedis,
     /// Other users of the machine can read secrets.
     ReadableFiles,
     /// Password hashes below the accepted minimum.
@@ -29,10 +33,12 @@ pub enum Risk {
 }
 
 impl Risk {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::WeakMasterKey,
         Self::PlainHttp,
         Self::PlainSmtp,
+        Self::PlainPostgres,
+        Self::PlainRedis,
         Self::ReadableFiles,
         Self::WeakPasswordHash,
         Self::LimitsOff,
@@ -45,6 +51,8 @@ impl Risk {
             Self::WeakMasterKey => "weak-master-key",
             Self::PlainHttp => "plain-http",
             Self::PlainSmtp => "plain-smtp",
+            Self::PlainPostgres => "plain-postgres",
+            Self::PlainRedis => "plain-redis",
             Self::ReadableFiles => "readable-files",
             Self::WeakPasswordHash => "weak-password-hash",
             Self::LimitsOff => "limits-off",
@@ -58,6 +66,8 @@ impl Risk {
             Self::WeakMasterKey => "The master key can be guessed, so whoever holds the database can open it.",
             Self::PlainHttp => "Passwords and cookies travel unencrypted between browsers and this service.",
             Self::PlainSmtp => "Mails, with codes and links in them, travel unencrypted to the mail server.",
+            Self::PlainPostgres => "The database password, names and password hashes travel unencrypted to PostgreSQL.",
+            Self::PlainRedis => "The Redis password and sessions travel unencrypted to Redis.",
             Self::ReadableFiles => "Every user of this machine can read secrets or the database.",
             Self::WeakPasswordHash => "Stolen password hashes are searched faster than the OWASP minimum allows.",
             Self::LimitsOff => "Nothing slows down or stops the guessing of passwords and codes.",
@@ -193,6 +203,26 @@ impl Config {
             let fix = "write smtp:// (STARTTLS) or smtps://; a private certificate is believed with mail.extra_ca_file";
             found.push(self.danger(Risk::PlainSmtp, &key, what, fix));
         }
+        if let Data::Shared(shared) = &self.store.data {
+            for (risk, key, link, fix) in [
+                (
+                    Risk::PlainPostgres,
+                    "store.url",
+                    &shared.postgres.link,
+                    "write sslmode=verify-full; a private certificate is believed with store.postgres_ca_file",
+                ),
+                (
+                    Risk::PlainRedis,
+                    "store.redis_url",
+                    &shared.redis.link,
+                    "write rediss://; a private certificate is believed with store.redis_ca_file",
+                ),
+            ] {
+                if !link.tls && !link.is_local {
+                    found.push(self.danger(risk, &self.set_key(key), "is another machine, reached unencrypted", fix));
+                }
+            }
+        }
     }
 
     fn dangers_of_guessing(&self, found: &mut Vec<Unsafe>) {
@@ -224,11 +254,12 @@ impl Config {
         if self.origins.secret_in_file {
             files.extend(self.file.iter().map(|path| ("configuration file".to_owned(), path.clone())));
         }
-        let database = &self.store.sqlite_path;
-        for suffix in ["", "-wal", "-shm"] {
-            let mut path = database.clone().into_os_string();
-            path.push(suffix);
-            files.push(("store.url".to_owned(), path.into()));
+        if let Some(sqlite) = self.store.sqlite() {
+            for suffix in ["", "-wal", "-shm"] {
+                let mut path = sqlite.path.clone().into_os_string();
+                path.push(suffix);
+                files.push(("store.url".to_owned(), path.into()));
+            }
         }
         files
     }

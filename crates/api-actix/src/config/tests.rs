@@ -158,7 +158,7 @@ fn all_problems_are_told_at_once_with_key_source_and_fix() {
         login = \"often\"
         allow = [\"lan\", \"10.0.0.0/8\", \"wan\"]
         [store]
-        url = \"postgres://user:hunter2@db/keystead\"
+        url = \"mysql://user:hunter2@db/keystead\"
         [secrets]
         master_key = \"hunter2\"
         [log]
@@ -245,9 +245,12 @@ fn unreadable_and_bad_secret_files_are_told() {
 fn relative_paths_start_where_they_were_written() {
     let bench = Bench::new(&format!("{FILE}\n[mail]\ntemplates_dir = \"mail\"\n"));
     let config = bench.load();
-    assert_eq!(config.store.sqlite_path, bench.dir.path().join("keystead.db"));
+    assert_eq!(config.store.sqlite().unwrap().path, bench.dir.path().join("keystead.db"));
     assert_eq!(config.mail.templates_dir, Some(bench.dir.path().join("mail")));
-    assert_eq!(bench.flag("store.url", "sqlite://here.db").load().store.sqlite_path, PathBuf::from("here.db"));
+    assert_eq!(
+        bench.flag("store.url", "sqlite://here.db").load().store.sqlite().unwrap().path,
+        PathBuf::from("here.db")
+    );
 }
 
 #[test]
@@ -399,7 +402,7 @@ fn dev_needs_no_settings_and_follows_its_port() {
     assert!(config.http.is_allowed_origin("http://localhost:4321"));
     assert!(!config.http.is_allowed_origin("http://localhost:1"));
     assert!(matches!(config.mail.transport, MailTransport::DevMailbox));
-    assert_eq!(config.store.sqlite_path, Path::new("/tmp/try/keystead.db"));
+    assert_eq!(config.store.sqlite().unwrap().path, Path::new("/tmp/try/keystead.db"));
     let refused = Config::for_dev("0.0.0.0:8787".parse().unwrap(), Path::new("/tmp/try"), &key).unwrap_err().0;
     assert!(only(&refused).what.contains("other machines"));
     let mut served = Bench::good().load();
@@ -432,7 +435,7 @@ fn what_init_writes_is_private_loads_and_is_safe() {
     assert_eq!(config.http.listen, options.listen);
     assert_eq!(config.http.public_url.as_str(), options.public_url);
     assert_eq!(config.secrets.master_key, options.master_key);
-    assert_eq!(config.store.sqlite_path, std::path::absolute("keystead.db").unwrap());
+    assert_eq!(config.store.sqlite().unwrap().path, std::path::absolute("keystead.db").unwrap());
     assert_eq!(config.check_safety(), []);
     let MailTransport::Smtp(smtp) = &config.mail.transport else { panic!("no mail server") };
     assert_eq!(smtp.credentials.as_ref().unwrap().1.expose(), "p#w");
@@ -469,8 +472,8 @@ fn every_line_init_comments_out_is_a_working_setting() {
     let live: Vec<String> = text
         .expose()
         .lines()
-        // The one secret that would stand beside the same secret in `smtp_url`.
-        .filter(|line| !line.contains("smtp_password = "))
+        // What would stand beside the same secret in `smtp_url`, and what a SQLite file needs no more.
+        .filter(|line| !line.contains("smtp_password = ") && !line.contains("redis_url = "))
         .map(|line| if is_setting(&line) { line.replacen("# ", "", 1) } else { line.to_owned() })
         .collect();
     Config::from_text(Path::new("keystead.toml"), &live.join("\n")).unwrap_or_else(|errors| panic!("{errors}"));
