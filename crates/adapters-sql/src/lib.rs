@@ -7,12 +7,16 @@
 //! | [`rows`] | one struct per table, and its way from and to the domain |
 //! | [`constraint`] | which [`Constraint`](keystead_application::ports::Constraint) a refused write lost against |
 //! | [`error`] | what a database error means to the ports |
+//! | [`Hold`] | what a transaction holds against others |
+//! | `repositories/` | what can be done inside a transaction; compiled by each adapter, not here |
 
 pub mod constraint;
 pub mod error;
+mod hold;
 pub mod rows;
 pub mod schema;
 pub mod types;
 
 pub use constraint::constraint_of;
 pub use error::{RowError, is_statement_error, store_error};
+pub use hold::Hold;

@@ -8,13 +8,16 @@
 //! | `connection` | worker threads, pools of connections, settings of SQLite |
 //! | `database` | opening, migrating, and the ports of one file |
 //! | `store` | [`SqliteStore`] and [`SqliteTx`]: one open transaction |
-//! | `repositories` | what can be done inside a transaction, one file per kind of data |
+//! | `repositories` | what can be done inside a transaction; the source lies in `adapters-sql`, for both databases |
+//! | `dialect` | what SQLite says differently |
 //! | `ephemeral` | sessions, ceremonies and rate limits: one transaction per call |
 //! | `revocation_feed` | revocations inside one process |
 
 mod connection;
 mod database;
+mod dialect;
 mod ephemeral;
+#[path = "../../adapters-sql/src/repositories/mod.rs"]
 mod repositories;
 mod revocation_feed;
 mod store;

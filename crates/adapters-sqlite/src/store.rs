@@ -63,6 +63,9 @@ impl Store for SqliteStore {
     }
 }
 
+/// The transaction the repositories work in.
+pub(crate) type Transaction = SqliteTx;
+
 /// One open transaction on the SQLite file, and every repository in it.
 pub struct SqliteTx {
     lease: Lease,
@@ -102,6 +105,19 @@ impl SqliteTx {
             }
             store_error(error)
         })
+    }
+
+    /// Before a statement that may lose against a uniqueness rule.
+    #[expect(clippy::unused_async, clippy::unused_self, reason = "a failed statement undoes itself in SQLite")]
+    #[expect(clippy::unnecessary_wraps, reason = "PostgreSQL marks the place to go back to, which may fail")]
+    pub(crate) async fn mark(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// [`Self::check`] of the statement after [`Self::mark`].
+    #[expect(clippy::unused_async, reason = "PostgreSQL goes back to the mark here")]
+    pub(crate) async fn check_marked<T>(&mut self, result: QueryResult<T>) -> Result<T, StoreError> {
+        self.check(result)
     }
 }
 

@@ -48,7 +48,7 @@ impl KeyKeeper {
     }
 
     /// Loads the keys and makes those that are missing, or of another algorithm than configured; they sign at once. For
-    /// the start of the process. Replicas that start together may each make one: the newest signs, all verify.
+    /// the start of the process. Of replicas that start together one makes them and the others load its.
     pub async fn ensure(&self) -> Result<(), Failure> {
         self.reload().await?;
         if USES.into_iter().all(|key_use| self.ring.serves(key_use)) {
@@ -56,7 +56,8 @@ impl KeyKeeper {
         }
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        // Another process may have been quicker: what counts is what is there under the write lock.
+        // Another process may have been quicker: what counts is what is there under the lock.
+        tx.keys().lock().await?;
         self.ring.load(&tx.keys().list(now).await?).map_err(broken)?;
         for key_use in USES.into_iter().filter(|key_use| !self.ring.serves(*key_use)) {
             let key = self.ring.generate(key_use, now, now).map_err(broken)?;
@@ -72,6 +73,7 @@ impl KeyKeeper {
         let now = self.clock.now();
         let active_from = now.plus(limits::KEY_PREPUBLISH);
         let mut tx = self.store.begin().await?;
+        tx.keys().lock().await?;
         let mut made = Vec::new();
         for key_use in uses {
             let key = self.ring.generate(*key_use, now, active_from).map_err(broken)?;

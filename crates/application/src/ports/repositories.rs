@@ -380,6 +380,10 @@ pub struct StoredKey {
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait KeyRepository: Send {
+    /// Holds back every other transaction that locks, until this one ends. Looking whether a key is missing and adding it
+    /// MUST be done under it: replicas that start together would each add one.
+    async fn lock(&mut self) -> Result<(), StoreError>;
+
     /// Every key that has not retired at `now`, oldest first.
     async fn list(&mut self, now: Timestamp) -> Result<Vec<StoredKey>, StoreError>;
 

@@ -128,6 +128,7 @@ async fn a_lost_commit_serves_no_new_key() {
     let mut reading = crate::testing::MockTx::new();
     reading.keys.expect_list().times(1).returning(|_| Ok(Vec::new()));
     let mut making = crate::testing::MockTx::new().failing(down());
+    making.keys.expect_lock().times(1).returning(|| Ok(()));
     let mut first = true;
     making.keys.expect_list().times(2).returning(move |_| {
         let keys = if std::mem::take(&mut first) { Vec::new() } else { vec![a_key("new")] };

@@ -85,6 +85,10 @@ pub struct Keys(pub Vec<StoredKey>);
 
 #[async_trait]
 impl KeyRepository for Keys {
+    async fn lock(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn list(&mut self, now: Timestamp) -> Result<Vec<StoredKey>, StoreError> {
         let mut keys: Vec<StoredKey> =
             self.0.iter().filter(|key| key.retires_at.is_none_or(|end| now < end)).cloned().collect();

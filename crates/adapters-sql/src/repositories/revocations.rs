@@ -10,7 +10,7 @@ use keystead_domain::Timestamp;
 use keystead_domain::account::{Epoch, UserId};
 use keystead_domain::token::{Revocation, SessionId, TokenId};
 
-use super::{Transaction, count_of, domain};
+use super::{Transaction, count_of, dialect, domain};
 
 #[async_trait]
 impl RevocationLog for Transaction {
@@ -58,7 +58,7 @@ impl RevocationLog for Transaction {
     }
 
     async fn delete_before(&mut self, before: Timestamp) -> Result<u64, StoreError> {
-        let statement = diesel::delete(revocations::table.filter(revocations::at.lt(At(before))));
+        let statement = diesel::delete(revocations::table.filter(dialect::lapsed("revocations", "at <", before)));
         let result = statement.execute(self.connection()?).await;
         self.check(result).map(count_of)
     }

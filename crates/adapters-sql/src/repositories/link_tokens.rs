@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use keystead_adapters_sql::Hold;
 use keystead_adapters_sql::rows::LinkTokenRow;
 use keystead_adapters_sql::schema::link_tokens;
 use keystead_adapters_sql::types::{At, Uid};
@@ -9,7 +10,7 @@ use keystead_domain::Timestamp;
 use keystead_domain::account::{LinkPurpose, LinkToken, LinkTokenHash, UserId};
 use keystead_domain::token::TokenId;
 
-use super::{Transaction, count_of, optional};
+use super::{Transaction, count_of, dialect, optional};
 
 /// The unused, live token of this hash and purpose.
 macro_rules! unused {
@@ -34,6 +35,9 @@ macro_rules! begun {
 #[async_trait]
 impl LinkTokenRepository for Transaction {
     async fn issue(&mut self, token: &LinkToken) -> Result<(), StoreError> {
+        if let Some(user) = token.user_id {
+            dialect::hold(self, Hold::User(user)).await?;
+        }
         let row = LinkTokenRow::from(token);
         // For a decoy, which has no user, this compares with NULL: it finds nothing and does the same work.
         let older = link_tokens::table
@@ -53,6 +57,7 @@ impl LinkTokenRepository for Transaction {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<Option<LinkToken>, StoreError> {
+        dialect::hold(self, Hold::Link(hash)).await?;
         let changes = (link_tokens::begun_as.eq(as_token.as_str()), link_tokens::expires_at.eq(At(expires_at)));
         let statement = diesel::update(unused!(hash, purpose, now)).set(changes);
         let row = statement.returning(LinkTokenRow::as_returning()).get_result(self.connection()?).await.optional();
@@ -66,6 +71,7 @@ impl LinkTokenRepository for Transaction {
     }
 
     async fn consume_begun(&mut self, as_token: &TokenId, now: Timestamp) -> Result<Option<LinkToken>, StoreError> {
+        dialect::hold(self, Hold::BegunLink(as_token)).await?;
         let statement = diesel::delete(begun!(as_token, now)).returning(LinkTokenRow::as_returning());
         let row = statement.get_result(self.connection()?).await.optional();
         optional(self.check(row)?)
@@ -77,6 +83,7 @@ impl LinkTokenRepository for Transaction {
         purpose: LinkPurpose,
         now: Timestamp,
     ) -> Result<Option<LinkToken>, StoreError> {
+        dialect::hold(self, Hold::Link(hash)).await?;
         let statement = diesel::delete(unused!(hash, purpose, now)).returning(LinkTokenRow::as_returning());
         let row = statement.get_result(self.connection()?).await.optional();
         optional(self.check(row)?)
@@ -94,13 +101,14 @@ impl LinkTokenRepository for Transaction {
     }
 
     async fn delete_for_user(&mut self, user: UserId) -> Result<(), StoreError> {
+        dialect::hold(self, Hold::User(user)).await?;
         let statement = diesel::delete(link_tokens::table.filter(link_tokens::user_id.eq(Uid(user))));
         let result = statement.execute(self.connection()?).await;
         self.check(result).map(drop)
     }
 
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        let statement = diesel::delete(link_tokens::table.filter(link_tokens::expires_at.le(At(now))));
+        let statement = diesel::delete(link_tokens::table.filter(dialect::lapsed("link_tokens", "expires_at <=", now)));
         let result = statement.execute(self.connection()?).await;
         self.check(result).map(count_of)
     }

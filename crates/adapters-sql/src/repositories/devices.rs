@@ -9,7 +9,7 @@ use keystead_domain::Timestamp;
 use keystead_domain::account::UserId;
 use keystead_domain::token::DeviceTokenHash;
 
-use super::{Transaction, count_of};
+use super::{Transaction, count_of, dialect};
 
 #[async_trait]
 impl DeviceRepository for Transaction {
@@ -47,7 +47,7 @@ impl DeviceRepository for Transaction {
     }
 
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        let statement = diesel::delete(devices::table.filter(devices::expires_at.le(At(now))));
+        let statement = diesel::delete(devices::table.filter(dialect::lapsed("devices", "expires_at <=", now)));
         let result = statement.execute(self.connection()?).await;
         self.check(result).map(count_of)
     }

@@ -1,13 +1,14 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use keystead_adapters_sql::Hold;
 use keystead_adapters_sql::rows::KeyRow;
 use keystead_adapters_sql::schema::keys;
 use keystead_adapters_sql::types::At;
 use keystead_application::ports::{KeyRepository, StoreError, StoredKey};
 use keystead_domain::Timestamp;
 
-use super::{Transaction, domain};
+use super::{Transaction, dialect, domain};
 
 #[async_trait]
 impl KeyRepository for Transaction {
@@ -19,6 +20,10 @@ impl KeyRepository for Transaction {
             .load(self.connection()?)
             .await;
         domain(self.check(rows)?)
+    }
+
+    async fn lock(&mut self) -> Result<(), StoreError> {
+        dialect::hold(self, Hold::Keys).await
     }
 
     async fn insert(&mut self, key: &StoredKey, older_retire_at: Timestamp) -> Result<(), StoreError> {

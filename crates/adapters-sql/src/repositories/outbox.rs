@@ -9,9 +9,7 @@ use keystead_adapters_sql::types::At;
 use keystead_application::ports::{ClaimedMessage, NewMessage, Outbox, OutboxId, StoreError};
 use keystead_domain::Timestamp;
 
-use super::{Transaction, count_of, domain};
-
-diesel::alias!(outbox as queued: Queued);
+use super::{Transaction, count_of, dialect, domain};
 
 #[async_trait]
 impl Outbox for Transaction {
@@ -29,16 +27,9 @@ impl Outbox for Transaction {
     }
 
     async fn claim(&mut self, limit: u32, now: Timestamp, lease: Duration) -> Result<Vec<ClaimedMessage>, StoreError> {
-        let due = queued
-            .filter(queued.field(outbox::dead_at).is_null())
-            .filter(queued.field(outbox::due_at).le(At(now)))
-            .filter(queued.field(outbox::expires_at).gt(At(now)))
-            .order((queued.field(outbox::created_at), queued.field(outbox::id)))
-            .limit(i64::from(limit))
-            .select(queued.field(outbox::id));
         // A claimed message is due again when its lease ends, so being due is being unleased.
         let changes = (outbox::attempts.eq(outbox::attempts + 1_i64), outbox::due_at.eq(At(now.plus(lease))));
-        let rows = diesel::update(outbox::table.filter(outbox::id.eq_any(due)))
+        let rows = diesel::update(outbox::table.filter(dialect::due(limit, now)))
             .set(changes)
             .returning(ClaimedRow::as_returning())
             .load(self.connection()?)
@@ -69,7 +60,7 @@ impl Outbox for Transaction {
     }
 
     async fn expire(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        let lapsed = outbox::table.filter(outbox::dead_at.is_null()).filter(outbox::expires_at.le(At(now)));
+        let lapsed = outbox::table.filter(dialect::lapsed("outbox", "dead_at IS NULL AND expires_at <=", now));
         let changes =
             (outbox::sealed.eq(None::<Vec<u8>>), outbox::dead_at.eq(At(now)), outbox::last_error.eq("expired"));
         let result = diesel::update(lapsed).set(changes).execute(self.connection()?).await;

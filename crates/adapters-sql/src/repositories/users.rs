@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use keystead_adapters_sql::Hold;
 use keystead_adapters_sql::rows::{UserRow, status_name};
 use keystead_adapters_sql::schema::{passwords, users};
 use keystead_adapters_sql::types::{At, Uid};
@@ -8,7 +9,7 @@ use keystead_application::ports::{StoreError, UserPage, UserRepository};
 use keystead_domain::Timestamp;
 use keystead_domain::account::{AccountStatus, Epoch, LoginName, PasswordHash, User, UserId};
 
-use super::{Transaction, domain, optional};
+use super::{Transaction, dialect, domain, optional};
 
 /// Not an address and not a username: looking it up costs as much as any name nobody has.
 const NOBODY: &str = " ";
@@ -16,6 +17,7 @@ const NOBODY: &str = " ";
 #[async_trait]
 impl UserRepository for Transaction {
     async fn get(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
+        dialect::hold(self, Hold::User(id)).await?;
         let query = users::table.find(Uid(id)).select(UserRow::as_select());
         let row = query.first(self.connection()?).await.optional();
         optional(self.check(row)?)
@@ -25,6 +27,7 @@ impl UserRepository for Transaction {
         &mut self,
         name: &LoginName,
     ) -> Result<Option<(User, Option<PasswordHash>)>, StoreError> {
+        dialect::hold(self, Hold::Name(name)).await?;
         let query = users::table.left_join(passwords::table).select((UserRow::as_select(), passwords::hash.nullable()));
         let row = match name {
             LoginName::Email(email) => query.filter(users::email.eq(email.as_str())).first(self.connection()?).await,
@@ -45,8 +48,9 @@ impl UserRepository for Transaction {
 
     async fn insert(&mut self, user: &User, password: Option<PasswordHash>) -> Result<(), StoreError> {
         let statement = diesel::insert_into(users::table).values(UserRow::from(user));
+        self.mark().await?;
         let result = statement.execute(self.connection()?).await;
-        self.check(result)?;
+        self.check_marked(result).await?;
         match password {
             Some(hash) => self.set_password(user.id, &hash, user.created_at).await,
             None => Ok(()),
@@ -64,11 +68,13 @@ impl UserRepository for Transaction {
             users::status.eq(row.status),
             users::updated_at.eq(row.updated_at),
         ));
+        self.mark().await?;
         let result = statement.execute(self.connection()?).await;
-        self.check(result).map(drop)
+        self.check_marked(result).await.map(drop)
     }
 
     async fn set_password(&mut self, id: UserId, password: &PasswordHash, now: Timestamp) -> Result<(), StoreError> {
+        dialect::hold(self, Hold::User(id)).await?;
         let new = (passwords::hash.eq(password.as_str()), passwords::updated_at.eq(At(now)));
         let statement = diesel::insert_into(passwords::table)
             .values((passwords::user_id.eq(Uid(id)), new))
@@ -85,6 +91,7 @@ impl UserRepository for Transaction {
         old: &PasswordHash,
         new: &PasswordHash,
     ) -> Result<bool, StoreError> {
+        dialect::hold(self, Hold::User(id)).await?;
         let unchanged = passwords::table.find(Uid(id)).filter(passwords::hash.eq(old.as_str()));
         let statement = diesel::update(unchanged).set(passwords::hash.eq(new.as_str())).returning(passwords::user_id);
         let row = statement.get_result::<Uid>(self.connection()?).await.optional();

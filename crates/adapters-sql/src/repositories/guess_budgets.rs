@@ -10,7 +10,7 @@ use keystead_application::ports::{BudgetDecision, BudgetKey, GuessBudgets, Store
 use keystead_domain::Timestamp;
 use keystead_domain::limits::RatePolicy;
 
-use super::{Transaction, count_of};
+use super::{Transaction, count_of, dialect};
 
 #[async_trait]
 impl GuessBudgets for Transaction {
@@ -60,7 +60,7 @@ impl GuessBudgets for Transaction {
     }
 
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        let statement = diesel::delete(budgets::table.filter(budgets::resets_at.le(At(now))));
+        let statement = diesel::delete(budgets::table.filter(dialect::lapsed("guess_budgets", "resets_at <=", now)));
         let result = statement.execute(self.connection()?).await;
         self.check(result).map(count_of)
     }

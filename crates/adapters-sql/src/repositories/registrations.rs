@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use keystead_adapters_sql::Hold;
 use keystead_adapters_sql::rows::RegistrationRow;
 use keystead_adapters_sql::schema::pending_registrations as claims;
 use keystead_adapters_sql::types::{At, Uid};
@@ -8,7 +9,7 @@ use keystead_application::ports::{RegistrationRepository, StoreError};
 use keystead_domain::Timestamp;
 use keystead_domain::account::{PendingRegistration, UserId};
 
-use super::{Transaction, count_of, optional};
+use super::{Transaction, count_of, dialect, optional};
 
 #[async_trait]
 impl RegistrationRepository for Transaction {
@@ -25,6 +26,7 @@ impl RegistrationRepository for Transaction {
     }
 
     async fn consume(&mut self, id: UserId, now: Timestamp) -> Result<Option<PendingRegistration>, StoreError> {
+        dialect::hold(self, Hold::Claim(id)).await?;
         let taken = diesel::delete(claims::table.find(Uid(id)).filter(claims::expires_at.gt(At(now))))
             .returning(RegistrationRow::as_returning())
             .get_result(self.connection()?)
@@ -38,7 +40,8 @@ impl RegistrationRepository for Transaction {
     }
 
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        let statement = diesel::delete(claims::table.filter(claims::expires_at.le(At(now))));
+        let statement =
+            diesel::delete(claims::table.filter(dialect::lapsed("pending_registrations", "expires_at <=", now)));
         let result = statement.execute(self.connection()?).await;
         self.check(result).map(count_of)
     }

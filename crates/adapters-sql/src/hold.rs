@@ -1,0 +1,26 @@
+//! What a transaction holds.
+
+use keystead_domain::account::{LinkTokenHash, LoginName, UserId};
+use keystead_domain::token::TokenId;
+
+/// What a decision rests on. A writing transaction that holds it is alone with it to its end: others that want it wait.
+///
+/// SQLite needs none of this, its writer is alone with the file. PostgreSQL lets writers run side by side, and use-cases
+/// look first and write afterwards: without a hold a profile saved beside a ban would undo the ban. The hold on a user
+/// comes before every other row of that user, so that two transactions never wait for each other.
+#[derive(Clone, Copy, Debug)]
+pub enum Hold<'a> {
+    /// The set of keys.
+    Keys,
+    /// The address this claim is to.
+    Claim(UserId),
+    /// This user.
+    User(UserId),
+    /// The user with this login name, if there is one and the transaction holds no user yet. The first one only: a
+    /// transaction that looks at two users decides about the first at most, and holding both could deadlock.
+    Name(&'a LoginName),
+    /// The owner of the link with this hash.
+    Link(LinkTokenHash),
+    /// The owner of the link bound to this pre-authorized token.
+    BegunLink(&'a TokenId),
+}

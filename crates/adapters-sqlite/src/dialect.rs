@@ -1,0 +1,40 @@
+//! What SQLite says differently from PostgreSQL, for the shared repositories.
+
+use diesel::dsl::{AsExprOf, sql};
+use diesel::expression::{SqlLiteral, UncheckedBind};
+use diesel::sql_types::{BigInt, Bool};
+use keystead_adapters_sql::Hold;
+use keystead_adapters_sql::types::{At, Moment};
+use keystead_application::ports::StoreError;
+use keystead_domain::Timestamp;
+
+use crate::store::Transaction;
+
+/// A condition with one more value bound to it.
+type Bound<Condition, Value, Type> = SqlLiteral<Bool, UncheckedBind<Condition, AsExprOf<Value, Type>>>;
+/// The condition of [`lapsed`].
+pub(crate) type Lapsed = Bound<SqlLiteral<Bool>, At, Moment>;
+/// The condition of [`due`].
+pub(crate) type Due = Bound<Bound<Bound<SqlLiteral<Bool>, At, Moment>, At, Moment>, i64, BigInt>;
+
+/// Keeps what a decision rests on as it is until the transaction ends: the writer is alone with the file anyway.
+#[expect(clippy::unused_async, clippy::unnecessary_wraps, reason = "PostgreSQL waits here, and may wait in vain")]
+pub(crate) async fn hold(_: &mut Transaction, _: Hold<'_>) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// Rows of a table of which `condition` and the time are true, as in `expires_at <=`.
+pub(crate) fn lapsed(_table: &str, condition: &str, time: Timestamp) -> Lapsed {
+    sql::<Bool>(condition).bind::<Moment, _>(At(time)).sql("")
+}
+
+/// The oldest messages of the outbox that can be claimed, at most `limit`.
+pub(crate) fn due(limit: u32, now: Timestamp) -> Due {
+    sql::<Bool>("id IN (SELECT id FROM outbox WHERE dead_at IS NULL AND due_at <= ")
+        .bind::<Moment, _>(At(now))
+        .sql(" AND expires_at > ")
+        .bind::<Moment, _>(At(now))
+        .sql(" ORDER BY created_at, id LIMIT ")
+        .bind::<BigInt, _>(i64::from(limit))
+        .sql(")")
+}

@@ -1,0 +1,11 @@
+DROP TABLE keys;
+DROP TABLE login_history;
+DROP TABLE devices;
+DROP TABLE guess_budgets;
+DROP TABLE revocations;
+DROP TABLE audit_events;
+DROP TABLE outbox;
+DROP TABLE link_tokens;
+DROP TABLE pending_registrations;
+DROP TABLE passwords;
+DROP TABLE users;
