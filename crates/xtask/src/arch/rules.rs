@@ -3,7 +3,7 @@
 use super::model::{Dependency, Kind, Package};
 
 /// Every arrow between our crates that may be shipped: from, to. `*` stands for the rest of a name.
-const ARROWS: [(&str, &str); 15] = [
+const ARROWS: [(&str, &str); 16] = [
     ("application", "domain"),
     ("adapters-*", "application"),
     ("adapters-*", "domain"),
@@ -14,6 +14,7 @@ const ARROWS: [(&str, &str); 15] = [
     ("api-actix", "adapters-*"),
     ("testkit", "application"),
     ("testkit", "domain"),
+    ("testkit", "test-servers"),
     ("example-*", "application"),
     ("example-*", "domain"),
     ("example-*", "adapters-*"),
@@ -80,7 +81,7 @@ fn refuse_ours(from: &str, to: &str, dependency: &Dependency) -> Option<String> 
         return shipped.then(|| "a crate cannot need itself".into());
     }
     let arrow = ARROWS.iter().any(|(a, b)| matches(a, from) && matches(b, to));
-    let for_tests = dependency.kind == Kind::Dev && to == "testkit" && from != "domain";
+    let for_tests = dependency.kind == Kind::Dev && is_for_tests_of(from, to);
     if !arrow && !for_tests {
         return Some(match from {
             "domain" => "the domain needs nothing of ours".into(),
@@ -92,6 +93,15 @@ fn refuse_ours(from: &str, to: &str, dependency: &Dependency) -> Option<String> 
         return Some("the feature `testing` (mocks and fakes) must not be shipped".into());
     }
     None
+}
+
+/// What tests may name besides: contracts, and the servers their adapters talk to.
+fn is_for_tests_of(from: &str, to: &str) -> bool {
+    match to {
+        "testkit" => from != "domain",
+        "test-servers" => from.starts_with("adapters-"),
+        _ => false,
+    }
 }
 
 /// Why one of our crates may not name a crate of the world.
@@ -127,7 +137,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 mod tests {
     use super::*;
 
-    const OURS: [&str; 13] = [
+    const OURS: [&str; 14] = [
         "domain",
         "application",
         "adapters-crypto",
@@ -137,6 +147,7 @@ mod tests {
         "adapters-smtp",
         "api-actix",
         "testkit",
+        "test-servers",
         "example-embed",
         "tests",
         "xtask",
@@ -159,7 +170,8 @@ mod tests {
     fn may_ship(from: &str) -> Vec<&'static str> {
         match from {
             "application" => vec!["domain"],
-            "adapters-crypto" | "adapters-sql" | "adapters-smtp" | "testkit" => vec!["application", "domain"],
+            "adapters-crypto" | "adapters-sql" | "adapters-smtp" => vec!["application", "domain"],
+            "testkit" => vec!["application", "domain", "test-servers"],
             "adapters-sqlite" | "adapters-postgres" => vec!["application", "domain", "adapters-sql"],
             "api-actix" | "example-embed" => vec![
                 "application",
@@ -183,7 +195,8 @@ mod tests {
                 let name = format!("keystead-{to}");
                 let shipped = may_ship(from).contains(&to);
                 assert_eq!(refused(from, &name, Kind::Normal), !shipped, "{from} -> {to}");
-                let in_tests = shipped || (to == "testkit" && from != "domain");
+                let servers = to == "test-servers" && from.starts_with("adapters-");
+                let in_tests = shipped || servers || (to == "testkit" && from != "domain");
                 assert_eq!(refused(from, &name, Kind::Dev), !in_tests, "{from} -> {to} in tests");
                 refusals += usize::from(!shipped);
             }
