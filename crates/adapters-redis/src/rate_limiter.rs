@@ -1,0 +1,64 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::future::try_join_all;
+use keystead_application::ports::{EphemeralError, RateDecision, RateHit, RateLimiter};
+use keystead_domain::Timestamp;
+
+use crate::connection::{CallError, Repeat, Script};
+use crate::keys::time_to_live;
+use crate::link::Link;
+
+static HIT: Script = Script::new(include_str!("scripts/rate_hit.lua"));
+
+/// Fixed windows in Redis. Cheap to clone.
+#[derive(Clone)]
+pub struct RedisRateLimiter {
+    link: Arc<Link>,
+}
+
+impl RedisRateLimiter {
+    pub(crate) fn new(link: Arc<Link>) -> Self {
+        Self { link }
+    }
+
+    async fn count(&self, hit: &RateHit, now: Timestamp) -> Result<RateDecision, CallError> {
+        let (policy, ends) = (hit.policy, now.plus(hit.policy.window));
+        if policy.limit == 0 {
+            return Ok(RateDecision { policy, allowed: false, count: 0, resets_at: ends });
+        }
+        let key = self.link.keys.rate(policy.name, &hit.key);
+        let arguments =
+            [now.as_micros().into(), policy.limit.into(), ends.as_micros().into(), time_to_live(now, ends).into()];
+        // A hit whose answer is lost may have counted: counting it again would use up somebody's limit.
+        let (allowed, count, resets_at): (bool, u32, i64) =
+            HIT.run(&self.link.route, &[&key], &arguments, Repeat::Never).await?;
+        Ok(RateDecision { policy, allowed, count, resets_at: Timestamp::from_micros(resets_at) })
+    }
+
+    /// Every hit, one after the other.
+    async fn count_in_turn(&self, hits: &[RateHit], now: Timestamp) -> Result<Vec<RateDecision>, CallError> {
+        let mut decisions = Vec::with_capacity(hits.len());
+        for hit in hits {
+            decisions.push(self.count(hit, now).await?);
+        }
+        Ok(decisions)
+    }
+}
+
+/// Whether one counter is hit twice.
+fn has_twins(hits: &[RateHit]) -> bool {
+    let same = |one: &RateHit, other: &RateHit| one.key == other.key && one.policy.name == other.policy.name;
+    hits.iter().enumerate().any(|(at, hit)| hits.iter().take(at).any(|earlier| same(earlier, hit)))
+}
+
+#[async_trait]
+impl RateLimiter for RedisRateLimiter {
+    async fn hit(&self, hits: &[RateHit], now: Timestamp) -> Result<Vec<RateDecision>, EphemeralError> {
+        // Sent together all hits cost one round trip; but twins must be numbered in their order.
+        if has_twins(hits) {
+            return self.link.within(self.count_in_turn(hits, now)).await;
+        }
+        self.link.within(try_join_all(hits.iter().map(|hit| self.count(hit, now)))).await
+    }
+}

@@ -1,0 +1,8 @@
+-- KEYS ceremony. ARGV now, expires_at, time to live (ms), state. 1 when it was alive, else 0.
+local ends = redis.call('HGET', KEYS[1], 'expires_at')
+if not ends or tonumber(ends) <= tonumber(ARGV[1]) then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'expires_at', ARGV[2], 'state', ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
