@@ -22,6 +22,11 @@ impl RevocationKeeper {
         Self { store, clock, view, newest: None }
     }
 
+    /// The next reading is the whole last hour again.
+    pub fn start_over(&mut self) {
+        self.newest = None;
+    }
+
     /// Reads what is new and confirms the view. On an error the view stays unconfirmed, and requests ask the store.
     pub async fn poll(&mut self) -> Result<(), StoreError> {
         // The time is read before the log: what commits in between is confirmed by the next reading, not by this one.
@@ -80,6 +85,20 @@ mod tests {
         world.clock.advance(limits::REVOCATION_POLL);
         keeper.poll().await.unwrap();
         assert!(world.view.is_session_revoked(&session_id("late")));
+    }
+
+    #[tokio::test]
+    async fn starting_over_reads_what_was_passed_over() {
+        let world = World::default();
+        let mut keeper = keeper(&world);
+        log(&world, ended("first", START));
+        keeper.poll().await.unwrap();
+        log(&world, ended("far-behind", START.minus(limits::REVOCATION_OVERLAP)));
+        keeper.poll().await.unwrap();
+        assert!(!world.view.is_session_revoked(&session_id("far-behind")));
+        keeper.start_over();
+        keeper.poll().await.unwrap();
+        assert!(world.view.is_session_revoked(&session_id("far-behind")));
     }
 
     #[tokio::test]
