@@ -8,6 +8,16 @@ use std::process::{Child, Command, Stdio};
 use crate::programs::Account;
 use crate::{Error, Result};
 
+/// Where a directory is, unless `TMPDIR` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `/dev/shm` when there is plenty: a database is created in a tenth of the time.
+    #[default]
+    Memory,
+    /// `/tmp`.
+    Disk,
+}
+
 /// The directory of one server and the supervisor that keeps it. Closing it ends every process whose working directory
 /// is the directory or its `data`, and removes it.
 #[derive(Debug)]
@@ -19,9 +29,10 @@ pub(crate) struct Home {
 
 impl Home {
     /// A new directory that belongs to `owner`, with an empty `data` inside.
-    pub(crate) fn new(purpose: &str, owner: Option<Account>) -> Result<Self> {
+    pub(crate) fn new(purpose: &str, owner: Option<Account>, place: Place) -> Result<Self> {
+        let place = if place == Place::Memory { "memory" } else { "disk" };
         let mut supervisor = Command::new("sh")
-            .args(["-c", include_str!("supervisor.sh"), "keystead-test-supervisor", purpose])
+            .args(["-c", include_str!("supervisor.sh"), "keystead-test-supervisor", purpose, place])
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

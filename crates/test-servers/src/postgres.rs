@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
 
-use crate::home::Home;
+use crate::home::{Home, Place};
 use crate::psql::Admin;
 use crate::server::Server;
 use crate::{Database, Error, Result, ports, programs};
@@ -28,7 +28,7 @@ const SETTINGS: [(&str, &str); 13] = [
     ("shared_buffers", "64MB"),
     ("fsync", "off"),
     ("full_page_writes", "off"),
-    ("max_wal_size", "1GB"),
+    ("max_wal_size", "256MB"),
     ("log_connections", "on"),
     ("log_disconnections", "on"),
     ("log_lock_waits", "on"),
@@ -52,6 +52,7 @@ pub struct PostgresOptions {
     password: Option<String>,
     certificate: Option<(String, String)>,
     requires_tls: bool,
+    place: Place,
 }
 
 impl PostgresOptions {
@@ -81,6 +82,12 @@ impl PostgresOptions {
         self
     }
 
+    /// Keeps its files on the disk, for measurements; otherwise they are in memory where there is plenty.
+    pub fn on_disk(mut self) -> Self {
+        self.place = Place::Disk;
+        self
+    }
+
     /// Starts it.
     pub fn start(self) -> Result<Postgres> {
         let programs = programs::postgres()?;
@@ -95,7 +102,7 @@ impl PostgresOptions {
     }
 
     fn start_on(&self, programs: &'static Path, port: u16) -> Result<Postgres> {
-        let home = Home::new("postgres", programs::account(&["postgres", "nobody"])?)?;
+        let home = Home::new("postgres", programs::account(&["postgres", "nobody"])?, self.place)?;
         copy(&template()?, &home)?;
         self.configure(&home, port)?;
         if let Some(password) = &self.password {
@@ -245,7 +252,7 @@ pub(crate) fn template() -> Result<PathBuf> {
         return Ok(given);
     }
     let own = OWN.get_or_init(|| {
-        let home = Home::new("initdb", programs::account(&["postgres", "nobody"])?)?;
+        let home = Home::new("initdb", programs::account(&["postgres", "nobody"])?, Place::Memory)?;
         let mut initdb = home.command(&programs::postgres()?.join("initdb"));
         initdb.args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", SUPERUSER, "-D"]);
         run(initdb.arg(home.data()))?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::home::Home;
+use crate::home::{Home, Place};
 use crate::resp::Connection;
 use crate::server::Server;
 use crate::{Error, Result, Value, ports, programs};
@@ -87,7 +87,7 @@ impl RedisOptions {
 
     fn start_on(&self, port: u16) -> Result<Redis> {
         programs::redis()?;
-        let home = Home::new("redis", programs::account(&["redis", "nobody"])?)?;
+        let home = Home::new("redis", programs::account(&["redis", "nobody"])?, Place::Memory)?;
         let config = home.write("server.conf", &self.config(&home, port)?)?;
         let secret = self.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default();
         let scheme = if self.certificate.is_some() { "rediss" } else { "redis" };

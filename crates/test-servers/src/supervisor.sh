@@ -2,9 +2,18 @@
 # process holds, so the kernel closes it even when the process is killed. Then every process that works in the
 # directory is ended and the directory is removed. Nothing else is touched.
 #
-# $1: what the directory is for, part of its name. Prints the directory's path, then nothing more.
+# $1: what the directory is for, part of its name. $2: `memory` or `disk`, where the directory is to be unless TMPDIR
+# says. Prints the directory's path, then nothing more.
 trap '' HUP INT QUIT TERM
-home=$(mktemp -d "${TMPDIR:-/tmp}/keystead-$1-XXXXXX") || exit 1
+
+# In kB. A container has 64 MB of /dev/shm; then, or when memory is short, the disk has to do.
+space=$(df -kP /dev/shm 2>/dev/null | { read -r _; read -r _ _ _ free _; echo "$free"; })
+memory=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
+folder=/tmp
+if [ "$2" = memory ] && [ -w /dev/shm ] && [ "${space:-0}" -ge 4000000 ] && [ "${memory:-0}" -ge 8000000 ]; then
+    folder=/dev/shm
+fi
+home=$(mktemp -d "${TMPDIR:-$folder}/keystead-$1-XXXXXX") || exit 1
 echo "$home"
 exec >/dev/null 2>&1
 
