@@ -8,6 +8,10 @@ dev *args:
 test *filter:
     cargo xtask test -- {{filter}}
 
+# PostgreSQL, Redis and a Redis Cluster for tests until Control-C, and the variables that point tests at them
+servers:
+    cargo run --package keystead-test-servers
+
 # Release binary beside a bare actix-web server and the raw Argon2 rate
 bench *args:
     cargo xtask bench {{args}}

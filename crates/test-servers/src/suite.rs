@@ -1,6 +1,8 @@
 //! The servers a run of all tests shares.
 
-use crate::{Postgres, Redis, RedisCluster, Result, postgres, shared};
+use std::fmt;
+
+use crate::{Error, Missing, Postgres, Redis, RedisCluster, Result, postgres, programs, shared};
 
 /// One PostgreSQL, one Redis and one Redis Cluster, each unless its variable points at an existing one. They end with the
 /// value or with this process.
@@ -27,15 +29,14 @@ impl Suite {
         })
     }
 
-    /// Whether all programs the suite would start are installed; the first that is not is the error.
-    pub fn installed() -> Result {
-        if !shared::is_set(shared::POSTGRES_URL) {
-            Postgres::installed()?;
-        }
-        if !(shared::is_set(shared::REDIS_URL) && shared::is_set(shared::REDIS_CLUSTER_URL)) {
-            Redis::installed()?;
-        }
-        Ok(())
+    /// What would have to be installed before [`start`](Self::start) can work.
+    pub fn missing() -> Vec<Missing> {
+        let redis_is_given = shared::is_set(shared::REDIS_URL) && shared::is_set(shared::REDIS_CLUSTER_URL);
+        let postgres =
+            if shared::is_set(shared::POSTGRES_URL) { programs::psql().err() } else { Postgres::installed().err() };
+        let redis = if redis_is_given { None } else { Redis::installed().err() };
+        let errors = [postgres, redis].into_iter().flatten();
+        errors.filter_map(|error| if let Error::Missing(missing) = error { Some(missing) } else { None }).collect()
     }
 
     /// The environment that points tests at the servers started here.
@@ -58,6 +59,19 @@ impl Suite {
     }
 }
 
+/// One line per kind of server: which one, and whose.
+impl fmt::Display for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = |name: &str, own: Option<String>, variable: &str| match own {
+            Some(address) => writeln!(f, "{name}: started on {address}"),
+            None => writeln!(f, "{name}: the one of {variable}"),
+        };
+        line("PostgreSQL", self.postgres.as_ref().map(|server| server.url().to_owned()), shared::POSTGRES_URL)?;
+        line("Redis", self.redis.as_ref().map(|server| server.url().to_owned()), shared::REDIS_URL)?;
+        line("Redis Cluster", self.cluster.as_ref().map(|cluster| cluster.urls().join(",")), shared::REDIS_CLUSTER_URL)
+    }
+}
+
 fn join<T>(handle: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
-    handle.join().unwrap_or_else(|_| Err(crate::Error::new("starting a server panicked")))
+    handle.join().unwrap_or_else(|_| Err(Error::new("starting a server panicked")))
 }

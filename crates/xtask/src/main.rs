@@ -1,4 +1,4 @@
-//! Keystead's own commands: `cargo xtask test | arch | openapi | docs | ci | bench | prove`.
+//! Keystead's own commands: `cargo xtask setup | test | arch | openapi | docs | ci | bench | prove`.
 //!
 //! The crate depends on next to nothing, so that `cargo xtask …` starts quickly on a machine that has built nothing yet.
 
@@ -35,7 +35,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Does all set-up a fresh Debian machine needs, builds, and runs every test and the architecture check.
+    /// Installs what a fresh Debian machine needs to build and to test; without root it says what is missing.
+    Setup,
+    /// Does all set-up, builds, starts PostgreSQL and Redis for itself, and runs every test and the architecture check.
     Test {
         /// Passed on to the test programs: a filter, or their own options.
         #[arg(last = true)]
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let root = cli.root.unwrap_or_else(shell::own_root);
     let outcome = match cli.command {
+        Command::Setup => setup::ensure(),
         Command::Test { filter } => suite::run(&root, &filter),
         Command::Arch => arch::run(&root),
         Command::Openapi(Generated { check }) => generated::openapi(&root, check),

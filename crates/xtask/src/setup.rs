@@ -1,12 +1,16 @@
-//! What a machine needs before the workspace builds: a C compiler, make and perl (for the vendored OpenSSL); and curl,
-//! with which a test runs the README's commands.
+//! What a machine needs: to build the workspace a C compiler, make and perl (for the vendored OpenSSL); to test it curl,
+//! with which a test runs the README's commands, nginx, and the programs of the servers tests start for themselves.
 
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use keystead_test_servers::{Error, Suite};
+
 use crate::{Outcome, shell};
 
-/// A program the build calls, and the Debian package that has it.
+/// A program the build or a test calls, and the Debian package that has it.
 struct Tool {
     /// Any of these will do.
     programs: &'static [&'static str],
@@ -14,11 +18,12 @@ struct Tool {
     purpose: &'static str,
 }
 
-const TOOLS: [Tool; 4] = [
+const TOOLS: [Tool; 5] = [
     Tool { programs: &["cc", "gcc", "clang"], package: "gcc libc6-dev", purpose: "a C compiler: SQLite, OpenSSL" },
     Tool { programs: &["make"], package: "make", purpose: "builds OpenSSL" },
     Tool { programs: &[PERL], package: "perl", purpose: "configures OpenSSL" },
     Tool { programs: &["curl"], package: "curl", purpose: "runs the README's commands" },
+    Tool { programs: &["nginx"], package: "nginx-light", purpose: "stands in front of two replicas" },
 ];
 
 /// Stands for a perl with its modules. Debian always has one without them (`perl-base`), which OpenSSL cannot use.
@@ -26,21 +31,29 @@ const PERL: &str = "perl";
 /// Modules OpenSSL's configuration loads that `perl-base` lacks.
 const PERL_MODULES: [&str; 3] = ["-MFindBin", "-MIPC::Cmd", "-MFile::Compare"];
 
-/// Makes sure the build tools are there. Installs them when this runs as root and apt-get exists; otherwise the error
-/// says what is missing and the line that installs it.
-pub(crate) fn ensure_build_tools() -> Outcome {
-    let missing = missing(&TOOLS, is_usable);
-    if missing.is_empty() {
-        return Ok(());
-    }
-    for tool in &missing {
+/// Makes sure everything is there. Installs it when this runs as root and apt-get exists; otherwise the error says what is
+/// missing and the line that installs it. Servers the environment points at (`KEYSTEAD_TEST_…_URL`) need no programs.
+pub(crate) fn ensure() -> Outcome {
+    let tools = missing(&TOOLS, is_usable);
+    for tool in &tools {
         println!("missing: {} ({})", tool.programs.join(" or "), tool.purpose);
     }
-    let packages: Vec<&str> = missing.iter().flat_map(|tool| tool.package.split(' ')).collect();
-    install(&packages)
+    let mut packages: Vec<&str> = tools.iter().flat_map(|tool| tool.package.split(' ')).collect();
+    let servers = Suite::missing();
+    for server in &servers {
+        println!("missing: {} (the stores of the tests)", server.programs);
+        packages.push(server.packages);
+    }
+    if packages.is_empty() {
+        return Ok(());
+    }
+    install(&packages)?;
+    // Debian's package can be older than what is needed.
+    Suite::missing().first().map_or(Ok(()), |still| Err(Error::Missing(*still).into()))
 }
 
-/// Installs Debian packages, when that is possible without asking.
+/// Installs Debian packages, when that is possible without asking. None of them starts a service, now or with
+/// the machine.
 pub(crate) fn install(packages: &[&str]) -> Outcome {
     let by_hand = format!("apt-get update && apt-get install -y --no-install-recommends {}", packages.join(" "));
     if !(is_root() && shell::on_path("apt-get")) {
@@ -52,8 +65,63 @@ pub(crate) fn install(packages: &[&str]) -> Outcome {
         command.env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
+    if packages.contains(&"postgresql") {
+        let _ = write_new(Path::new(CLUSTER_CONFIG), CLUSTER_CONFIG_TEXT);
+    }
+    let _services = NoServices::declare();
     shell::run(apt().args(["update", "--quiet=2"]))?;
-    shell::run(apt().args(["install", "-y", "--quiet=2", "--no-install-recommends"]).args(packages))
+    // The second option keeps the file written above without asking.
+    let options = ["install", "-y", "--quiet=2", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"];
+    shell::run(apt().args(options).args(packages))?;
+    for (_, unit) in SERVICES.iter().filter(|(package, _)| packages.contains(package)) {
+        // Fails without systemd, where nothing starts by itself.
+        let _ = Command::new("systemctl").args(["--quiet", "disable", unit]).stderr(Stdio::null()).status();
+    }
+    Ok(())
+}
+
+/// Packages whose services would start with the machine, and those services.
+const SERVICES: [(&str, &str); 2] = [("redis-server", "redis-server"), ("nginx-light", "nginx")];
+
+/// Debian's PostgreSQL creates a cluster when it is installed, unless this says otherwise.
+const CLUSTER_CONFIG: &str = "/etc/postgresql-common/createcluster.conf";
+const CLUSTER_CONFIG_TEXT: &str = "\
+# Written by Keystead's `cargo xtask test` before it installed PostgreSQL: tests start servers of their own, and nothing
+# else on this machine asked for one. Remove it when you want a cluster with the next version.
+create_main_cluster = false
+";
+
+/// While it exists, installed packages do not start their services: invoke-rc.d(8) asks this program.
+struct NoServices {
+    /// Whether the program was written here; one that was there before decides as it did.
+    is_ours: bool,
+}
+
+impl NoServices {
+    const PROGRAM: &str = "/usr/sbin/policy-rc.d";
+
+    fn declare() -> Self {
+        let path = Path::new(Self::PROGRAM);
+        let written = write_new(path, "#!/bin/sh\n# Written while `cargo xtask test` installs packages.\nexit 101\n");
+        let executable = || std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755));
+        Self { is_ours: written.and_then(|()| executable()).is_ok() }
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.is_ours {
+            let _ = std::fs::remove_file(Self::PROGRAM);
+        }
+    }
+}
+
+/// Writes a file that does not exist yet.
+fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::File::create_new(path)?.write_all(text.as_bytes())
 }
 
 /// Whether a program is there, and perl with what OpenSSL wants of it.
@@ -63,7 +131,9 @@ fn is_usable(program: &str) -> bool {
         perl.args(PERL_MODULES).args(["-e", "1"]).stderr(Stdio::null());
         perl.status().is_ok_and(|status| status.success())
     };
-    shell::on_path(program) && (program != PERL || has_modules())
+    // Debian keeps servers where only root's PATH looks.
+    let exists = shell::on_path(program) || Path::new("/usr/sbin").join(program).is_file();
+    exists && (program != PERL || has_modules())
 }
 
 fn missing(tools: &[Tool], present: impl Fn(&str) -> bool) -> Vec<&Tool> {
@@ -90,9 +160,18 @@ mod tests {
         let packages = |present: &[&str]| -> Vec<&str> {
             missing(&TOOLS, |program| present.contains(&program)).iter().map(|tool| tool.package).collect()
         };
-        assert_eq!(packages(&["gcc", "make", "perl", "curl"]), Vec::<&str>::new());
-        assert_eq!(packages(&["cc"]), ["make", "perl", "curl"]);
-        assert_eq!(packages(&["make", "perl", "curl"]), ["gcc libc6-dev"]);
+        assert_eq!(packages(&["gcc", "make", "perl", "curl", "nginx"]), Vec::<&str>::new());
+        assert_eq!(packages(&["cc"]), ["make", "perl", "curl", "nginx-light"]);
+        assert_eq!(packages(&["make", "perl", "curl", "nginx"]), ["gcc libc6-dev"]);
+    }
+
+    #[test]
+    fn a_file_that_exists_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b");
+        write_new(&path, "first").unwrap();
+        assert!(write_new(&path, "second").is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "first");
     }
 
     #[test]

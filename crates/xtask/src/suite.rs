@@ -1,9 +1,13 @@
-//! `cargo xtask test`: set-up, build, every test, the architecture check, and one line that sums it up.
+//! `cargo xtask test`: set-up, build, servers, every test, the end-to-end suite once more on the stores of many replicas,
+//! the architecture check, and one line that sums it up.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
+use std::ops::AddAssign;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+
+use keystead_test_servers::Suite;
 
 use crate::{Outcome, arch, setup, shell};
 
@@ -17,6 +21,13 @@ struct Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} passed, {} failed", self.passed, self.failed)
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
     }
 }
 
@@ -41,11 +52,25 @@ pub(crate) fn run(root: &Path, filter: &[String]) -> Outcome {
     outcome
 }
 
+/// Tells the end-to-end suite which stores to run on: `embedded` or `replicas`.
+const STORES: &str = "KEYSTEAD_TEST_STORES";
+
 fn all(root: &Path, filter: &[String]) -> Outcome<Tally> {
-    setup::ensure_build_tools()?;
+    setup::ensure()?;
     // The tests start the binary itself too; `cargo test` alone does not build it.
     shell::run(shell::cargo(root).args(["build", "--workspace"]))?;
-    let mut tally = cargo_test(root, filter)?;
+    // They end with this value, or with this process, however it ends.
+    let servers = Suite::start()?;
+    print!("{servers}");
+    let mut tally = Tally::default();
+    // The same packages both times, so that the second run compiles nothing.
+    for (stores, described, targets) in RUNS {
+        println!("== tests on {stores}: {described}");
+        let mut command = shell::cargo(root);
+        command.args(["test", "--workspace", "--no-fail-fast"]).args(targets).arg("--").args(filter);
+        tally += cargo_test(command.env(STORES, stores).envs(servers.variables()))?;
+    }
+    drop(servers);
     if let Err(error) = arch::run(root) {
         println!("{error}");
         tally.failed += 1;
@@ -53,11 +78,15 @@ fn all(root: &Path, filter: &[String]) -> Outcome<Tally> {
     Ok(tally)
 }
 
+/// Every run: the stores of the end-to-end suite, in words, and which test programs take part.
+const RUNS: [(&str, &str, &[&str]); 2] = [
+    ("embedded", "all tests; end to end on SQLite, one process", &[]),
+    ("replicas", "end to end on PostgreSQL and Redis, two replicas", &["--test", "e2e"]),
+];
+
 /// Runs `cargo test`, passing its output through while counting.
-fn cargo_test(root: &Path, filter: &[String]) -> Outcome<Tally> {
-    let mut command = shell::cargo(root);
-    command.args(["test", "--workspace", "--no-fail-fast", "--"]).args(filter).stdout(Stdio::piped());
-    let mut child = command.spawn()?;
+fn cargo_test(command: &mut Command) -> Outcome<Tally> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
     let mut tally = Tally::default();
     if let Some(stdout) = child.stdout.take() {
         let mut shown = std::io::stdout().lock();
@@ -98,5 +127,7 @@ mod tests {
         }
         assert_eq!(tally, Tally { passed: 15, failed: 2 });
         assert_eq!(tally.to_string(), "15 passed, 2 failed");
+        tally += Tally { passed: 1, failed: 1 };
+        assert_eq!(tally, Tally { passed: 16, failed: 3 });
     }
 }
