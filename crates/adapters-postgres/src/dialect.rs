@@ -1,0 +1,105 @@
+//! What PostgreSQL says differently from SQLite, for the shared repositories.
+
+use diesel::dsl::{AsExprOf, sql};
+use diesel::expression::{SqlLiteral, UncheckedBind};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Bool, Text};
+use diesel_async::RunQueryDsl;
+use keystead_adapters_sql::Hold;
+use keystead_adapters_sql::schema::{pending_registrations as claims, users};
+use keystead_adapters_sql::types::{At, Moment, Uid};
+use keystead_application::ports::StoreError;
+use keystead_domain::Timestamp;
+use keystead_domain::account::LoginName;
+
+use crate::store::Transaction;
+
+/// A condition with one more value bound to it.
+type Bound<Condition, Value, Type> = SqlLiteral<Bool, UncheckedBind<Condition, AsExprOf<Value, Type>>>;
+/// The condition of [`lapsed`].
+pub(crate) type Lapsed = Bound<SqlLiteral<Bool>, At, Moment>;
+/// The condition of [`due`].
+pub(crate) type Due = Bound<Bound<Bound<SqlLiteral<Bool>, At, Moment>, At, Moment>, i64, BigInt>;
+
+/// Advisory locks of the transaction (`::text`: they return nothing). The first number says what is locked, the second
+/// tells one such thing from another; the first is `KS` and a count.
+const LOCK_KEYS: &str = "pg_advisory_xact_lock(19283, 1)::text";
+const LOCK_CLAIMS: &str = "pg_advisory_xact_lock(19284, hashtext(email))::text";
+
+/// Not an address: looking it up costs as much as any name nobody has.
+const NOBODY: &str = " ";
+
+/// Keeps what a decision rests on as it is until the transaction ends, waiting for others that hold it. A reading
+/// transaction sees one state anyway, and holds nothing.
+///
+/// A user is held by the lock on their row that an `UPDATE` takes too. It is a statement of its own: the look that
+/// follows must see what was committed while it waited, in every table.
+pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<(), StoreError> {
+    if !tx.writes() {
+        return Ok(());
+    }
+    let user = match what {
+        Hold::Keys => {
+            let locked = diesel::select(sql::<Text>(LOCK_KEYS)).get_result::<String>(tx.connection()?).await;
+            return tx.check(locked).map(drop);
+        }
+        // Not the rows of the address: a claim that comes while they are being locked would have to be locked out of
+        // order, and two transactions could wait for each other.
+        Hold::Claim(id) => {
+            let lock = claims::table.find(Uid(id)).select(sql::<Text>(LOCK_CLAIMS));
+            let locked = lock.get_result::<String>(tx.connection()?).await.optional();
+            return tx.check(locked).map(drop);
+        }
+        Hold::User(id) if tx.holds(id) => return Ok(()),
+        Hold::Name(_) if tx.holds_a_user() => return Ok(()),
+        Hold::User(id) => {
+            let row = users::table.find(Uid(id)).select(users::id).for_no_key_update();
+            row.get_result::<Uid>(tx.connection()?).await
+        }
+        Hold::Name(LoginName::Username(name)) => {
+            let row = users::table.filter(users::username.eq(name.as_str())).select(users::id).for_no_key_update();
+            row.get_result(tx.connection()?).await
+        }
+        Hold::Name(name) => {
+            let email = if let LoginName::Email(email) = name { email.as_str() } else { NOBODY };
+            let row = users::table.filter(users::email.eq(email)).select(users::id).for_no_key_update();
+            row.get_result(tx.connection()?).await
+        }
+        Hold::Link(hash) => {
+            let owner = sql::<Bool>("id = (SELECT user_id FROM link_tokens WHERE hash = ");
+            let owner = owner.bind::<Binary, _>(hash.0.to_vec()).sql(")");
+            let row = users::table.filter(owner).select(users::id).for_no_key_update();
+            row.get_result(tx.connection()?).await
+        }
+        Hold::BegunLink(token) => {
+            let owner = sql::<Bool>("id = (SELECT user_id FROM link_tokens WHERE begun_as = ");
+            let owner = owner.bind::<Text, _>(token.as_str()).sql(")");
+            let row = users::table.filter(owner).select(users::id).for_no_key_update();
+            row.get_result(tx.connection()?).await
+        }
+    };
+    if let Some(Uid(id)) = tx.check(user.optional())? {
+        tx.note_held(id);
+    }
+    Ok(())
+}
+
+/// Rows of a table of which `condition` and the time are true, as in `expires_at <=`, but for those another transaction
+/// is busy with: who tidies up waits for nobody, so that nobody waits in a circle. They are there for the next round.
+pub(crate) fn lapsed(table: &str, condition: &str, time: Timestamp) -> Lapsed {
+    sql::<Bool>(&format!("ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {condition} "))
+        .bind::<Moment, _>(At(time))
+        .sql(" FOR UPDATE SKIP LOCKED))")
+}
+
+/// The oldest messages of the outbox that can be claimed, at most `limit`, without those another worker is claiming. The
+/// array makes PostgreSQL look once: it may run a plain subquery with a limit again for every row.
+pub(crate) fn due(limit: u32, now: Timestamp) -> Due {
+    sql::<Bool>("id = ANY(ARRAY(SELECT id FROM outbox WHERE dead_at IS NULL AND due_at <= ")
+        .bind::<Moment, _>(At(now))
+        .sql(" AND expires_at > ")
+        .bind::<Moment, _>(At(now))
+        .sql(" ORDER BY created_at, id LIMIT ")
+        .bind::<BigInt, _>(i64::from(limit))
+        .sql(" FOR UPDATE SKIP LOCKED))")
+}
