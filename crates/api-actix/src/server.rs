@@ -106,7 +106,12 @@ pub async fn start(
     let room = Arc::clone(&hashing);
     let has_room: HashingRoom = Arc::new(move || room.queued() < room.room());
     let limits = RequestLimits::new(services.limiter.clone(), services.clock.clone(), config.limits.clone(), has_room);
-    let readiness = Readiness::new(services.store.clone(), Arc::clone(&background.view), services.clock.clone());
+    let readiness = Readiness::new(
+        services.store.clone(),
+        Arc::clone(&background.sessions),
+        Arc::clone(&background.view),
+        services.clock.clone(),
+    );
     let parts = Parts {
         services: Data::from(services),
         http: Data::new(http),

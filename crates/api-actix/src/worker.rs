@@ -1,10 +1,13 @@
 //! What runs beside requests. Every task goes on after a failure: what failed is tried again in the next round.
 
+use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 use keystead_application::operation::DeliverMail;
+use keystead_application::revocation::{Heard, RevocationKeeper, RevocationListener};
 use keystead_domain::limits;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
@@ -12,6 +15,8 @@ use crate::compose::Background;
 
 /// How often the outbox is looked at when there was nothing to send.
 const OUTBOX_POLL: Duration = Duration::from_millis(200);
+/// How long one reading of the feed waits for an entry.
+const FEED_WAIT: Duration = Duration::from_millis(250);
 /// How often last-seen times are written.
 const SEEN_FLUSH: Duration = Duration::from_secs(30);
 /// How often lapsed rows are deleted.
@@ -26,22 +31,28 @@ pub struct Workers {
 /// Reads the revocation log once, so that the first request finds a confirmed view; then starts the tasks on this
 /// thread's runtime, which must have a `LocalSet`.
 pub async fn start(mut background: Background) -> Workers {
-    if let Err(error) = background.revocations.poll().await {
-        tracing::error!(%error, "the revocation log cannot be read");
-    }
+    let mut log = Ability::new("the revocation log can be read");
+    log.note(&background.revocations.poll().await);
     let (stop, stopped) = watch::channel(false);
-    let Background { mut revocations, view: _, mail, keys, housekeeping, seen, sessions, clock, garbage } = background;
+    let Background {
+        revocations,
+        listener,
+        view: _,
+        mail,
+        keys,
+        housekeeping,
+        seen,
+        sessions,
+        clock,
+        garbage,
+        is_alone,
+    } = background;
+    let gap = Arc::new(Notify::new());
+    let mut key_table = Ability::new("keys can be read");
     let mut tasks = vec![
-        every(limits::REVOCATION_POLL, stopped.clone(), async move || {
-            if let Err(error) = revocations.poll().await {
-                tracing::error!(%error, "the revocation log cannot be read");
-            }
-        }),
-        every(limits::KEY_POLL, stopped.clone(), async move || {
-            if let Err(error) = keys.reload().await {
-                tracing::error!(%error, "keys cannot be read");
-            }
-        }),
+        spawn_local(read_log(revocations, log, Arc::clone(&gap), stopped.clone())),
+        spawn_local(listen(listener, gap, stopped.clone())),
+        every(limits::KEY_POLL, stopped.clone(), async move || key_table.note(&keys.reload().await)),
         every(SEEN_FLUSH, stopped.clone(), async move || {
             let batch = seen.drain();
             if !batch.is_empty()
@@ -60,8 +71,8 @@ pub async fn start(mut background: Background) -> Workers {
         }),
     ];
     if let Some(mail) = mail {
-        // The embedded store has one worker: this one.
-        if let Err(error) = mail.take_over().await {
+        // Where this is the only worker, what its predecessor had claimed need not wait.
+        if is_alone && let Err(error) = mail.take_over().await {
             tracing::warn!(%error, "mail that was under way waits for its lease");
         }
         tasks.push(spawn_local(deliver(mail, stopped)));
@@ -102,19 +113,78 @@ fn every(
     })
 }
 
-async fn deliver(mail: DeliverMail, mut stopped: watch::Receiver<bool>) {
+/// Reads the revocation log in every turn, and from its beginning when the feed had a gap.
+async fn read_log(
+    mut keeper: RevocationKeeper,
+    mut log: Ability,
+    gap: Arc<Notify>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut ticks = interval(limits::REVOCATION_POLL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
     loop {
-        let idle = match mail.run().await {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            () = gap.notified() => keeper.start_over(),
+            _ = ticks.tick() => {}
+        }
+        log.note(&keeper.poll().await);
+    }
+}
+
+/// Listens to the feed without a pause.
+async fn listen(mut listener: RevocationListener, gap: Arc<Notify>, mut stopped: watch::Receiver<bool>) {
+    let mut feed = Ability::new("the revocation feed can be read");
+    loop {
+        let heard = tokio::select! {
+            _ = stopped.changed() => return,
+            heard = listener.listen(FEED_WAIT) => heard,
+        };
+        feed.note(&heard);
+        match heard {
+            Ok(Heard::Everything) => {}
+            Ok(Heard::Gap) => gap.notify_one(),
+            // The log is read meanwhile; nobody waits for this.
+            Err(_) => sleep(limits::REVOCATION_POLL).await,
+        }
+    }
+}
+
+/// Whether something works, told in the log when that changes: an outage is two lines, not four a second.
+struct Ability {
+    what: &'static str,
+    works: bool,
+}
+
+impl Ability {
+    fn new(what: &'static str) -> Self {
+        Self { what, works: true }
+    }
+
+    fn note<T, E: Display>(&mut self, result: &Result<T, E>) {
+        match result {
+            Err(error) if self.works => tracing::error!(%error, "no longer: {}", self.what),
+            Ok(_) if !self.works => tracing::info!("again: {}", self.what),
+            _ => {}
+        }
+        self.works = result.is_ok();
+    }
+}
+
+async fn deliver(mail: DeliverMail, mut stopped: watch::Receiver<bool>) {
+    let mut outbox = Ability::new("the outbox can be worked on");
+    loop {
+        let delivered = mail.run().await;
+        outbox.note(&delivered);
+        let idle = match delivered {
             Ok(delivered) => {
                 count(delivered.sent, "sent");
                 count(delivered.deferred, "deferred");
                 count(delivered.dead, "dead");
                 delivered.is_idle()
             }
-            Err(error) => {
-                tracing::error!(%error, "the outbox cannot be worked on");
-                true
-            }
+            Err(_) => true,
         };
         if *stopped.borrow() {
             return;

@@ -34,7 +34,10 @@ pub enum Command {
     /// Write a commented configuration with fresh secrets; never overwrites
     #[command(
         after_help = "Example:\n  keystead init --sqlite keystead.db --public-url https://id.example.com \\\n    \
-        --listen 127.0.0.1:8787 --smtp smtp://user:password@mail.example.com:587 --out keystead.toml"
+        --listen 127.0.0.1:8787 --smtp smtp://user:password@mail.example.com:587 --out keystead.toml\n  \
+        keystead init --postgres postgres://keystead:password@db.example.com/keystead \\\n    \
+        --redis rediss://:password@redis.example.com --public-url https://id.example.com\n  \
+        keystead init --compose --public-url https://id.example.com"
     )]
     Init(InitArgs),
     /// Tell everything that is wrong or unsafe in a configuration
@@ -105,15 +108,24 @@ pub struct DataArgs {
 /// `keystead init`.
 #[derive(Args, Clone, Debug)]
 pub struct InitArgs {
-    /// The database file
-    #[arg(long, value_name = "FILE", default_value = "keystead.db")]
-    pub sqlite: PathBuf,
+    /// Keep the data in this file; keystead.db unless told otherwise
+    #[arg(long, value_name = "FILE")]
+    pub sqlite: Option<PathBuf>,
+    /// Keep the data in PostgreSQL: postgres://user:password@host/database
+    #[arg(long, value_name = "URL", conflicts_with = "sqlite", requires = "redis")]
+    pub postgres: Option<String>,
+    /// Share sessions and limits in Redis: redis://…, rediss://…, redis+sentinel://…, redis+cluster://…
+    #[arg(long, value_name = "URL", requires = "postgres")]
+    pub redis: Option<String>,
+    /// Write compose.yaml, nginx.conf and keystead.env beside it, with PostgreSQL and Redis of their own unless named
+    #[arg(long, conflicts_with = "sqlite")]
+    pub compose: bool,
     /// What browsers will see, such as https://id.example.com
     #[arg(long, value_name = "URL")]
     pub public_url: String,
-    /// Address to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
-    pub listen: SocketAddr,
+    /// Address to listen on; 127.0.0.1:8787 unless given, 0.0.0.0:8787 in containers
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
     /// Mail server: smtp://user:password@host:587 or smtps://user:password@host:465
     #[arg(long, value_name = "URL")]
     pub smtp: Option<String>,

@@ -1,6 +1,7 @@
 //! The one place that joins use-cases with adapters. Nothing else names an adapter.
 
 mod mail;
+mod stores;
 mod use_cases;
 
 use std::sync::Arc;
@@ -10,22 +11,20 @@ use keystead_adapters_crypto::{
     SigningAlgorithm, SystemClock,
 };
 use keystead_adapters_smtp::DevMailbox;
-use keystead_adapters_sqlite::{LocalRevocationFeed, SqliteConfig, SqliteDatabase, Synchronous};
 use keystead_application::operation::{DeliverMail, Housekeeping, KeyKeeper};
 use keystead_application::ports::{
-    CeremonyStore, Clock, Entropy, EphemeralError, KeyRing, KeyedHash, PasswordHasher, RateLimiter, RevocationFeed,
-    Sealer, SessionStore, Store, TokenSigner, TokenVerifier,
+    Clock, Entropy, KeyRing, KeyedHash, PasswordHasher, Sealer, SessionStore, TokenSigner, TokenVerifier,
 };
-use keystead_application::random;
-use keystead_application::revocation::{RevocationKeeper, RevocationView};
+use keystead_application::revocation::{RevocationKeeper, RevocationListener, RevocationView};
 use keystead_application::session::LastSeen;
-use keystead_domain::Timestamp;
 use thiserror::Error;
 
-use crate::config::{self, Algorithm, Config};
+use crate::config::{Algorithm, Config};
 use crate::routes::dev::DevToolsHandle;
 use crate::services::Services;
 use mail::{Tools, mailer, renderer};
+use stores::Stores;
+pub use stores::{Garbage, migrate, pending_migrations};
 use use_cases::join;
 
 /// Verified access tokens that are remembered; about 700 bytes each.
@@ -56,6 +55,8 @@ pub struct Composed {
 pub struct Background {
     /// Reads the revocation log.
     pub revocations: RevocationKeeper,
+    /// Hears of revocations by other replicas before the log is read.
+    pub listener: RevocationListener,
     /// What it reads into.
     pub view: Arc<RevocationView>,
     /// Sends mail; `None` when mail is off.
@@ -72,16 +73,8 @@ pub struct Background {
     pub clock: Arc<dyn Clock>,
     /// Deletes lapsed passing state.
     pub garbage: Garbage,
-}
-
-/// Deletes sessions, ceremonies and rate windows that lapsed.
-pub struct Garbage(SqliteDatabase);
-
-impl Garbage {
-    /// Runs one round.
-    pub async fn collect(&self, now: Timestamp) -> Result<(), EphemeralError> {
-        self.0.collect_garbage(now).await.map(|_| ())
-    }
+    /// Whether no other process sends mail from this store.
+    pub is_alone: bool,
 }
 
 /// Figures of the password hasher, for metrics.
@@ -114,13 +107,8 @@ impl HashingFigures for Argon2Hasher {
     }
 }
 
-/// The adapters, as ports.
+/// The adapters that keep nothing, as ports.
 struct Ports {
-    store: Arc<dyn Store>,
-    sessions: Arc<dyn SessionStore>,
-    ceremonies: Arc<dyn CeremonyStore>,
-    limiter: Arc<dyn RateLimiter>,
-    feed: Arc<dyn RevocationFeed>,
     hasher: Arc<dyn PasswordHasher>,
     ring: Arc<dyn KeyRing>,
     signer: Arc<dyn TokenSigner>,
@@ -148,25 +136,6 @@ pub fn verify_jws(jwks: &[u8], token: &str) -> Result<(String, String), ComposeE
     keystead_adapters_crypto::verify_jws(jwks, token).map_err(broken)
 }
 
-/// Brings the database to this version's form. Returns the names of the migrations it applied.
-pub fn migrate(config: &Config) -> Result<Vec<String>, ComposeError> {
-    SqliteDatabase::migrate(&sqlite(config)?).map_err(broken)
-}
-
-/// Migrations the database does not have yet.
-pub fn pending_migrations(config: &Config) -> Result<Vec<String>, ComposeError> {
-    SqliteDatabase::pending_migrations(&sqlite(config)?).map_err(broken)
-}
-
-fn sqlite(config: &Config) -> Result<SqliteConfig, ComposeError> {
-    let sqlite = config.store.sqlite().ok_or_else(|| broken("not yet"))?;
-    let synchronous = match sqlite.synchronous {
-        config::Synchronous::Full => Synchronous::Full,
-        config::Synchronous::Normal => Synchronous::Normal,
-    };
-    Ok(SqliteConfig { synchronous, acquire_timeout: config.store.acquire_timeout, ..SqliteConfig::new(&sqlite.path) })
-}
-
 /// Puts the service together. Opens and migrates the database, which blocks for some milliseconds.
 pub fn compose(config: &Config) -> Result<Composed, ComposeError> {
     let dev_clock = config.dev.then(|| Arc::new(SettableClock::new()));
@@ -174,8 +143,8 @@ pub fn compose(config: &Config) -> Result<Composed, ComposeError> {
         Some(clock) => Arc::clone(clock) as Arc<dyn Clock>,
         None => Arc::new(SystemClock),
     };
-    let database = SqliteDatabase::open(&sqlite(config)?).map_err(broken)?;
     let entropy = entropy();
+    let stores = stores::open(config, &*entropy)?;
     let sealer: Arc<dyn Sealer> =
         Arc::new(MasterKeySealer::try_new(&config.secrets.master_key, Arc::clone(&entropy)).map_err(broken)?);
     let ring =
@@ -189,13 +158,7 @@ pub fn compose(config: &Config) -> Result<Composed, ComposeError> {
         queue: argon2.queue,
     };
     let hasher = Arc::new(Argon2Hasher::try_new(hasher, Arc::clone(&entropy)).map_err(broken)?);
-    let feed_id = random::secret(&*entropy).expose().to_owned();
     let ports = Ports {
-        store: Arc::new(database.store()),
-        sessions: Arc::new(database.sessions()),
-        ceremonies: Arc::new(database.ceremonies()),
-        limiter: Arc::new(database.rate_limiter()),
-        feed: Arc::new(LocalRevocationFeed::new(feed_id)),
         hasher: Arc::clone(&hasher) as Arc<dyn PasswordHasher>,
         ring: Arc::clone(&ring) as Arc<dyn KeyRing>,
         signer: Arc::clone(&ring) as Arc<dyn TokenSigner>,
@@ -212,7 +175,7 @@ pub fn compose(config: &Config) -> Result<Composed, ComposeError> {
         Some(mailer) => Some((mailer, renderer(config, sender_domain)?)),
         None => None,
     };
-    let (services, background) = join(config, ports, mail, Garbage(database));
+    let (services, background) = join(config, ports, stores, mail);
     Ok(Composed { services: Arc::new(services), background, dev, hashing: hasher })
 }
 

@@ -8,7 +8,7 @@ use keystead_application::account::{
 };
 use keystead_application::operation::{DeliverMail, Housekeeping, KeyKeeper, MailPolicy, Operator};
 use keystead_application::ports::{MailRenderer, Mailer};
-use keystead_application::revocation::{AccessGate, RevocationKeeper, RevocationView};
+use keystead_application::revocation::{AccessGate, RevocationKeeper, RevocationListener, RevocationView};
 use keystead_application::service::{GuessGuard, Idempotency, OneTimeCodes, Postbox, Revoker, TokenIssuer};
 use keystead_application::session::{
     EndSessions, ExchangeRefreshToken, LastSeen, Login, LoginDesk, Reauthenticate, RefreshDesk, RefreshSession,
@@ -18,7 +18,7 @@ use keystead_application::settings::{AccountLimits, Lifetimes, Settings};
 use keystead_domain::limits::{self, RatePolicy};
 use keystead_domain::token::RefreshPolicy;
 
-use super::{Background, Garbage, Ports};
+use super::{Background, Ports, Stores};
 use crate::config::{Config, LimitsMode};
 use crate::services::Services;
 
@@ -61,27 +61,15 @@ fn settings(config: &Config) -> Settings {
 pub(super) fn join(
     config: &Config,
     ports: Ports,
+    stores: Stores,
     mail: Option<(Arc<dyn Mailer>, Arc<dyn MailRenderer>)>,
-    garbage: Garbage,
 ) -> (Services, Background) {
-    let Ports {
-        store,
-        sessions,
-        ceremonies,
-        limiter,
-        feed,
-        hasher,
-        ring,
-        signer,
-        verifier,
-        hash,
-        sealer,
-        entropy,
-        clock,
-    } = ports;
+    let Ports { hasher, ring, signer, verifier, hash, sealer, entropy, clock } = ports;
+    let Stores { store, sessions, ceremonies, limiter, feed, garbage, is_alone } = stores;
     let settings = Arc::new(settings(config));
     let lifetimes = settings.lifetimes.clone();
     let view = Arc::new(RevocationView::default());
+    let listener = RevocationListener::new(Arc::clone(&feed), Arc::clone(&view));
     let revoker = Arc::new(Revoker::new(Arc::clone(&view), feed));
     let seen = Arc::new(LastSeen::default());
     let postbox = Arc::new(Postbox::new(sealer.clone(), entropy.clone()));
@@ -131,6 +119,7 @@ pub(super) fn join(
     });
     let background = Background {
         revocations: RevocationKeeper::new(s.clone(), c.clone(), view.clone()),
+        listener,
         housekeeping: Housekeeping::new(s.clone(), c.clone(), view.clone()),
         view,
         mail,
@@ -139,6 +128,7 @@ pub(super) fn join(
         sessions: n.clone(),
         clock: c.clone(),
         garbage,
+        is_alone,
     };
     (services, background)
 }

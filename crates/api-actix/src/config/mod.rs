@@ -34,7 +34,7 @@ use keystead_domain::SecretBytes;
 use zeroize::Zeroizing;
 
 pub use http::{HttpConfig, TlsConfig};
-pub use init::{InitOptions, render_init, write_new_private};
+pub use init::{InitCompose, InitOptions, InitStore, Rendered, render_init, write_new, write_new_private};
 pub use limits::{LimitsConfig, LimitsMode, contains};
 pub use log::{LogConfig, LogFormat};
 pub use mail::{MailConfig, MailTransport, SmtpConfig, SmtpSecurity};
@@ -116,12 +116,13 @@ impl Config {
         Self::read(layers, sources.file)
     }
 
-    /// Reads the text of a configuration file alone.
-    pub(crate) fn from_text(path: &Path, text: &str) -> Result<Self, ConfigErrors> {
+    /// Reads the text of a configuration file and these variables.
+    pub(crate) fn from_text(path: &Path, text: &str, env: &[(String, String)]) -> Result<Self, ConfigErrors> {
         let mut layers = Layers::default();
         if !layers.add_file(path, text) {
             return Err(ConfigErrors(layers.problems));
         }
+        layers.add_env(env);
         Self::read(layers, Some(path.to_owned()))
     }
 

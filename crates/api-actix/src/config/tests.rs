@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
+use keystead_domain::SecretString;
 use tempfile::TempDir;
 
 use super::*;
@@ -413,12 +414,13 @@ fn dev_needs_no_settings_and_follows_its_port() {
 fn init_options(out: PathBuf) -> InitOptions {
     InitOptions {
         out,
-        sqlite: "keystead.db".into(),
+        store: InitStore::Sqlite("keystead.db".into()),
         public_url: "https://id.example.com".to_owned(),
         listen: "127.0.0.1:9999".parse().unwrap(),
         smtp_url: Some("smtp://ada:p%23w@mail.example.com".to_owned().into()),
         mail_from: None,
         master_key: Bench::good().load().secrets.master_key,
+        compose: None,
     }
 }
 
@@ -427,7 +429,7 @@ fn what_init_writes_is_private_loads_and_is_safe() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("keystead.toml");
     let options = init_options(path.clone());
-    let text = render_init(&options).unwrap();
+    let text = render_init(&options).unwrap().config;
     write_new_private(&path, text.expose()).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
@@ -449,17 +451,72 @@ fn what_init_writes_is_private_loads_and_is_safe() {
 fn init_refuses_what_serve_would_refuse_and_writes_nothing() {
     let mut options = init_options("keystead.toml".into());
     options.public_url = "https://id.example.com/auth".to_owned();
-    let refused = render_init(&options).unwrap_err().0;
+    let refused = render_init(&options).err().unwrap().0;
     assert_eq!(only(&refused).key, "http.public_url");
     options.public_url = "https://id.example.com".to_owned();
     options.smtp_url = None;
-    let text = render_init(&options).unwrap();
+    let text = render_init(&options).unwrap().config;
     assert!(text.expose().contains("url = \"sqlite://keystead.db\"") && text.expose().contains("# smtp_url = "));
 }
 
 #[test]
+fn what_init_writes_for_containers_keeps_its_secrets_apart() {
+    let secret = |text: &str| SecretString::new(text.to_owned());
+    let mut options = init_options("keystead.toml".into());
+    options.listen = "0.0.0.0:8787".parse().unwrap();
+    options.store = InitStore::Shared {
+        postgres: secret("postgres://keystead:hunter2@postgres/keystead?sslmode=disable"),
+        redis: secret("redis://:hunter3@redis"),
+    };
+    options.compose = Some(InitCompose {
+        variables: vec![("POSTGRES_PASSWORD", secret("hunter2"))],
+        unsafe_allow: vec![Risk::PlainPostgres, Risk::PlainRedis],
+        proxy: "10.213.77.10",
+    });
+    let rendered = render_init(&options).unwrap();
+    let (text, environment) = (rendered.config, rendered.environment.unwrap());
+    for hidden in ["hunter", "p%23w", encode_master_key(&options.master_key).as_str()] {
+        assert!(!text.expose().contains(hidden) && environment.expose().contains(hidden), "{hidden}");
+    }
+    let variables: Vec<(String, String)> = environment
+        .expose()
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned()))
+        .collect();
+    assert!(variables.contains(&("POSTGRES_PASSWORD".into(), "hunter2".into())));
+    let config = Config::from_text(Path::new("keystead.toml"), text.expose(), &variables).unwrap();
+    assert_eq!(config.check_safety(), []);
+    assert_eq!(config.http.trusted_proxies, ["10.213.77.10/32".parse().unwrap()]);
+    assert!(matches!(config.store.data, Data::Shared(_)));
+}
+
+#[test]
+fn plain_links_to_other_machines_are_dangers() {
+    let risks = |postgres: &str, redis: &str| {
+        let bench = Bench::good().flag("store.url", postgres).flag("store.redis_url", redis);
+        bench.load().check_safety().iter().map(|danger| danger.risk).collect::<Vec<_>>()
+    };
+    assert_eq!(risks("postgres://k:p@db.example.com/k", "rediss://redis.example.com"), []);
+    assert_eq!(risks("postgres://k:p@127.0.0.1/k", "redis://localhost"), []);
+    let plain = risks("postgres://k:p@db.example.com/k?sslmode=disable", "redis://redis.example.com");
+    assert_eq!(plain, [Risk::PlainPostgres, Risk::PlainRedis]);
+}
+
+#[test]
+fn postgres_and_redis_come_together() {
+    let problems = Bench::good().flag("store.url", "postgres://k:p@db/k").problems();
+    assert_eq!(only(&problems).key, "store.redis_url");
+    let problems = Bench::good().flag("store.redis_url", "redis://r").problems();
+    assert_eq!(only(&problems).key, "store.redis_url");
+    let shared = Bench::good().flag("store.url", "postgres://k:p@db/k").flag("store.redis_url", "redis://r").load();
+    assert_eq!(shared.store.acquire_timeout, Duration::from_secs(1));
+    assert_eq!(Bench::good().load().store.acquire_timeout, Duration::from_secs(5));
+}
+
+#[test]
 fn every_line_init_comments_out_is_a_working_setting() {
-    let text = render_init(&init_options("keystead.toml".into())).unwrap();
+    let text = render_init(&init_options("keystead.toml".into())).unwrap().config;
     let is_setting = |line: &&str| {
         line.strip_prefix("# ").is_some_and(|rest| {
             rest.split_once(" = ")
@@ -476,7 +533,7 @@ fn every_line_init_comments_out_is_a_working_setting() {
         .filter(|line| !line.contains("smtp_password = ") && !line.contains("redis_url = "))
         .map(|line| if is_setting(&line) { line.replacen("# ", "", 1) } else { line.to_owned() })
         .collect();
-    Config::from_text(Path::new("keystead.toml"), &live.join("\n")).unwrap_or_else(|errors| panic!("{errors}"));
+    Config::from_text(Path::new("keystead.toml"), &live.join("\n"), &[]).unwrap_or_else(|errors| panic!("{errors}"));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::Data;
-use keystead_application::ports::{Clock, Store};
+use futures_util::future::join;
+use keystead_application::ports::{Clock, SessionStore, Store};
 use keystead_application::revocation::RevocationView;
 use serde::Serialize;
 
@@ -15,14 +16,20 @@ use crate::http::ApiError;
 /// What readiness looks at.
 pub struct Readiness {
     store: Arc<dyn Store>,
+    sessions: Arc<dyn SessionStore>,
     view: Arc<RevocationView>,
     clock: Arc<dyn Clock>,
 }
 
 impl Readiness {
     /// The checks.
-    pub fn new(store: Arc<dyn Store>, view: Arc<RevocationView>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, view, clock }
+    pub fn new(
+        store: Arc<dyn Store>,
+        sessions: Arc<dyn SessionStore>,
+        view: Arc<RevocationView>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { store, sessions, view, clock }
     }
 }
 
@@ -41,6 +48,9 @@ struct Checks {
     /// The database answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<&'static str>,
+    /// The store of sessions and limits answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sessions: Option<&'static str>,
     /// Revocations are read in time.
     #[serde(skip_serializing_if = "Option::is_none")]
     revocations: Option<&'static str>,
@@ -50,7 +60,7 @@ struct Checks {
 #[utoipa::path(get, path = "/health/live", tag = "operations",
     responses((status = 200, description = "It runs", body = inline(Health), content_type = "application/json")))]
 pub(super) async fn live() -> HttpResponse {
-    report(true, Checks { store: None, revocations: None })
+    report(true, Checks { store: None, sessions: None, revocations: None })
 }
 
 /// The service can do its work.
@@ -58,10 +68,12 @@ pub(super) async fn live() -> HttpResponse {
     responses((status = 200, description = "It can", body = inline(Health), content_type = "application/json"),
         (status = 503, description = "It cannot", body = inline(Health), content_type = "application/json")))]
 pub(super) async fn ready(readiness: Data<Readiness>) -> Result<HttpResponse, ApiError> {
-    let store = readiness.store.ping().await.is_ok();
+    let (store, sessions) = join(readiness.store.ping(), readiness.sessions.ping()).await;
+    let (store, sessions) = (store.is_ok(), sessions.is_ok());
     let revocations = readiness.view.is_confirmed(readiness.clock.now());
     let word = |good: bool| Some(if good { "ok" } else { "failing" });
-    Ok(report(store && revocations, Checks { store: word(store), revocations: word(revocations) }))
+    let checks = Checks { store: word(store), sessions: word(sessions), revocations: word(revocations) };
+    Ok(report(store && sessions && revocations, checks))
 }
 
 fn report(good: bool, checks: Checks) -> HttpResponse {
