@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_refusal_repeats_nothing_of_the_string() {
-        for url in ["postgres://u:hunter2?x=hunter2@a/k", "postgres://u:hun/ter2@a:port/k", "hunter2", "user=hunter2"] {
+        for url in ["postgres://u:p@a/k?hunter2=x", "postgres://u:hun/ter2@a:port/k", "hunter2", "user=hunter2"] {
             let error = parse(&PgConfig::new(url)).unwrap_err();
             assert!(!error.contains("hun"), "{error}");
         }

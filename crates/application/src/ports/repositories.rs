@@ -24,6 +24,10 @@ pub struct UserPage {
 }
 
 /// Accounts and their passwords.
+///
+/// In a transaction that may write, the first user that [`get`](Self::get) or
+/// [`find_by_login_name`](Self::find_by_login_name) finds MUST stay as seen until the transaction ends: use-cases look,
+/// decide, and write what they saw with a change. Others that look at that user, or write about them, wait.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait UserRepository: Send {
@@ -92,7 +96,8 @@ pub trait RegistrationRepository: Send {
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError>;
 }
 
-/// Mailed single-use tokens.
+/// Mailed single-use tokens. Transactions that use, issue or end links of one user, or change that user, MUST NOT wait for
+/// each other in a circle.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait LinkTokenRepository: Send {

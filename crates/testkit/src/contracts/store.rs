@@ -18,6 +18,7 @@ macro_rules! store_contracts {
                 a_read_cannot_write,
                 begin_gives_up_when_no_transaction_can_be_had,
                 a_live_store_answers_pings,
+                a_commit_says_what_it_kept,
             ]
         );
         $crate::contract_tests!(
@@ -38,6 +39,8 @@ macro_rules! store_contracts {
                 a_bump_ends_sessions_only_when_asked,
                 pages_list_users_oldest_first,
                 users_are_counted_by_status,
+                a_change_based_on_a_look_undoes_no_other,
+                a_user_and_their_password_are_of_one_moment,
             ]
         );
         $crate::contract_tests!(
@@ -72,6 +75,8 @@ macro_rules! store_contracts {
                 a_token_lapses_at_its_microsecond,
                 tokens_of_a_user_are_deleted,
                 lapsed_tokens_are_deleted,
+                of_parallel_tokens_of_a_user_one_is_left,
+                using_and_ending_links_at_once_fails_nobody,
             ]
         );
         $crate::contract_tests!(
@@ -146,6 +151,7 @@ macro_rules! store_contracts {
                 keys_come_oldest_first,
                 a_new_key_retires_older_ones_of_its_use,
                 a_key_is_gone_at_the_microsecond_it_retires,
+                under_the_lock_a_missing_key_is_made_once,
             ]
         );
     };

@@ -6,7 +6,8 @@ use keystead_application::ports::{KeyUse, Store, StoredKey};
 use keystead_application::testing::{START, a_key, after};
 use keystead_domain::Timestamp;
 
-use super::{MICRO, begin, commit, read};
+use super::{MICRO, RACERS, begin, commit, read, sole_winner};
+use crate::race::race;
 
 async fn insert(store: &Arc<dyn Store>, keys: &[StoredKey], older_retire_at: Timestamp) {
     let mut tx = begin(store).await;
@@ -63,4 +64,24 @@ pub async fn a_key_is_gone_at_the_microsecond_it_retires(store: Arc<dyn Store>) 
     insert(&store, std::slice::from_ref(&key), after(100)).await;
     assert_eq!(list(&store, after(50).minus(MICRO)).await, [key]);
     assert_eq!(list(&store, after(50)).await, []);
+}
+
+/// Of many that look under the lock whether a key is missing, and make it, one makes it.
+pub async fn under_the_lock_a_missing_key_is_made_once(store: Arc<dyn Store>) {
+    let made = race(RACERS, |number| {
+        let store = Arc::clone(&store);
+        async move {
+            let mut tx = begin(&store).await;
+            tx.keys().lock().await.unwrap();
+            if !tx.keys().list(after(1)).await.unwrap().is_empty() {
+                return None;
+            }
+            tx.keys().insert(&a_key(&format!("key-{number}")), after(100)).await.unwrap();
+            commit(tx).await;
+            Some(number)
+        }
+    })
+    .await;
+    sole_winner(made);
+    assert_eq!(list(&store, after(1)).await.len(), 1);
 }

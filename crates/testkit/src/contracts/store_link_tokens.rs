@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use keystead_application::ports::Store;
-use keystead_application::testing::{a_link_token, a_user, after, token_id, user_id, user_number};
+use keystead_application::ports::{Store, Tx};
+use keystead_application::testing::{a_link_token, a_user, after, fake_hash, token_id, user_id, user_number};
 use keystead_domain::Timestamp;
 use keystead_domain::account::{Epoch, LinkPurpose, LinkToken, LinkTokenHash};
 use keystead_domain::token::TokenId;
@@ -219,4 +219,60 @@ pub async fn lapsed_tokens_are_deleted(store: Arc<dyn Store>) {
     commit(tx).await;
     assert_eq!(find(&store, short.hash).await, None);
     assert_eq!(find(&store, lasting.hash).await, Some(lasting));
+}
+
+/// Of many tokens issued at once to one user the last one is alive, and no other.
+pub async fn of_parallel_tokens_of_a_user_one_is_left(store: Arc<dyn Store>) {
+    issue(&store, &[]).await;
+    let numbers = 0..u8::try_from(RACERS).unwrap();
+    race(RACERS, |number| {
+        let store = Arc::clone(&store);
+        async move {
+            let mut tx = begin(&store).await;
+            tx.link_tokens().issue(&token(u8::try_from(number).unwrap())).await.unwrap();
+            commit(tx).await;
+        }
+    })
+    .await;
+    let mut alive = 0;
+    for number in numbers {
+        alive += usize::from(find(&store, token(number).hash).await.is_some());
+    }
+    assert_eq!(alive, 1);
+}
+
+/// A user's links are used, issued and ended, and the password changed, all at once: everyone gets through, because
+/// nobody waits in a circle.
+pub async fn using_and_ending_links_at_once_fails_nobody(store: Arc<dyn Store>) {
+    for round in 0..4_u8 {
+        issue(&store, &[token(round)]).await;
+        let begun = token_id(&format!("pre-authorized.{round}"));
+        race(RACERS, |number| {
+            let (store, begun, hash) = (Arc::clone(&store), begun.clone(), token(round).hash);
+            async move {
+                let mut tx = begin(&store).await;
+                match number % 4 {
+                    0 => drop(tx.link_tokens().begin(hash, RESET, &begun, after(900), after(1)).await.unwrap()),
+                    1 => {
+                        let taken = tx.link_tokens().consume_begun(&begun, after(1)).await.unwrap();
+                        if taken.is_some() {
+                            change_password(&mut *tx).await;
+                        }
+                    }
+                    2 => change_password(&mut *tx).await,
+                    _ => tx.link_tokens().issue(&token(100 + u8::try_from(number).unwrap())).await.unwrap(),
+                }
+                commit(tx).await;
+            }
+        })
+        .await;
+    }
+}
+
+/// What a change of password writes about its user, in another order than a reset meets it.
+async fn change_password(tx: &mut dyn Tx) {
+    tx.users().set_password(user_id(1), &fake_hash("new"), after(1)).await.unwrap();
+    tx.devices().forget_all(user_id(1)).await.unwrap();
+    tx.users().bump_epoch(user_id(1), true, after(1)).await.unwrap();
+    tx.link_tokens().delete_for_user(user_id(1)).await.unwrap();
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use keystead_application::ports::{BudgetDecision, BudgetKey, Store, StoreError};
 use keystead_application::testing::{
@@ -199,4 +200,24 @@ pub async fn begin_gives_up_when_no_transaction_can_be_had(store: Arc<dyn Store>
 /// `ping` succeeds on a store that works.
 pub async fn a_live_store_answers_pings(store: Arc<dyn Store>) {
     assert_eq!(store.ping().await, Ok(()));
+}
+
+/// A commit that succeeds kept every write that succeeded, whatever else failed or was dropped half-way; one that fails
+/// kept none.
+pub async fn a_commit_says_what_it_kept(store: Arc<dyn Store>) {
+    let mut tx = begin(&store).await;
+    tx.outbox().enqueue(&a_message("taken")).await.unwrap();
+    commit(tx).await;
+    for polls in 0..20_u16 {
+        let kept = format!("kept-{polls}");
+        let mut tx = begin(&store).await;
+        tx.outbox().enqueue(&a_message(&kept)).await.unwrap();
+        // A message with this identifier is there already: it fails, seen or unseen.
+        drop(cancelled_after(usize::from(polls), tx.outbox().enqueue(&a_message("taken"))).await);
+        let committed = tx.commit().await.is_ok();
+        let mut tx = begin(&store).await;
+        let claimed = tx.outbox().claim(1000, after(1), Duration::from_secs(1)).await.unwrap();
+        let found = claimed.iter().any(|message| message.id.0 == kept);
+        assert_eq!(found, committed, "polls {polls}");
+    }
 }

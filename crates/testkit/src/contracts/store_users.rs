@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keystead_application::ports::{Constraint, Store, StoreError, UserPage};
 use keystead_application::testing::{START, a_user, after, email, fake_hash, user_id, user_number, username};
-use keystead_domain::account::{AccountStatus, Epoch, LoginName, Role, User};
+use keystead_domain::account::{AccountStatus, Epoch, FullName, LoginName, Role, User};
 
 use super::{MICRO, RACERS, begin, commit, read, sole_winner};
 use crate::race::race;
@@ -260,4 +260,53 @@ pub async fn users_are_counted_by_status(store: Arc<dyn Store>) {
     assert_eq!(tx.users().count(AccountStatus::Active).await.unwrap(), 2);
     assert_eq!(tx.users().count(AccountStatus::Banned).await.unwrap(), 1);
     assert_eq!(tx.users().count(AccountStatus::Deactivated).await.unwrap(), 0);
+}
+
+/// What a user is when a writing transaction first looks stays so until it ends: of many that look and then write what
+/// they saw, changed, none undoes another's change.
+pub async fn a_change_based_on_a_look_undoes_no_other(store: Arc<dyn Store>) {
+    let start = User { full_name: FullName::try_new("0").ok(), ..a_user() };
+    insert(&store, std::slice::from_ref(&start)).await;
+    race(RACERS, |number| {
+        let store = Arc::clone(&store);
+        async move {
+            let mut tx = begin(&store).await;
+            let name = LoginName::parse(["ada", "ada@example.com"][number / 2 % 2]);
+            let seen = match number % 2 {
+                0 => tx.users().get(user_id(1)).await.unwrap().unwrap(),
+                _ => tx.users().find_by_login_name(&name).await.unwrap().unwrap().0,
+            };
+            let count: usize = seen.full_name.as_ref().unwrap().as_str().parse().unwrap();
+            let next = User { full_name: FullName::try_new(&(count + 1).to_string()).ok(), ..seen };
+            tx.users().update(&next).await.unwrap();
+            commit(tx).await;
+        }
+    })
+    .await;
+    let end = read(&store).await.users().get(user_id(1)).await.unwrap().unwrap();
+    assert_eq!(end.full_name, FullName::try_new(&RACERS.to_string()).ok());
+}
+
+/// A login name shows one state: never today's epoch beside yesterday's password.
+pub async fn a_user_and_their_password_are_of_one_moment(store: Arc<dyn Store>) {
+    let mut tx = begin(&store).await;
+    tx.users().insert(&User { epoch: Epoch::new(0), ..a_user() }, Some(fake_hash("0"))).await.unwrap();
+    commit(tx).await;
+    race(RACERS, |number| {
+        let store = Arc::clone(&store);
+        async move {
+            let mut tx = begin(&store).await;
+            if number % 2 == 0 {
+                let (epoch, _) = tx.users().bump_epoch(user_id(1), true, after(1)).await.unwrap().unwrap();
+                let password = fake_hash(&epoch.number().to_string());
+                tx.users().set_password(user_id(1), &password, after(1)).await.unwrap();
+            } else {
+                let found = tx.users().find_by_login_name(&LoginName::parse("ada")).await.unwrap();
+                let (user, password) = found.unwrap();
+                assert_eq!(password, Some(fake_hash(&user.epoch.number().to_string())));
+            }
+            commit(tx).await;
+        }
+    })
+    .await;
 }
