@@ -24,16 +24,19 @@ const OLDEST_POSTGRES: u32 = 14;
 
 /// The folder that has the newest `initdb` and `postgres`, as Debian and Red Hat lay them out, or on the `PATH`.
 pub(crate) fn postgres() -> Result<&'static Path> {
-    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| {
-        psql().ok()?;
-        let folders = path().into_iter().chain(versions_in("/usr/lib/postgresql")).chain(versions_in("/usr"));
-        let usable = folders.filter(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file());
-        let versions = usable.filter_map(|folder| Some((major_version(&folder)?, folder)));
-        let newest = versions.max_by_key(|(version, _)| *version);
-        newest.filter(|(version, _)| *version >= OLDEST_POSTGRES).map(|(_, folder)| folder)
-    });
-    found.as_deref().ok_or(Error::Missing(POSTGRES))
+    // Only what was found is kept: it may be installed later.
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(found);
+    }
+    psql().map_err(|_| Error::Missing(POSTGRES))?;
+    let folders = path().into_iter().chain(versions_in("/usr/lib/postgresql")).chain(versions_in("/usr"));
+    let usable = folders.filter(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file());
+    let newest =
+        usable.filter_map(|folder| Some((major_version(&folder)?, folder))).max_by_key(|(version, _)| *version);
+    let found = newest.filter(|(version, _)| *version >= OLDEST_POSTGRES).map(|(_, folder)| folder);
+    let found = found.ok_or(Error::Missing(POSTGRES))?;
+    Ok(FOUND.get_or_init(|| found))
 }
 
 /// PostgreSQL's command line client.

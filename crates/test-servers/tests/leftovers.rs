@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use keystead_test_servers::shared;
+use keystead_test_servers::{Postgres, shared};
 
 /// Long enough for servers that have to end first.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -82,6 +82,27 @@ fn a_frozen_and_a_killed_postgres_end_too() {
         holder.child.wait().unwrap();
         wait_until(|| entries(temporary.path()) == 0);
         assert!(!memory_exists(&memory), "{signal}");
+    }
+}
+
+#[test]
+fn no_database_stays_on_a_server_that_was_there_before() {
+    let postgres = Postgres::start().unwrap();
+    let databases = || postgres.execute("SELECT count(*) FROM pg_database WHERE datname LIKE 'keystead%'").unwrap();
+    for killed in [false, true] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keystead-test-servers"));
+        command.arg("database").env(shared::POSTGRES_URL, postgres.url()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        assert!(url.contains(&format!(":{}/keystead", postgres.port())), "{url}");
+        assert_eq!(databases(), "1");
+        if killed {
+            child.kill().unwrap();
+        }
+        drop(child.stdin.take());
+        assert_eq!(child.wait().unwrap().success(), !killed);
+        wait_until(|| databases() == "0");
     }
 }
 

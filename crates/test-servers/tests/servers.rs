@@ -159,3 +159,20 @@ fn logs_are_where_they_are_said_to_be() {
     drop(postgres);
     assert!(!path.parent().is_some_and(Path::exists));
 }
+
+#[test]
+fn servers_speak_tls_with_the_certificate_they_are_given() {
+    let issued = rcgen::generate_simple_self_signed(["localhost".into(), "127.0.0.1".into()]).unwrap();
+    let (certificate, key) = (issued.cert.pem(), issued.signing_key.serialize_pem());
+    let postgres = Postgres::options().tls(&certificate, &key).require_tls().password("secret").start().unwrap();
+    let used = postgres.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").unwrap();
+    assert_eq!(used, "t");
+    let redis = Redis::options().tls(&certificate, &key).start().unwrap();
+    assert!(redis.url().starts_with("rediss://"));
+    // Without TLS there is no answer in its protocol.
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, redis.port())).unwrap();
+    stream.write_all(b"PING\r\nPING\r\n").unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"+"), "{answer:?}");
+}

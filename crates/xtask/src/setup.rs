@@ -62,7 +62,8 @@ pub(crate) fn install(packages: &[&str]) -> Outcome {
     println!("{by_hand}");
     let apt = || {
         let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive");
+        // The second one keeps the file written below.
+        command.env("DEBIAN_FRONTEND", "noninteractive").env("UCF_FORCE_CONFFOLD", "1");
         command
     };
     if packages.contains(&"postgresql") {
@@ -70,9 +71,7 @@ pub(crate) fn install(packages: &[&str]) -> Outcome {
     }
     let _services = NoServices::declare();
     shell::run(apt().args(["update", "--quiet=2"]))?;
-    // The second option keeps the file written above without asking.
-    let options = ["install", "-y", "--quiet=2", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"];
-    shell::run(apt().args(options).args(packages))?;
+    shell::run(apt().args(["install", "-y", "--quiet=2", "--no-install-recommends"]).args(packages))?;
     for (_, unit) in SERVICES.iter().filter(|(package, _)| packages.contains(package)) {
         // Fails without systemd, where nothing starts by itself.
         let _ = Command::new("systemctl").args(["--quiet", "disable", unit]).stderr(Stdio::null()).status();
