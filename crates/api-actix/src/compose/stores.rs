@@ -82,16 +82,17 @@ fn bring_to_form(settings: &PgConfig, migrate: bool) -> Result<(), ComposeError>
     if pending.is_empty() {
         return Ok(());
     }
-    Err(broken(format!("{} migrations are missing; run `keystead migrate` first (store.migrate = false)", pending.len())))
+    Err(broken(format!(
+        "{} migrations are missing; run `keystead migrate` first (store.migrate = false)",
+        pending.len()
+    )))
 }
 
 /// Brings the database to this version's form. Returns the names of the migrations it applied.
 pub fn migrate(config: &Config) -> Result<Vec<String>, ComposeError> {
     match &config.store.data {
         Data::Embedded(sqlite) => SqliteDatabase::migrate(&sqlite_config(&config.store, sqlite)).map_err(broken),
-        Data::Shared(shared) => {
-            PgDatabase::migrate(&postgres_config(&config.store, &shared.postgres)?).map_err(broken)
-        }
+        Data::Shared(shared) => PgDatabase::migrate(&postgres_config(&config.store, &shared.postgres)?).map_err(broken),
     }
 }
 
