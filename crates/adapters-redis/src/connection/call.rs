@@ -70,7 +70,9 @@ enum Verdict {
     Elsewhere { asking: bool },
     /// Not run; the slot is on the move.
     Later,
-    /// Not run: the server may not, or cannot now.
+    /// Not run: nobody serves the slot.
+    Nobody,
+    /// Not run: the server is no master, or not yet. The connection is to the wrong server.
     Unfit,
     /// The connection died. The command may have run.
     Died,
@@ -85,12 +87,10 @@ fn verdict(error: &RedisError) -> Verdict {
         ErrorKind::Server(ServerErrorKind::Moved) => Verdict::Elsewhere { asking: false },
         ErrorKind::Server(ServerErrorKind::Ask) => Verdict::Elsewhere { asking: true },
         ErrorKind::Server(ServerErrorKind::TryAgain) => Verdict::Later,
-        ErrorKind::Server(
-            ServerErrorKind::ReadOnly
-            | ServerErrorKind::BusyLoading
-            | ServerErrorKind::MasterDown
-            | ServerErrorKind::ClusterDown,
-        ) => Verdict::Unfit,
+        ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown) => {
+            Verdict::Unfit
+        }
+        ErrorKind::Server(ServerErrorKind::ClusterDown) => Verdict::Nobody,
         ErrorKind::Io if error.is_connection_dropped() => Verdict::Died,
         ErrorKind::Io | ErrorKind::Parse | ErrorKind::AuthenticationFailed => Verdict::Broken,
         // How Redis 6.2 wraps what a command inside a script was answered.
@@ -204,11 +204,10 @@ mod tests {
         assert_eq!(of_server("ASK 3999 127.0.0.1:6381"), Verdict::Elsewhere { asking: true });
         assert_eq!(of_server("TRYAGAIN Multiple keys"), Verdict::Later);
         let wrapped = "ERR Error running script (call to f_1): @user_script: 1: -READONLY You can't write";
-        for unfit in
-            [wrapped, "READONLY You can't write", "LOADING Redis is loading", "CLUSTERDOWN Hash slot not served"]
-        {
+        for unfit in [wrapped, "READONLY You can't write", "LOADING Redis is loading"] {
             assert_eq!(of_server(unfit), Verdict::Unfit, "{unfit}");
         }
+        assert_eq!(of_server("CLUSTERDOWN Hash slot not served"), Verdict::Nobody);
         assert_eq!(of_server("NOAUTH Authentication required."), Verdict::Broken);
         for refused in ["ERR wrong", "WRONGTYPE Operation", "OOM command not allowed", "NOPERM no", "NOSCRIPT none"] {
             assert_eq!(of_server(refused), Verdict::Refused, "{refused}");

@@ -99,7 +99,7 @@ impl Cluster {
         let cluster = Arc::clone(self);
         self.dialer.runtime().spawn(async move {
             if let Err(why) = cluster.refresh().await {
-                tracing::warn!(%why, "no node of the Redis cluster says where keys live");
+                tracing::debug!(%why, "no node of the Redis cluster says where keys live");
             }
             *cluster.refreshing() = Refresh { running: false, last: Some(Instant::now()) };
         });

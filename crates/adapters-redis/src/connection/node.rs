@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ pub(crate) struct Node {
     place: Place,
     dialer: Arc<Dialer>,
     state: Mutex<State>,
+    failing: AtomicBool,
 }
 
 /// An attempt every caller can wait for. It goes on when they give up.
@@ -49,7 +51,7 @@ enum State {
 
 impl Node {
     pub(crate) fn new(place: Place, dialer: Arc<Dialer>) -> Arc<Self> {
-        Arc::new(Self { place, dialer, state: Mutex::new(State::Idle) })
+        Arc::new(Self { place, dialer, state: Mutex::new(State::Idle), failing: AtomicBool::new(false) })
     }
 
     /// The address, if it is always the same.
@@ -95,6 +97,7 @@ impl Node {
         let node = Arc::clone(self);
         let task = self.dialer.runtime().spawn(async move {
             let result = node.dial().await;
+            node.report(result.as_ref().err());
             *node.state() = match &result {
                 Ok(connection) => State::Up(connection.clone()),
                 Err(why) => State::Down { until: Instant::now() + REST, why: Arc::clone(why) },
@@ -113,10 +116,16 @@ impl Node {
                 select_ok(asked).await.map(|(connection, _)| connection)
             }
         };
-        result.map_err(|error| {
-            tracing::warn!(server = self.name(), %error, "no connection to Redis");
-            format!("{}: {error}", self.name()).into()
-        })
+        result.map_err(|error| format!("{}: {error}", self.name()).into())
+    }
+
+    /// One line when an outage begins and one when it is over.
+    fn report(&self, failure: Option<&Arc<str>>) {
+        match (failure, self.failing.swap(failure.is_some(), Ordering::Relaxed)) {
+            (Some(why), false) => tracing::warn!(%why, "no connection to Redis"),
+            (None, true) => tracing::info!(server = self.name(), "connected to Redis again"),
+            (Some(_), true) | (None, false) => {}
+        }
     }
 
     /// Asks one sentinel for the master, and connects to it. A sentinel that is behind names a server that turns out to

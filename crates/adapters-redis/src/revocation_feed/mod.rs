@@ -1,7 +1,7 @@
 //! `RevocationFeed`: a stream, and beside it what it is called and how many entries it ever had.
 //!
 //! Entries are numbered by the publishing script, and a number is an entry's id in the stream. A reader's cursor names
-//! the last entry it read and who published that. So whatever happens to Redis, a reader either goes on exactly where it
+//! the last entry it read and, by a chain of hashes, all that came before. So whatever happens to Redis, a reader either goes on exactly where it
 //! stopped or is told another `feed_id`:
 //!
 //! | what happened | what the reader finds | `feed_id` |
@@ -61,7 +61,7 @@ impl RedisRevocationFeed {
         Self { link, name, calls: AtomicU64::new(0), bells: Mutex::default() }
     }
 
-    /// A name nobody else gives, and this process gives once.
+    /// A name nobody else gives, and this process gives once: for a new feed, and in the history of entries.
     fn call_name(&self) -> String {
         format!("{}.{}", self.name, self.calls.fetch_add(1, Ordering::Relaxed))
     }
@@ -81,7 +81,7 @@ impl RedisRevocationFeed {
     /// What there is after `place`, now.
     async fn fetch(&self, place: Option<&Place>) -> Result<(Place, Vec<Revocation>), EphemeralError> {
         let from = place.cloned().unwrap_or_default();
-        let rest = [BATCH.into(), from.feed.as_str().into(), from.sequence.into(), from.by.as_str().into()];
+        let rest = [BATCH.into(), from.feed.as_str().into(), from.sequence.into(), from.history.as_str().into()];
         let (feed, lost, entries): Answer = self.run(&READ, rest).await?;
         let mut place = match (feed == from.feed, lost) {
             (true, false) => from,
@@ -91,7 +91,7 @@ impl RedisRevocationFeed {
         let mut revocations = Vec::with_capacity(entries.len());
         for (id, fields) in entries {
             let entry = read_entry(&id, &fields).ok_or_else(|| EphemeralError("a revocation cannot be read".into()))?;
-            (place.sequence, place.by) = (entry.0, entry.1);
+            (place.sequence, place.history) = (entry.0, entry.1);
             revocations.push(entry.2);
         }
         Ok((place, revocations))
@@ -144,7 +144,7 @@ impl RedisRevocationFeed {
 fn read_entry(id: &str, fields: &[String]) -> Option<(u64, String, Revocation)> {
     let sequence = id.strip_suffix("-0")?.parse().ok()?;
     match fields {
-        [_, by, _, revocation] => Some((sequence, by.clone(), entry::parse(revocation)?)),
+        [_, history, _, revocation] => Some((sequence, history.clone(), entry::parse(revocation)?)),
         _ => None,
     }
 }

@@ -9,8 +9,8 @@ pub(super) struct Place {
     pub(super) losses: u64,
     /// The sequence number of the last entry it read; 0 before the first.
     pub(super) sequence: u64,
-    /// Who published that entry; empty before the first. One call of one process, so no other entry has the same.
-    pub(super) by: String,
+    /// The history of that entry, which no entry with another before it has; empty before the first.
+    pub(super) history: String,
 }
 
 impl Place {
@@ -20,15 +20,15 @@ impl Place {
     }
 
     pub(super) fn to_cursor(&self) -> FeedCursor {
-        FeedCursor(format!("{}/{}/{}/{}", self.sequence, self.losses, self.by, self.feed))
+        FeedCursor(format!("{}/{}/{}/{}", self.sequence, self.losses, self.history, self.feed))
     }
 
     /// `None` for a cursor another kind of feed made.
     pub(super) fn parse(FeedCursor(text): &FeedCursor) -> Option<Self> {
         let mut parts = text.splitn(4, '/');
         let (sequence, losses) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-        let (by, feed) = (parts.next()?.to_owned(), parts.next()?.to_owned());
-        Some(Self { feed, losses, sequence, by })
+        let (history, feed) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+        Some(Self { feed, losses, sequence, history })
     }
 }
 
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_as_it_was_written() {
-        let place = Place { feed: "a.1".into(), losses: 2, sequence: 1 << 60, by: "b.7".into() };
+        let place = Place { feed: "a.1".into(), losses: 2, sequence: 1 << 60, history: "b7".into() };
         assert_eq!(Place::parse(&place.to_cursor()), Some(place.clone()));
         assert_eq!((place.feed_id(), Place { losses: 0, ..place }.feed_id()), ("a.1+2".into(), "a.1".into()));
         assert_eq!(Place::parse(&FeedCursor("feed:0:7".into())), None);

@@ -6,5 +6,5 @@ local at = newest and newest[1] or '0-0'
 if not state[1] or not state[2] or at ~= state[2] .. '-0' then
   redis.call('DEL', KEYS[1], KEYS[2])
   redis.call('HSET', KEYS[2], 'id', ARGV[1], 'sequence', '0')
-  state = {ARGV[1], '0'}
+  state, newest = {ARGV[1], '0'}, nil
 end

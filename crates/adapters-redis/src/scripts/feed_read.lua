@@ -1,4 +1,4 @@
--- … most entries returned, then the reader's feed, sequence, and who published the entry there.
+-- … most entries returned, then the reader's feed, sequence and history.
 -- {feed, 1 when entries the reader has not seen are lost, entries}
 local lost, after = 0, '0'
 if ARGV[4] == state[1] then
@@ -8,8 +8,8 @@ if ARGV[4] == state[1] then
       lost = 1
     end
   else
-    -- The last entry that was read must still be there, and be the same: after a failover to a replica that was
-    -- behind, another may stand in its place.
+    -- The last entry that was read must still be there, and everything before it be what it was: after a failover to a
+    -- replica that was behind, others may stand in its place.
     local last = redis.call('XRANGE', KEYS[1], ARGV[5] .. '-0', ARGV[5] .. '-0')[1]
     if last and last[2][2] == ARGV[6] then
       after = ARGV[5]

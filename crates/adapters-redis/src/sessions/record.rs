@@ -37,7 +37,29 @@ impl Fields {
             None => self,
         }
     }
+
+    /// The `User-Agent`, an empty one too, in as many fields as it takes.
+    fn pieces(self, user_agent: Option<&str>) -> Self {
+        let Some(text) = user_agent else { return self };
+        let first = self.with(AGENT[0], text.as_bytes().get(..PIECE).unwrap_or(text.as_bytes()));
+        let rest = AGENT.iter().zip(text.as_bytes().chunks(PIECE)).skip(1);
+        rest.fold(first, |fields, (name, piece)| fields.with(name, piece))
+    }
 }
+
+/// Redis keeps a hash in its small form as long as no value is longer (`hash-max-listpack-value`): a third of the bytes.
+const PIECE: usize = 64;
+/// A `User-Agent` has at most 512 bytes.
+const AGENT: [&str; 8] = [
+    "user_agent",
+    "user_agent_2",
+    "user_agent_3",
+    "user_agent_4",
+    "user_agent_5",
+    "user_agent_6",
+    "user_agent_7",
+    "user_agent_8",
+];
 
 /// `amr` values, separated by spaces: none of them holds one.
 fn join_amr(amr: &[Amr]) -> String {
@@ -60,7 +82,7 @@ pub(super) fn all(session: &Session) -> Vec<Argument> {
         .at("expires_at", session.expires_at)
         .at("checked_at", session.checked_at)
         .maybe("ip", session.device.ip.map(|ip| ip.to_string()))
-        .maybe("user_agent", session.device.user_agent.as_deref());
+        .pieces(session.device.user_agent.as_deref());
     presented(fields, session).0
 }
 
@@ -131,12 +153,20 @@ pub(super) fn version(hash: &Hash) -> Result<&[u8], Unreadable> {
     Reader(hash).bytes("version")
 }
 
+fn user_agent(hash: &Hash) -> Result<Option<String>, Unreadable> {
+    let pieces: Vec<&[u8]> = AGENT.iter().map_while(|name| hash.get(*name)).map(Vec::as_slice).collect();
+    if pieces.is_empty() {
+        return Ok(None);
+    }
+    String::from_utf8(pieces.concat()).map(Some).map_err(|_| Unreadable("user_agent"))
+}
+
 /// The session of this name, from its fields.
 pub(super) fn session(id: &SessionId, hash: &Hash) -> Result<Session, Unreadable> {
     let fields = Reader(hash);
     let fingerprint = fields.bytes("fingerprint")?.try_into().map_err(|_| Unreadable("fingerprint"))?;
     let amr = |text: &str| text.split_ascii_whitespace().map(Amr::parse).collect();
-    let user_agent = fields.maybe("user_agent", |text| Some(text.to_owned()))?;
+    let user_agent = user_agent(hash)?;
     Ok(Session {
         id: id.clone(),
         user_id: fields.get("user_id", UserId::parse)?,
@@ -167,25 +197,49 @@ mod tests {
 
     use super::*;
 
-    fn hash() -> Hash {
-        let arguments = all(&a_session());
+    fn hash(session: &Session) -> Hash {
+        let arguments = all(session);
         let text = |argument: &Argument| argument.bytes().to_vec();
         arguments.chunks(2).map(|pair| (String::from_utf8(text(&pair[0])).unwrap(), text(&pair[1]))).collect()
     }
 
     #[test]
     fn a_session_is_read_as_it_was_written() {
-        assert_eq!(session(&a_session().id, &hash()), Ok(a_session()));
+        assert_eq!(session(&a_session().id, &hash(&a_session())), Ok(a_session()));
+    }
+
+    #[test]
+    fn a_user_agent_of_any_length_is_read_as_it_was_written() {
+        for length in [0, 1, 63, 64, 65, 128, 511, 512] {
+            // Two bytes a letter, so that pieces end within letters.
+            let text = format!("{}{}", "x".repeat(length % 2), "é".repeat(length / 2));
+            let device = DeviceInfo::new(None, Some(&text));
+            let written = Session { device, ..a_session() };
+            let hash = hash(&written);
+            assert_eq!(session(&written.id, &hash), Ok(written), "{length}");
+            assert!(hash.values().all(|value| value.len() <= PIECE));
+        }
     }
 
     #[test]
     fn a_field_that_makes_no_sense_is_named() {
-        for field in ["user_id", "fingerprint", "head", "head_key", "amr", "rotations", "expires_at", "ended", "ip"] {
-            let mut hash = hash();
+        for field in [
+            "user_id",
+            "fingerprint",
+            "head",
+            "head_key",
+            "amr",
+            "rotations",
+            "expires_at",
+            "ended",
+            "ip",
+            "user_agent",
+        ] {
+            let mut hash = hash(&a_session());
             hash.insert(field.to_owned(), b"\xff?".to_vec());
             assert_eq!(session(&a_session().id, &hash), Err(Unreadable(field)));
         }
-        let mut hash = hash();
+        let mut hash = hash(&a_session());
         hash.remove("head");
         assert_eq!(session(&a_session().id, &hash), Err(Unreadable("head")));
     }
