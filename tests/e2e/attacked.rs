@@ -20,8 +20,7 @@ async fn g05_a_ban_counts_though_its_clock_is_behind_the_newest_revocation() {
     service.native().login(ADA, PASSWORD).await.unwrap().log_out().await.unwrap();
     // A step after which the log must be read anew: once the service is ready again it knows the row of the logout.
     service.advance(Duration::from_secs(2)).await;
-    let ready = || async { (service.api().at(Method::GET, "/health/ready").send().await.status == 200).then_some(()) };
-    eventually("the log was read", ready).await;
+    service.ready().await;
     service.other_process().await.operator.set_banned(ADA, true).await.unwrap();
     eventually("the ban is known", || async { banned.verify().await.is_err().then_some(()) }).await;
 }

@@ -57,11 +57,13 @@ async fn over_https_cookies_are_secure_and_prefixed() {
         let flags = [
             ("http.listen", "127.0.0.1:0".to_owned()),
             ("http.public_url", "https://auth.example.com".to_owned()),
-            ("store.url", format!("sqlite://{}", config.store.sqlite().unwrap().path.display())),
+            ("store.url", "sqlite://set-below".to_owned()),
             ("secrets.master_key", encode_master_key(&config.secrets.master_key).to_string()),
         ];
         let flags = flags.map(|(key, value)| (key.to_owned(), value)).into();
+        let store = config.store.clone();
         *config = Config::load(ConfigSources { flags, ..ConfigSources::default() }).unwrap();
+        config.store = store;
     });
     let service = https.start().await;
     let body = json!({ "email": "ada@example.com", "password": PASSWORD });

@@ -60,7 +60,7 @@ async fn closing_an_account_needs_a_fresh_sign_in() {
 
     let fresh = refreshed.reauthenticate(PASSWORD).await.unwrap();
     fresh.close_account().await.unwrap();
-    assert_eq!(fresh.verify().await.unwrap_err(), refusal(401, "TOKEN_REVOKED"));
+    assert_eq!(fresh.refused().await, refusal(401, "TOKEN_REVOKED"));
     assert_eq!(service.native().login(EMAIL, PASSWORD).await.unwrap_err(), refusal(403, "ACCOUNT_INACTIVE"));
     let wrong = service.native().login(EMAIL, "copper-violin-meadow-17").await.unwrap_err();
     assert_eq!(wrong, refusal(401, "INVALID_CREDENTIALS"), "only who knows the password learns it");

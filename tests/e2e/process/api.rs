@@ -1,7 +1,10 @@
 //! A small native client of the API, and what it got.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use keystead_testkit::smtp_peer::SmtpPeer;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -51,11 +54,14 @@ impl Answer {
     }
 }
 
-/// A client of one service.
+/// A client of one service. Every request goes to another replica than the last one.
 #[derive(Clone)]
 pub(crate) struct Api {
     http: reqwest::Client,
-    url: String,
+    urls: Arc<[String]>,
+    turn: Arc<AtomicUsize>,
+    /// Where the service sends mail; without it, it keeps mail in a development mailbox.
+    peer: Option<Arc<SmtpPeer>>,
 }
 
 /// Somebody signed in.
@@ -68,7 +74,8 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    fn new(tokens: &Answer) -> Self {
+    /// Reads a `tokens` answer.
+    pub(crate) fn new(tokens: &Answer) -> Self {
         Self {
             access: tokens.attribute("accessToken"),
             refresh: tokens.attribute("refreshToken"),
@@ -82,7 +89,17 @@ impl Api {
     pub(crate) fn new(url: &str) -> Self {
         let http =
             reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { http, url: url.to_owned() }
+        Self { http, urls: Arc::from([url.to_owned()]), turn: Arc::default(), peer: None }
+    }
+
+    /// A client of these replicas, which send mail to this server, or keep it in a development mailbox each.
+    pub(crate) fn of(urls: Vec<String>, peer: Option<Arc<SmtpPeer>>) -> Self {
+        Self { peer, urls: urls.into(), ..Self::new("") }
+    }
+
+    /// Every replica by itself.
+    pub(crate) fn each(&self) -> Vec<Self> {
+        self.urls.iter().map(|url| Self { urls: Arc::from([url.clone()]), ..self.clone() }).collect()
     }
 
     /// Sends a request; `Err` when no answer came.
@@ -93,8 +110,8 @@ impl Api {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Answer, reqwest::Error> {
-        let mut request =
-            self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{}{path}", self.url));
+        let url = &self.urls[self.turn.fetch_add(1, Ordering::Relaxed) % self.urls.len()];
+        let mut request = self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{url}{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -177,12 +194,20 @@ impl Api {
         self.send("POST", "/api/v1/auth/refresh", &headers, Some(&json!({"refreshToken": token}))).await
     }
 
-    /// The texts of the mails to an address in the development mailbox, newest first.
+    /// The texts of the mails to an address, newest first.
     pub(crate) async fn mails_to(&self, email: &str) -> Vec<String> {
-        let mails = self.get(&format!("/dev/mail?filter[to]={email}")).await.expect(200).json();
-        let mails = mails.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
-        let text = |mail: &Value| mail.pointer("/attributes/text").and_then(Value::as_str).map(str::to_owned);
-        mails.iter().filter_map(text).collect()
+        if let Some(peer) = &self.peer {
+            let mine = peer.messages().into_iter().rev().filter(|mail| mail.recipients == [email]);
+            return mine.filter_map(|mail| mail.text()).collect();
+        }
+        let mut mails: Vec<Value> = Vec::new();
+        for replica in self.each() {
+            let page = replica.get(&format!("/dev/mail?filter[to]={email}")).await.expect(200).json();
+            mails.extend(page.get("data").and_then(Value::as_array).cloned().unwrap_or_default());
+        }
+        let part = |mail: &Value, name: &str| mail["attributes"][name].as_str().unwrap().to_owned();
+        mails.sort_by_key(|mail| std::cmp::Reverse(part(mail, "createdAt")));
+        mails.iter().map(|mail| part(mail, "text")).collect()
     }
 
     /// The newest mail to an address, once there is one.
@@ -192,7 +217,9 @@ impl Api {
 
     /// Moves the clock of `keystead dev`.
     pub(crate) async fn advance(&self, seconds: u64) {
-        self.send("POST", "/dev/clock", &[], Some(&json!({"advance": seconds}))).await.expect(204);
+        for replica in self.each() {
+            replica.send("POST", "/dev/clock", &[], Some(&json!({"advance": seconds}))).await.expect(204);
+        }
     }
 
     /// What no refused request may change: the profile, the sessions, the logins.

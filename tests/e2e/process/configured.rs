@@ -7,6 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::keystead::{Keystead, command, run};
+use crate::support::{Shared, Stores};
 
 /// The name clients know the service by. It stays the same while ports change, and with it the issuer of tokens.
 pub(crate) const PUBLIC_URL: &str = "http://127.0.0.1:8787";
@@ -14,16 +15,40 @@ pub(crate) const PUBLIC_URL: &str = "http://127.0.0.1:8787";
 /// The directory. Commands run in it; the configuration is `keystead.toml`.
 pub(crate) struct Configured {
     home: TempDir,
+    /// The servers it uses, when the stores of this run are shared.
+    shared: Option<Shared>,
 }
 
 impl Configured {
-    /// Runs `keystead init` for a service on a free port, with these further arguments.
+    /// Runs `keystead init` for a service on a free port and the stores of this run, with these further arguments.
     pub(crate) fn new(arguments: &[&str]) -> Self {
+        Self::on(Stores::are_shared().then(Shared::new), arguments)
+    }
+
+    /// The same before the first migration.
+    pub(crate) fn empty(arguments: &[&str]) -> Self {
+        Self::on(Stores::are_shared().then(Shared::empty), arguments)
+    }
+
+    fn on(shared: Option<Shared>, arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut all = vec!["init", "--public-url", PUBLIC_URL, "--listen", "127.0.0.1:0"];
         all.extend(arguments);
+        let settings = shared.as_ref().map(Shared::settings);
+        if let Some([postgres, redis, _]) = &settings {
+            all.extend(["--postgres", &postgres.1, "--redis", &redis.1]);
+        }
         run(home.path(), &all).ok();
-        Self { home }
+        let configured = Self { home, shared };
+        if let Some([.., prefix]) = &settings {
+            configured.replace("# redis_prefix", &format!("redis_prefix = \"{}\"", prefix.1));
+        }
+        configured
+    }
+
+    /// The servers it uses, when the stores of this run are shared.
+    pub(crate) fn shared(&self) -> Option<&Shared> {
+        self.shared.as_ref()
     }
 
     /// One that sends its mail, in clear text, to this port of this machine.

@@ -1,11 +1,12 @@
 //! The `keystead` binary as a process of its own: commands, signals, crashes, and attacks on the wire.
 
-mod api;
+pub(crate) mod api;
 mod attacks;
 mod canary;
 mod cli;
-mod configured;
+pub(crate) mod configured;
 mod dev;
-mod keystead;
+pub(crate) mod keystead;
 mod kills;
 mod serve;
+pub(crate) mod site;

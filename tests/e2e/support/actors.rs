@@ -1,9 +1,12 @@
 //! People at their clients: nobody yet, half-way through a flow, signed in.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::http::{Answer, Api, Call, Reply};
+use super::PROMISED;
+use super::http::{Answer, Api, Call, Refusal, Reply};
 
 /// The password of everybody in these tests.
 pub const PASSWORD: &str = "tidal-lantern-harbour-42";
@@ -226,6 +229,32 @@ impl SignedIn {
     /// The claims of the access token, as the service reads them.
     pub async fn verify(&self) -> Answer<Value> {
         Ok(self.call(Method::POST, "/auth/token/verify").send().await.ok(200)?.attributes()["claims"].take())
+    }
+
+    /// What the access token is refused with. One process refuses it at once; G05 gives other replicas a second.
+    ///
+    /// # Panics
+    /// When a replica accepts it for longer.
+    pub async fn refused(&self) -> Refusal {
+        let replicas = self.client.api.each();
+        if let [_] = replicas[..] {
+            return self.verify().await.unwrap_err();
+        }
+        let mut refusals = Vec::new();
+        let began = tokio::time::Instant::now();
+        for api in replicas {
+            let there = Self { client: Anonymous { api, ..self.client.clone() }, ..self.clone() };
+            refusals.push(loop {
+                let late = began.elapsed() >= PROMISED;
+                match there.verify().await {
+                    Err(refusal) => break refusal,
+                    Ok(_) => assert!(!late, "accepted {PROMISED:?} later"),
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            });
+        }
+        assert!(refusals.iter().all(|refusal| *refusal == refusals[0]), "{refusals:?}");
+        refusals.remove(0)
     }
 
     pub async fn refresh_reply(&self) -> Reply {

@@ -1,6 +1,8 @@
 //! Requests as they are, cookies by hand; answers as they came.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use reqwest::{Method, redirect};
@@ -21,27 +23,43 @@ pub fn refusal(status: u16, code: &str) -> Refusal {
     Refusal { status, code: code.to_owned() }
 }
 
-/// One service, as a client sees it. Every request has a connection of its own.
+/// One service, as a client sees it. Every request has a connection of its own, and goes to another replica than the
+/// last one of anybody.
 #[derive(Clone, Debug)]
 pub struct Api {
-    base: String,
+    /// What browsers take all of them for: the address of the first.
+    base: Arc<str>,
+    replicas: Arc<[String]>,
+    turn: Arc<AtomicUsize>,
     client: reqwest::Client,
 }
 
 impl Api {
-    pub fn new(base: String) -> Self {
+    /// Of replicas at these addresses: `http://127.0.0.1:port`.
+    pub fn new(replicas: Vec<String>) -> Self {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .pool_max_idle_per_host(0)
             .build()
             .unwrap();
-        Self { base, client }
+        Self { base: replicas[0].as_str().into(), replicas: replicas.into(), turn: Arc::default(), client }
     }
 
-    /// `http://127.0.0.1:port`.
+    /// `http://127.0.0.1:port`: the origin of browsers.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// Every replica by itself.
+    pub fn each(&self) -> Vec<Self> {
+        let alone = |base: &String| Self { replicas: Arc::from([base.clone()]), ..self.clone() };
+        self.replicas.iter().map(alone).collect()
+    }
+
+    /// The replica whose turn it is.
+    fn next(&self) -> &str {
+        &self.replicas[self.turn.fetch_add(1, Ordering::Relaxed) % self.replicas.len()]
     }
 
     /// A request to a path outside the API: `/health/live`.
@@ -103,7 +121,7 @@ impl Call {
         if !cookies.is_empty() {
             headers.insert("cookie", HeaderValue::from_str(&cookies.join("; ")).unwrap());
         }
-        let mut request = api.client.request(method, format!("{}{path}", api.base)).headers(headers);
+        let mut request = api.client.request(method, format!("{}{path}", api.next())).headers(headers);
         if let Some(body) = body {
             request = request.body(body);
         }

@@ -10,12 +10,14 @@ use super::service::Service;
 pub struct Mail {
     pub subject: String,
     pub text: String,
+    /// When it was delivered, in a form that sorts.
+    at: String,
 }
 
 impl Mail {
     fn new(resource: &Value) -> Self {
         let text = |name: &str| resource["attributes"][name].as_str().unwrap().to_owned();
-        Self { subject: text("subject"), text: text("text") }
+        Self { subject: text("subject"), text: text("text"), at: text("createdAt") }
     }
 
     /// The one-time code in it.
@@ -32,12 +34,16 @@ impl Mail {
 }
 
 impl Service {
-    /// Every mail delivered to an address, oldest first.
+    /// Every mail delivered to an address, by whichever replica, oldest first.
     pub async fn mails(&self, to: &str) -> Vec<Mail> {
         let to = to.replace('@', "%40").replace('+', "%2B");
-        let reply = self.api().get(&format!("/dev/mail?filter[to]={to}")).await.ok(200).unwrap();
-        let mut mails: Vec<Mail> = reply.json()["data"].as_array().unwrap().iter().map(Mail::new).collect();
-        mails.reverse();
+        let mut mails: Vec<Mail> = Vec::new();
+        for replica in self.api().each() {
+            let reply = replica.get(&format!("/dev/mail?filter[to]={to}")).await.ok(200).unwrap();
+            mails.extend(reply.json()["data"].as_array().unwrap().iter().rev().map(Mail::new));
+        }
+        // Stable: what one replica delivered at one moment stays in its order.
+        mails.sort_by(|a, b| a.at.cmp(&b.at));
         mails
     }
 

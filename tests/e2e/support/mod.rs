@@ -5,6 +5,7 @@ mod database;
 mod http;
 mod mailbox;
 mod service;
+mod stores;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -13,9 +14,13 @@ use std::time::Duration;
 pub use actors::{Anonymous, HalfWay, Kind, PASSWORD, SignedIn};
 pub use http::{Answer, Call, Refusal, Reply, refusal};
 pub use service::Service;
+pub use stores::{REPLICAS, Shared, Stores};
 
 /// How long something that happens beside requests may take before a test fails.
 pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// G05: within this time every replica refuses what was revoked.
+pub const PROMISED: Duration = Duration::from_secs(1);
 
 /// Asks again and again until there is an answer.
 ///

@@ -1,7 +1,7 @@
-//! The real service, in this process, on a thread and a port of its own.
+//! The real service, in this process: one, or several replicas, each on a thread and a port of its own.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use super::actors::{Anonymous, Kind, PASSWORD, SignedIn};
 use super::database::Database;
 use super::eventually;
 use super::http::Api;
+use super::stores::{REPLICAS, Shared, Stores};
 
 /// Hashes that may wait. Tests send more at once than a small machine's default takes.
 const HASH_QUEUE: usize = 1024;
@@ -29,19 +30,24 @@ const HASH_QUEUE: usize = 1024;
 pub struct Builder {
     directory: TempDir,
     config: Config,
+    shared: Option<Shared>,
 }
 
 impl Builder {
-    fn new() -> Self {
+    fn new(stores: Stores) -> Self {
         let directory = TempDir::new().unwrap();
         let key = SecretBytes::new(fresh_bytes::<MASTER_KEY_BYTES>().to_vec());
         // Where `keystead … --data-dir` looks for it.
         write_new_private(&directory.path().join("master.key"), &encode_master_key(&key)).unwrap();
         let mut config = Config::for_dev((Ipv4Addr::LOCALHOST, 0).into(), directory.path(), &key).unwrap();
+        let shared = (stores == Stores::Replicas).then(Shared::new);
+        if let Some(shared) = &shared {
+            config.store = shared.configured().store;
+        }
         config.limits.mode = LimitsMode::Off;
         config.http.workers = 2;
         config.passwords.argon2.queue = HASH_QUEUE;
-        Self { directory, config }
+        Self { directory, config, shared }
     }
 
     /// Limits as they are by default.
@@ -61,31 +67,55 @@ impl Builder {
     }
 
     pub async fn start(self) -> Service {
-        let Self { directory, config } = self;
-        let running = Running::start(config).await;
-        Service { running, directory }
+        let Self { directory, config, shared } = self;
+        let replicas = if shared.is_some() { REPLICAS } else { 1 };
+        let configs = (0..replicas).map(|nth| {
+            let mut config = config.clone();
+            // Its mailbox is each one's own.
+            if shared.is_some() && config.data_dir.is_some() {
+                config.data_dir = Some(own_directory(directory.path(), &format!("replica-{nth}")));
+            }
+            config
+        });
+        let running = start_all(configs.collect()).await;
+        Service { api: api_of(&running), running, shared, directory }
     }
+}
+
+fn own_directory(parent: &Path, name: &str) -> PathBuf {
+    let path = parent.join(name);
+    std::fs::create_dir_all(&path).unwrap();
+    path
 }
 
 /// A service that listens. It ends when this is dropped.
 pub struct Service {
-    running: Running,
-    // Dropped after the service that writes there.
+    api: Api,
+    /// Every replica.
+    running: Vec<Running>,
+    // Dropped after the replicas, which write there.
+    shared: Option<Shared>,
     directory: TempDir,
 }
 
 impl Service {
-    /// A service with default settings and no limits.
+    /// A service with default settings and no limits, on the stores of this run.
     pub async fn start() -> Self {
         Self::builder().start().await
     }
 
     pub fn builder() -> Builder {
-        Builder::new()
+        Builder::new(Stores::of_this_run())
     }
 
+    /// A service on a SQLite file, whatever the stores of this run: for what is about that file.
+    pub fn embedded() -> Builder {
+        Builder::new(Stores::Embedded)
+    }
+
+    /// Every replica, in turn.
     pub fn api(&self) -> &Api {
-        &self.running.api
+        &self.api
     }
 
     pub fn native(&self) -> Anonymous {
@@ -111,25 +141,38 @@ impl Service {
         half_way.verify(&self.code(email).await).await.unwrap()
     }
 
-    /// Moves the service's clock forward.
+    /// Moves the clock of every replica forward.
     pub async fn advance(&self, span: Duration) {
-        let call = self.api().at(Method::POST, "/dev/clock").json(&json!({ "advance": span.as_secs() }));
-        call.send().await.ok(204).unwrap();
+        for replica in self.api.each() {
+            let call = replica.at(Method::POST, "/dev/clock").json(&json!({ "advance": span.as_secs() }));
+            call.send().await.ok(204).unwrap();
+        }
     }
 
-    /// Argon2 hashes since the start.
+    /// Waits until every replica is ready: it has read the revocation log lately, by its own clock.
+    pub async fn ready(&self) {
+        for replica in self.api.each() {
+            let ready = || async { (replica.get("/health/ready").await.status == 200).then_some(()) };
+            eventually("a ready replica", ready).await;
+        }
+    }
+
+    /// Argon2 hashes of all replicas since the start.
     pub fn hashes(&self) -> u64 {
-        self.running.hashing.total()
+        self.running.iter().map(|replica| replica.hashing.total()).sum()
     }
 
-    /// The data directory, fit for `keystead … --data-dir`.
+    /// The data directory; on a SQLite file fit for `keystead … --data-dir`.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// The database as it is on disk.
-    pub fn database(&self) -> Database {
-        Database::open(self.directory())
+    /// The stores as they are on their servers, or on disk.
+    pub fn database(&self) -> Database<'_> {
+        match &self.shared {
+            Some(shared) => Database::on_servers(shared),
+            None => Database::in_directory(self.directory()),
+        }
     }
 
     /// Waits until every mail that was promised is delivered or given up.
@@ -138,41 +181,72 @@ impl Service {
         eventually("an empty outbox", left).await;
     }
 
-    /// The use-cases as another process at the same database has them.
+    /// The use-cases as another process at the same stores has them.
     pub async fn other_process(&self) -> Arc<Services> {
-        let composed = compose(&self.running.config).unwrap();
+        let mut config = self.running[0].config.clone();
+        if self.shared.is_some() {
+            config.data_dir = Some(own_directory(self.directory(), "other-process"));
+        }
+        let composed = compose(&config).unwrap();
         composed.services.keys.ensure().await.unwrap();
         composed.services
     }
 
-    /// Ends the service in order and starts it anew: same data, same port, clock at the system's time again.
+    /// Ends every replica in order and starts them anew: same data, same ports, clocks at the system's time again.
     pub async fn restart(mut self) -> Self {
-        let config = self.running.config.clone();
-        self.running.handle.stop(true).await;
-        let thread = self.running.thread.take().unwrap();
-        tokio::task::spawn_blocking(move || thread.join()).await.unwrap().unwrap();
-        self.running = Running::start(config).await;
+        let mut configs = Vec::new();
+        for mut replica in self.running.drain(..) {
+            configs.push(replica.config.clone());
+            replica.handle.stop(true).await;
+            let thread = replica.thread.take().unwrap();
+            tokio::task::spawn_blocking(move || thread.join()).await.unwrap().unwrap();
+        }
+        self.running = start_all(configs).await;
         self
     }
 }
 
-/// The thread a service runs on.
-struct Running {
-    api: Api,
-    config: Config,
-    handle: ServerHandle,
-    hashing: Arc<dyn HashingFigures>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Running {
-    async fn start(mut config: Config) -> Self {
+/// Starts replicas, all at once.
+async fn start_all(configs: Vec<Config>) -> Vec<Running> {
+    let mut bound = Vec::new();
+    for mut config in configs {
         let (listener, address): (_, SocketAddr) = server::bind(config.http.listen).unwrap();
         // Bound for the first time, the port was the system's choice. A restart takes it again, so that clients find the
         // service, and is otherwise what it would have been on a port of its own: the issuer has none.
         config.http.listen.set_port(0);
         config.set_bound_address(address);
-        let (started, starting) = oneshot::channel();
+        bound.push((config, listener, address));
+    }
+    // To browsers all are one service, known by the first one's name.
+    let http = bound[0].0.http.clone();
+    let mut starting = Vec::new();
+    for (mut config, listener, address) in bound {
+        config.http.allowed_origins.clone_from(&http.allowed_origins);
+        config.http.public_url.clone_from(&http.public_url);
+        starting.push(Starting::begin(config, listener, address));
+    }
+    let mut running = Vec::new();
+    for one in starting {
+        running.push(one.started().await);
+    }
+    running
+}
+
+fn api_of(running: &[Running]) -> Api {
+    Api::new(running.iter().map(|replica| format!("http://{}", replica.address)).collect())
+}
+
+/// A replica whose thread runs and which may not listen yet.
+struct Starting {
+    config: Config,
+    address: SocketAddr,
+    started: oneshot::Receiver<(ServerHandle, Arc<dyn HashingFigures>)>,
+    thread: JoinHandle<()>,
+}
+
+impl Starting {
+    fn begin(config: Config, listener: TcpListener, address: SocketAddr) -> Self {
+        let (sender, started) = oneshot::channel();
         let copy = config.clone();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
@@ -180,13 +254,26 @@ impl Running {
                 composed.services.keys.ensure().await.unwrap();
                 let hashing = Arc::clone(&composed.hashing);
                 let running = server::start(&copy, listener, composed, None).await.unwrap();
-                let _ = started.send((running.handle(), hashing));
+                let _ = sender.send((running.handle(), hashing));
                 running.run().await.unwrap();
             });
         });
-        let (handle, hashing) = starting.await.expect("the service starts");
-        Self { api: Api::new(format!("http://{address}")), config, handle, hashing, thread: Some(thread) }
+        Self { config, address, started, thread }
     }
+
+    async fn started(self) -> Running {
+        let (handle, hashing) = self.started.await.expect("the service starts");
+        Running { address: self.address, config: self.config, handle, hashing, thread: Some(self.thread) }
+    }
+}
+
+/// A replica that listens, and its thread.
+struct Running {
+    address: SocketAddr,
+    config: Config,
+    handle: ServerHandle,
+    hashing: Arc<dyn HashingFigures>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Drop for Running {

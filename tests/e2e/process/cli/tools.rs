@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::process::api::{Api, code_in};
+use crate::process::api::code_in;
 use crate::process::configured::Configured;
-use crate::process::keystead::{Keystead, command, finish, run};
+use crate::process::keystead::{command, finish, run};
+use crate::process::site::Site;
 
 #[test]
 fn every_command_explains_itself() {
@@ -37,8 +38,8 @@ async fn the_document_is_served_and_printed_alike_and_lists_every_route() {
     let home = tempfile::tempdir().unwrap();
     let printed: Value = serde_json::from_str(&run(home.path(), &["openapi"]).ok()).unwrap();
     assert!(printed["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")), "{}", printed["openapi"]);
-    let service = Keystead::dev(home.path(), &["--limits", "off"]);
-    let api = Api::new(service.url());
+    let site = Site::without_limits().await;
+    let api = site.api();
     assert_eq!(api.get("/api/v1/openapi.json").await.expect(200).json(), printed);
 
     // Every documented route exists, with exactly the documented methods.
@@ -87,8 +88,8 @@ async fn the_document_is_served_and_printed_alike_and_lists_every_route() {
 #[tokio::test]
 async fn tokens_are_verified_with_the_key_set_alone() {
     let home = tempfile::tempdir().unwrap();
-    let service = Keystead::dev(home.path(), &[]);
-    let api = Api::new(service.url());
+    let site = Site::start().await;
+    let api = site.api();
     let ada = api.sign_up("ada@example.com").await;
     std::fs::write(home.path().join("jwks.json"), api.get("/.well-known/jwks.json").await.expect(200).body).unwrap();
     let verify = |token: &str| run(home.path(), &["debug", "verify-jws", "--jwks", "jwks.json", token]);
@@ -113,7 +114,7 @@ async fn tokens_are_verified_with_the_key_set_alone() {
 
 #[test]
 fn migrate_and_doctor_tell_what_they_did_and_found() {
-    let at = Configured::new(&[]);
+    let at = Configured::empty(&[]);
     let run = |words: &[&str], rest: &[&str]| finish(at.command(words, rest), "");
     assert!(run(&["check"], &[]).ok().contains("migrations will be applied"));
     assert!(run(&["migrate"], &[]).ok().contains("applied"));

@@ -1,21 +1,35 @@
 //! `keystead user …`, beside a service that runs at the same data.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::process::api::{Api, PASSWORD, eventually, link_token_in};
-use crate::process::keystead::{Finished, Keystead, command, finish};
+use crate::process::api::{Api, PASSWORD, Person, eventually, link_token_in};
+use crate::process::keystead::{Finished, finish};
+use crate::process::site::Site;
 
 /// G05: a revocation counts everywhere within this time.
 const PROMISED: Duration = Duration::from_secs(1);
 
-/// `keystead user …` on the data of a `keystead dev`.
-fn user(directory: &Path, arguments: &[&str], input: &str) -> Finished {
-    let mut command = command(directory, &["user"]);
-    command.args(arguments).args(["--data-dir", "keystead-dev"]);
-    finish(command, input)
+/// `keystead user …` on the data of a service.
+fn user(site: &Site, arguments: &[&str], input: &str) -> Finished {
+    let (verb, rest) = arguments.split_first().unwrap();
+    finish(site.command(&["user", verb], rest), input)
+}
+
+/// Every replica refuses the access token, and says why, within the promised time of the command's end.
+async fn refused_within_a_second(api: &Api, who: &Person) {
+    let all_refuse = async {
+        for replica in api.each() {
+            let refused = eventually(PROMISED, "a refusal", async || {
+                let answer = replica.send_as(who, "POST", "/api/v1/auth/token/verify", None).await;
+                (answer.status != 200).then_some(answer)
+            })
+            .await;
+            assert_eq!((refused.status, refused.code().as_str()), (401, "TOKEN_REVOKED"));
+        }
+    };
+    tokio::time::timeout(PROMISED, all_refuse).await.expect("every replica refuses it");
 }
 
 fn lines(text: &str) -> Vec<Value> {
@@ -24,10 +38,9 @@ fn lines(text: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn an_operator_adds_lists_and_sets_passwords() {
-    let home = tempfile::tempdir().unwrap();
-    let service = Keystead::dev(home.path(), &[]);
-    let api = Api::new(service.url());
-    let user = |arguments: &[&str], input: &str| user(home.path(), arguments, input);
+    let site = Site::start().await;
+    let api = site.api();
+    let user = |arguments: &[&str], input: &str| user(&site, arguments, input);
 
     let add = ["add", "--email", "Ada@Example.com", "--username", "ada", "--role", "admin", "--password-stdin"];
     user(&add, &format!("{PASSWORD}\n")).ok();
@@ -49,11 +62,7 @@ async fn an_operator_adds_lists_and_sets_passwords() {
 
     let new = "another battery staple 23";
     user(&["passwd", "ada", "--password-stdin"], &format!("{new}\n")).ok();
-    eventually(PROMISED, "the end of the old session", async || {
-        let answer = api.send_as(&ada, "GET", "/api/v1/users/me", None).await;
-        (answer.status == 401).then_some(())
-    })
-    .await;
+    refused_within_a_second(api, &ada).await;
     assert_eq!(api.refresh(&ada, &ada.refresh).await.expect(401).code(), "SESSION_ENDED");
     assert_eq!(api.login("ada", PASSWORD).await.expect(401).code(), "INVALID_CREDENTIALS");
     api.signed_in("ada", new).await;
@@ -62,10 +71,9 @@ async fn an_operator_adds_lists_and_sets_passwords() {
 
 #[tokio::test]
 async fn an_activation_link_works_once() {
-    let home = tempfile::tempdir().unwrap();
-    let service = Keystead::dev(home.path(), &[]);
-    let api = Api::new(service.url());
-    let added = user(home.path(), &["add", "--email", "ada@example.com", "--json"], "").ok();
+    let site = Site::start().await;
+    let api = site.api();
+    let added = user(&site, &["add", "--email", "ada@example.com", "--json"], "").ok();
     let shown = link_token_in(lines(&added)[0]["activationLink"].as_str().unwrap());
     // The running service mails the same link.
     assert_eq!(link_token_in(&api.mail_to("ada@example.com").await), shown);
@@ -81,19 +89,13 @@ async fn an_activation_link_works_once() {
 
 #[tokio::test]
 async fn g05_a_ban_by_another_process_is_seen_within_a_second() {
-    let home = tempfile::tempdir().unwrap();
-    let service = Keystead::dev(home.path(), &["--limits", "off"]);
-    let api = Api::new(service.url());
+    let site = Site::without_limits().await;
+    let api = site.api();
     let (ada, bob) = (api.sign_up("ada@example.com").await, api.sign_up("bob@example.com").await);
     api.send_as(&ada, "POST", "/api/v1/auth/token/verify", None).await.expect(200);
 
-    user(home.path(), &["ban", "ada@example.com"], "").ok();
-    let refused = eventually(PROMISED, "the ban", async || {
-        let answer = api.send_as(&ada, "POST", "/api/v1/auth/token/verify", None).await;
-        (answer.status != 200).then_some(answer)
-    })
-    .await;
-    assert_eq!((refused.status, refused.code().as_str()), (401, "TOKEN_REVOKED"));
+    user(&site, &["ban", "ada@example.com"], "").ok();
+    refused_within_a_second(api, &ada).await;
     assert_eq!(api.send_as(&ada, "GET", "/api/v1/users/me", None).await.expect(401).code(), "TOKEN_REVOKED");
     assert_eq!(api.refresh(&ada, &ada.refresh).await.expect(401).code(), "SESSION_ENDED");
     assert_eq!(api.login("ada@example.com", PASSWORD).await.expect(403).code(), "ACCOUNT_INACTIVE");
@@ -101,8 +103,8 @@ async fn g05_a_ban_by_another_process_is_seen_within_a_second() {
     api.send_as(&bob, "POST", "/api/v1/auth/token/verify", None).await.expect(200);
 
     // Banning twice changes nothing; whoever is let in again has to sign in anew.
-    user(home.path(), &["ban", "ada@example.com"], "").ok();
-    user(home.path(), &["unban", "ada@example.com"], "").ok();
+    user(&site, &["ban", "ada@example.com"], "").ok();
+    user(&site, &["unban", "ada@example.com"], "").ok();
     api.send_as(&ada, "POST", "/api/v1/auth/token/verify", None).await.expect(401);
     let again = api.signed_in("ada@example.com", PASSWORD).await;
     api.send_as(&again, "POST", "/api/v1/auth/token/verify", None).await.expect(200);

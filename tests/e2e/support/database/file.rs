@@ -1,4 +1,4 @@
-//! The database from outside, as a thief of its files, or an auditor, sees it.
+//! A SQLite file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,12 +21,12 @@ struct Count {
 }
 
 /// A connection that only reads.
-pub struct Database {
+pub struct File {
     connection: SqliteConnection,
     file: PathBuf,
 }
 
-impl Database {
+impl File {
     pub fn open(directory: &Path) -> Self {
         let file = directory.join(DEV_DATABASE);
         let mut connection = SqliteConnection::establish(&format!("file:{}?mode=ro", file.display())).unwrap();
@@ -34,7 +34,6 @@ impl Database {
         Self { connection, file }
     }
 
-    /// The one number a query for `count` gives.
     pub fn count(&mut self, of: &str) -> i64 {
         let counts: Vec<Count> =
             sql_query(format!("SELECT count(*) AS count FROM {of}")).load(&mut self.connection).unwrap();
@@ -46,12 +45,13 @@ impl Database {
         rows.into_iter().map(|row| row.row).collect()
     }
 
-    /// Audit events of a name.
-    pub fn audited(&mut self, name: &str) -> i64 {
-        self.count(&format!("audit_events WHERE name = '{name}'"))
+    pub fn generation(&mut self, session: &str) -> i64 {
+        let heads: Vec<Count> = sql_query(format!("SELECT head AS count FROM sessions WHERE id = '{session}'"))
+            .load(&mut self.connection)
+            .unwrap();
+        heads[0].count
     }
 
-    /// Every row of every table as text, without the given columns (`table.column`).
     pub fn dump(&mut self, without: &[&str]) -> BTreeMap<String, Vec<String>> {
         let tables = self.rows("SELECT name AS row FROM sqlite_master WHERE type = 'table' ORDER BY name");
         let mut dump = BTreeMap::new();

@@ -1,0 +1,130 @@
+//! Which stores the services of this run keep their data in.
+
+use std::sync::LazyLock;
+
+use deadpool_redis::redis;
+use keystead_api_actix::compose::migrate;
+use keystead_api_actix::config::{Config, ConfigSources};
+use keystead_test_servers::{Database, shared};
+
+/// Names the stores of a run: `embedded` (as without it) or `replicas`. `cargo xtask test` runs the suite on both.
+pub const VARIABLE: &str = "KEYSTEAD_TEST_STORES";
+
+/// How many replicas a service has.
+pub const REPLICAS: usize = 2;
+
+/// What the services of this run are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stores {
+    /// One process on one SQLite file.
+    Embedded,
+    /// [`REPLICAS`] on one PostgreSQL database and one Redis.
+    Replicas,
+}
+
+impl Stores {
+    /// The stores of this run.
+    ///
+    /// # Panics
+    /// When the variable names none.
+    pub fn of_this_run() -> Self {
+        static STORES: LazyLock<Stores> = LazyLock::new(|| match std::env::var(VARIABLE).as_deref() {
+            Err(_) | Ok("" | "embedded") => Stores::Embedded,
+            Ok("replicas") => Stores::Replicas,
+            Ok(other) => panic!("{VARIABLE} is {other}: write embedded or replicas"),
+        });
+        *STORES
+    }
+
+    pub fn are_shared() -> bool {
+        Self::of_this_run() == Self::Replicas
+    }
+}
+
+/// A PostgreSQL database of one test's own, in this version's form, and its part of the run's Redis.
+pub struct Shared {
+    postgres: Database,
+    prefix: String,
+}
+
+impl Shared {
+    pub fn new() -> Self {
+        let prefix = prefix();
+        let postgres = shared::prepared_database("this version's form", |url| {
+            migrate(&configured(&settings(url, &prefix))).map(drop).unwrap();
+        });
+        Self { postgres, prefix }
+    }
+
+    /// The same before the first migration.
+    pub fn empty() -> Self {
+        Self { postgres: shared::fresh_database(), prefix: prefix() }
+    }
+
+    /// `postgres://…`
+    pub fn postgres_url(&self) -> &str {
+        self.postgres.url()
+    }
+
+    /// What the names of all its keys in Redis begin with, without the colon that follows.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Keys and values that make a service use it.
+    pub fn settings(&self) -> [(&'static str, String); 3] {
+        settings(self.postgres_url(), &self.prefix)
+    }
+
+    /// A configuration that uses it; everything else is as it must be to be read at all.
+    pub fn configured(&self) -> Config {
+        configured(&self.settings())
+    }
+
+    pub fn redis(&self) -> redis::Connection {
+        redis::Client::open(shared::redis_url()).unwrap().get_connection().unwrap()
+    }
+
+    /// The names of its keys in Redis.
+    pub fn keys(&self) -> Vec<String> {
+        let mut redis = self.redis();
+        let pattern = format!("{}:*", self.prefix);
+        let mut keys: Vec<String> = redis::Commands::scan_match(&mut redis, pattern).unwrap().map(Result::unwrap).collect();
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The database goes with its value. Where the Redis is not the run's own, nothing is to be left there.
+        if !std::thread::panicking() {
+            let keys = self.keys();
+            if !keys.is_empty() {
+                redis::Commands::del::<_, ()>(&mut self.redis(), keys).unwrap();
+            }
+        }
+    }
+}
+
+fn prefix() -> String {
+    shared::redis_prefix().trim_end_matches(':').to_owned()
+}
+
+fn settings(postgres: &str, prefix: &str) -> [(&'static str, String); 3] {
+    [
+        ("store.url", postgres.to_owned()),
+        ("store.redis_url", shared::redis_url().to_owned()),
+        ("store.redis_prefix", prefix.to_owned()),
+    ]
+}
+
+fn configured(settings: &[(&'static str, String)]) -> Config {
+    let mut flags = vec![
+        ("http.public_url".to_owned(), "http://127.0.0.1".to_owned()),
+        ("secrets.master_key".to_owned(), "0NwGIT4gnPmyEbexjTF_mC2kWQ5Xk9s1rzYhV3tAqco".to_owned()),
+    ];
+    flags.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+    Config::load(ConfigSources { flags, ..ConfigSources::default() }).unwrap()
+}
