@@ -101,7 +101,8 @@ impl Service {
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
-    fn wait_until_ready(&self) -> Outcome {
+    /// Waits until `/health/ready` answers 200.
+    pub(crate) fn wait_until_ready(&self) -> Outcome {
         let mut connection = Connection::to(self.address);
         let probe = request("GET", "/health/ready", &[], None);
         let deadline = sample::now() + Duration::from_secs(20);

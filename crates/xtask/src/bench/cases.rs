@@ -13,10 +13,10 @@ use crate::service::{Service, on_core};
 use crate::{Outcome, sample};
 
 /// Samples of each figure.
-const SAMPLES: usize = 3;
+pub(super) const SAMPLES: usize = 3;
 /// Distinct tokens of [`distinct`].
 const TOKENS: usize = 100_000;
-const VERIFY: &str = "/api/v1/auth/token/verify";
+pub(super) const VERIFY: &str = "/api/v1/auth/token/verify";
 type Headers = Vec<(&'static str, String)>;
 
 /// `token/verify` with one valid token, beside a bare actix-web endpoint that answers the same bytes.
@@ -129,9 +129,9 @@ fn many_tokens(service: &Service) -> Outcome<(Headers, Vec<String>)> {
 }
 
 /// Registers new addresses, one after the other.
-struct Registrations {
-    client: String,
-    count: u64,
+pub(super) struct Registrations {
+    pub(super) client: String,
+    pub(super) count: u64,
 }
 
 impl Script for Registrations {
@@ -173,7 +173,7 @@ pub(super) fn login(bench: &Bench, service: &Service, table: &mut Table) -> Outc
 }
 
 /// One session, refreshed over and over.
-struct Refreshes(Tokens);
+pub(super) struct Refreshes(pub(super) Tokens);
 
 impl Script for Refreshes {
     fn next(&mut self) -> Outcome<Vec<u8>> {
@@ -289,7 +289,7 @@ pub(super) fn memory(bench: &Bench, service: &Service, idle_kib: u64, table: &mu
 }
 
 /// A figure beside nothing.
-fn plain(case: &str, figure: &str, target: &str) -> Row {
+pub(super) fn plain(case: &str, figure: &str, target: &str) -> Row {
     Row {
         case: case.into(),
         keystead: figure.into(),

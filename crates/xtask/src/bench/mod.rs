@@ -2,6 +2,9 @@
 
 mod cases;
 pub(crate) mod load;
+mod shared;
+mod sink;
+mod stores;
 mod table;
 mod tools;
 mod wrk;
@@ -53,6 +56,8 @@ enum Case {
     Cold,
     /// Resident memory.
     Memory,
+    /// What an operation asks PostgreSQL and Redis. `verify`, `login` and `refresh` are measured on them too.
+    Statements,
 }
 
 /// Everything a case needs.
@@ -78,10 +83,15 @@ impl Bench {
         if self.server_core.is_some() { 1 } else { available_cores() }
     }
 
-    /// Runs the raw Argon2 loop and returns its hashes a second.
+    /// Runs the raw Argon2 loop on every core and returns its hashes a second.
     fn raw_argon2(&self) -> Outcome<f64> {
+        self.raw_argon2_on(self.cores())
+    }
+
+    /// The same on so many threads.
+    fn raw_argon2_on(&self, threads: usize) -> Outcome<f64> {
         let mut command = on_core(&self.bare, self.server_core);
-        command.args(["raw-argon2", &self.cores().to_string(), &self.seconds.to_string()]);
+        command.args(["raw-argon2", &threads.to_string(), &self.seconds.to_string()]);
         Ok(shell::read(&mut command)?.trim().parse()?)
     }
 }
@@ -132,6 +142,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Outcome {
     }
     if wanted(Case::Memory) {
         cases::memory(&bench, &service, idle, &mut table)?;
+    }
+    drop(service);
+    if wanted(Case::Verify) || wanted(Case::Login) || wanted(Case::Refresh) || wanted(Case::Statements) {
+        shared::run(&bench, wanted, &mut table)?;
     }
     report(&target, &heading(&bench), &table)
 }
