@@ -4,6 +4,7 @@ use keystead_domain::SecretString;
 use keystead_domain::token::{ClientKind, DeviceInfo};
 
 use crate::message::Occasion;
+use crate::service::Attempt;
 
 /// Who asks, from where. Made by the transport; trusted by use-cases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct RequestContext {
     /// The client id the request came with. A half-way token is bound to it, so that beginning a flow in a browser does
     /// not take the cookie of the session it already has; becoming authorized always makes a new one.
     pub client_id: Option<SecretString>,
+    /// Set when the client may send the request again: it came with an `Idempotency-Key`.
+    pub attempt: Option<Attempt>,
 }
 
 impl RequestContext {

@@ -3,17 +3,17 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use keystead_domain::SecretString;
 use keystead_domain::account::User;
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::token::{AccessClaims, Amr};
+use keystead_domain::{SecretBytes, SecretString};
 
 use crate::account::{ChangeDesk, RegistrationDesk};
 use crate::context::RequestContext;
 use crate::message::{Message, Notice};
 use crate::ports::{CeremonyStore, PasswordHasher, RevocationFeed, SessionStore, Store, StoreError};
 use crate::revocation::{AccessGate, RevocationView};
-use crate::service::{AuthorizedTokens, GuessGuard, OneTimeCodes, Postbox, Revoker, TokenIssuer};
+use crate::service::{Attempt, AuthorizedTokens, GuessGuard, OneTimeCodes, Postbox, Revoker, TokenIssuer};
 use crate::session::{LastSeen, LoginDesk, RefreshDesk, Standing};
 use crate::settings::Settings;
 use crate::testing::{
@@ -224,6 +224,11 @@ impl World {
 /// A request from a browser that shows no client id.
 pub(crate) fn browser() -> RequestContext {
     RequestContext { device: a_device(), ..RequestContext::default() }
+}
+
+/// The same browser with a request that may come again.
+pub(crate) fn again(seed: u8) -> RequestContext {
+    RequestContext { attempt: Some(Attempt::new(SecretBytes::new(vec![seed; 32]))), ..browser() }
 }
 
 /// A secret as it was typed.

@@ -110,7 +110,7 @@ pub(super) fn join(
         signer,
         store: s.clone(),
         limiter,
-        idempotency: Idempotency::new(ceremonies, hash, sealer, c.clone()),
+        idempotency: Idempotency::new(ceremonies, hash, sealer, entropy.clone(), c.clone()),
         clock: c.clone(),
         entropy,
     };

@@ -2,10 +2,11 @@
 
 use actix_web::dev::Payload;
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use keystead_application::context::RequestContext;
 use keystead_application::revocation::Authenticated;
+use keystead_application::service::Attempt;
 use keystead_domain::SecretString;
 use keystead_domain::token::{AccessClaims, ClientKind, PreAuthorizedClaims, PreAuthorizedPurpose};
 
@@ -18,7 +19,8 @@ pub(super) fn context(req: &HttpRequest, shown: &ShownCredentials<'_>) -> Reques
         ClientKind::Browser => shown.client_id.map(|id| SecretString::new(id.to_owned())),
         ClientKind::Native => None,
     };
-    RequestContext { client: shown.kind, device: device_info(req), client_id }
+    let attempt = req.extensions().get::<Attempt>().cloned();
+    RequestContext { client: shown.kind, device: device_info(req), client_id, attempt }
 }
 
 /// Somebody signed in, and their request.

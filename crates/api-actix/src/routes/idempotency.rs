@@ -8,7 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpResponse};
 use keystead_application::service::{Claim, IdempotentRequest};
 use keystead_domain::limits::{IDEMPOTENCY_LIFE, IDEMPOTENCY_TOKEN_LIFE};
 use serde::{Deserialize, Serialize};
@@ -55,8 +55,9 @@ pub(super) async fn once(
     let request = IdempotentRequest { route: path, principal: &principal, key: &key, body: &body };
     let claimed = services.idempotency.claim(&request).await.map_err(ApiError::from);
     let refusal = match claimed {
-        Ok(Claim::First) => {
+        Ok(Claim::Serve(attempt)) => {
             req.set_payload(Payload::from(Bytes::copy_from_slice(&body)));
+            req.extensions_mut().insert(attempt);
             let answer = next.call(req).await?;
             return keep(&services, &request, answer, *life).await;
         }
@@ -96,9 +97,14 @@ async fn keep(
     life: Duration,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     if !answer.status().is_success() {
-        // What was refused changed nothing, so a repeat is a new request.
-        if let Err(error) = services.idempotency.forget(request).await {
-            tracing::warn!(%error, "an idempotency record waits for its end");
+        // What was refused changed nothing, so a repeat is a new request. What failed may have been carried out.
+        let noted = if answer.status().is_server_error() {
+            services.idempotency.release(request).await
+        } else {
+            services.idempotency.forget(request).await
+        };
+        if let Err(error) = noted {
+            tracing::debug!(%error, "an idempotency record waits for its end");
         }
         return Ok(answer.map_into_boxed_body());
     }

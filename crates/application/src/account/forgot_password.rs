@@ -50,6 +50,9 @@ impl ForgotPassword {
         let policy = self.desk.settings.limits.forgot;
 
         let mut tx = self.store.begin().await?;
+        if self.desk.guard.was_carried_out(&mut *tx, context.attempt.as_ref(), now).await? {
+            return Ok(());
+        }
         let user = tx.users().find_by_login_name(&name).await?.map(|(user, _)| user);
         let ticket = match &user {
             Some(user) => self.desk.guard.account(policy, user.id),

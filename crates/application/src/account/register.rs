@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use keystead_domain::account::{EmailAddress, FullName, PasswordRefusal, PendingRegistration, Username};
 use keystead_domain::audit::AuditEventName;
-use keystead_domain::token::PreAuthorizedPurpose;
+use keystead_domain::token::{OneTimeCode, PreAuthorizedPurpose, TokenId};
 use keystead_domain::{SecretString, Timestamp, limits};
 use thiserror::Error;
 
@@ -96,10 +96,16 @@ impl RegisterUser {
         let password = self.desk.settings.passwords.accept(command.password.expose(), &own_words(&command))?;
         let password = self.hasher.hash(&password).await?;
         let now = self.clock.now();
-        let code = self.codes.draw();
+        let attempt = context.attempt.as_ref();
+        let code = self.codes.draw(attempt);
         let decoy = self.codes.draw_decoy();
 
         let mut tx = self.store.begin().await?;
+        if self.desk.guard.was_carried_out(&mut *tx, attempt, now).await? {
+            let issued = self.desk.mailed_before(&mut *tx, &command.email, code, decoy).await?;
+            drop(tx);
+            return self.answer(self.tokens(&command.email, &issued, context, now)?, now).await;
+        }
         if let Some(username) = &command.username
             && self.desk.holds(&mut *tx, username).await?
         {
@@ -109,19 +115,7 @@ impl RegisterUser {
             .desk
             .code_or_notice(&mut *tx, &command.email, command.full_name.as_ref(), code, decoy, context, now)
             .await?;
-        let tokens = self.issuer.pre_authorized(
-            PreAuthorizedRequest {
-                subject: self.issuer.new_user_id(),
-                epoch: keystead_domain::account::Epoch::default(),
-                purpose: PreAuthorizedPurpose::Register,
-                life: limits::PRE_AUTHORIZED_LIFE,
-                flow: None,
-                tfa_options: Vec::new(),
-            },
-            context,
-            now,
-            |token| Some(self.codes.seal(token, PreAuthorizedPurpose::Register, command.email.as_str(), &issued)),
-        )?;
+        let tokens = self.tokens(&command.email, &issued, context, now)?;
         let claim = PendingRegistration {
             id: tokens.claims.subject,
             email: command.email,
@@ -139,6 +133,35 @@ impl RegisterUser {
         };
         record(&mut *tx, event, (None, Some(claim.id)), None, context, now).await?;
         tx.commit().await?;
+        self.answer(tokens, now).await
+    }
+
+    fn tokens(
+        &self,
+        email: &EmailAddress,
+        issued: &IssuedCode,
+        context: &RequestContext,
+        now: Timestamp,
+    ) -> Result<PreAuthorizedTokens, RegisterUserError> {
+        let request = PreAuthorizedRequest {
+            subject: self.issuer.new_user_id(context.attempt.as_ref()),
+            epoch: keystead_domain::account::Epoch::default(),
+            purpose: PreAuthorizedPurpose::Register,
+            life: limits::PRE_AUTHORIZED_LIFE,
+            flow: None,
+            tfa_options: Vec::new(),
+        };
+        let seal =
+            |token: &TokenId| Some(self.codes.seal(token, PreAuthorizedPurpose::Register, email.as_str(), issued));
+        Ok(self.issuer.pre_authorized(request, context, now, seal)?)
+    }
+
+    /// Opens the challenge of the token, which is then handed out.
+    async fn answer(
+        &self,
+        tokens: PreAuthorizedTokens,
+        now: Timestamp,
+    ) -> Result<PreAuthorizedTokens, RegisterUserError> {
         self.codes.open(&tokens.claims.token_id, now).await?;
         Ok(tokens)
     }
@@ -162,6 +185,19 @@ impl RegistrationDesk {
         Ok(tx.users().find_by_login_name(&name).await?.is_some())
     }
 
+    /// What an earlier attempt mailed: the code, unless the address is taken.
+    pub(crate) async fn mailed_before(
+        &self,
+        tx: &mut dyn Tx,
+        email: &EmailAddress,
+        code: OneTimeCode,
+        decoy: IssuedCode,
+    ) -> Result<IssuedCode, crate::ports::StoreError> {
+        let name = keystead_domain::account::LoginName::Email(email.clone());
+        let is_taken = tx.users().find_by_login_name(&name).await?.is_some();
+        Ok(if is_taken { decoy } else { IssuedCode::Real(code) })
+    }
+
     /// The code and the mail that carries it; or, for a taken address, the decoy and a mail to its owner, which after
     /// the third in an hour is a decoy too.
     #[expect(
@@ -173,7 +209,7 @@ impl RegistrationDesk {
         tx: &mut dyn Tx,
         email: &EmailAddress,
         full_name: Option<&FullName>,
-        code: keystead_domain::token::OneTimeCode,
+        code: OneTimeCode,
         decoy: IssuedCode,
         context: &RequestContext,
         now: Timestamp,

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
+use keystead_domain::account::PendingRegistration;
 use keystead_domain::audit::AuditEventName;
-use keystead_domain::token::{PreAuthorizedClaims, PreAuthorizedPurpose};
+use keystead_domain::token::{PreAuthorizedClaims, PreAuthorizedPurpose, TokenId};
 use keystead_domain::{Timestamp, limits};
 use thiserror::Error;
 
@@ -9,7 +10,7 @@ use super::register::RegistrationDesk;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::ports::{Clock, Store};
-use crate::service::{OneTimeCodes, PreAuthorizedRequest, PreAuthorizedTokens, TokenIssuer, record};
+use crate::service::{IssuedCode, OneTimeCodes, PreAuthorizedRequest, PreAuthorizedTokens, TokenIssuer, record};
 
 /// Why no other code was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -58,11 +59,16 @@ impl ResendCode {
         context: &RequestContext,
     ) -> Result<PreAuthorizedTokens, ResendCodeError> {
         let now = self.clock.now();
-        let (code, decoy) = (self.codes.draw(), self.codes.draw_decoy());
+        let (code, decoy) = (self.codes.draw(context.attempt.as_ref()), self.codes.draw_decoy());
         let mut tx = self.store.begin().await?;
         let Some(claim) = tx.registrations().get(claims.subject, now).await? else {
             return Err(ResendCodeError::Dead);
         };
+        if self.desk.guard.was_carried_out(&mut *tx, context.attempt.as_ref(), now).await? {
+            let issued = self.desk.mailed_before(&mut *tx, &claim.email, code, decoy).await?;
+            drop(tx);
+            return self.answer(self.tokens(claims, &claim, &issued, context, now)?, now).await;
+        }
         let limits = &self.desk.settings.limits;
         // The gap first: a refusal by it is rolled back and leaves the hour's count alone.
         for policy in [limits.code_resend_gap, limits.code_resend] {
@@ -75,22 +81,40 @@ impl ResendCode {
             .desk
             .code_or_notice(&mut *tx, &claim.email, claim.full_name.as_ref(), code, decoy, context, now)
             .await?;
-        let tokens = self.issuer.pre_authorized(
-            PreAuthorizedRequest {
-                subject: claim.id,
-                epoch: claims.epoch,
-                purpose: PreAuthorizedPurpose::Register,
-                life: limits::PRE_AUTHORIZED_LIFE,
-                flow: Some(claims.token_id.session()),
-                tfa_options: Vec::new(),
-            },
-            context,
-            now,
-            |token| Some(self.codes.seal(token, PreAuthorizedPurpose::Register, claim.email.as_str(), &issued)),
-        )?;
+        let tokens = self.tokens(claims, &claim, &issued, context, now)?;
         self.desk.postbox.post(&mut *tx, &message, now, limits::CODE_LIFE).await?;
         record(&mut *tx, AuditEventName::RegistrationStarted, (None, Some(claim.id)), None, context, now).await?;
         tx.commit().await?;
+        self.answer(tokens, now).await
+    }
+
+    fn tokens(
+        &self,
+        claims: &PreAuthorizedClaims,
+        claim: &PendingRegistration,
+        issued: &IssuedCode,
+        context: &RequestContext,
+        now: Timestamp,
+    ) -> Result<PreAuthorizedTokens, ResendCodeError> {
+        let request = PreAuthorizedRequest {
+            subject: claim.id,
+            epoch: claims.epoch,
+            purpose: PreAuthorizedPurpose::Register,
+            life: limits::PRE_AUTHORIZED_LIFE,
+            flow: Some(claims.token_id.session()),
+            tfa_options: Vec::new(),
+        };
+        let address = claim.email.as_str();
+        let seal = |token: &TokenId| Some(self.codes.seal(token, PreAuthorizedPurpose::Register, address, issued));
+        Ok(self.issuer.pre_authorized(request, context, now, seal)?)
+    }
+
+    /// Opens the challenge of the token, which is then handed out.
+    async fn answer(
+        &self,
+        tokens: PreAuthorizedTokens,
+        now: Timestamp,
+    ) -> Result<PreAuthorizedTokens, ResendCodeError> {
         self.codes.open(&tokens.claims.token_id, now).await?;
         Ok(tokens)
     }

@@ -98,7 +98,7 @@ impl Operator {
         };
         let now = self.clock.now();
         let user = User {
-            id: self.issuer.new_user_id(),
+            id: self.issuer.new_user_id(None),
             email: command.email,
             username: command.username,
             full_name: command.full_name,

@@ -73,7 +73,8 @@ mod tests {
     #[tokio::test]
     async fn a_feed_that_fails_is_asked_again_from_the_same_place() {
         let mut feed = MockRevocationFeed::new();
-        let mut answers = [Ok(batch("one", "1")), Err(EphemeralError("gone".into())), Ok(batch("one", "2"))].into_iter();
+        let mut answers =
+            [Ok(batch("one", "1")), Err(EphemeralError("gone".into())), Ok(batch("one", "2"))].into_iter();
         feed.expect_read().times(3).returning(move |_, _| answers.next().unwrap());
         let mut listener = RevocationListener::new(Arc::new(feed), Arc::default());
         assert_eq!(listener.listen(Duration::ZERO).await, Ok(Heard::Everything));

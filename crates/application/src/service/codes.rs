@@ -6,6 +6,7 @@ use keystead_domain::limits::{self, RatePolicy};
 use keystead_domain::token::{OneTimeCode, PreAuthorizedClaims, PreAuthorizedPurpose, TokenId};
 use thiserror::Error;
 
+use super::attempt::{Attempt, Drawn};
 use crate::failure::{Failure, fails_with};
 use crate::ports::{
     BudgetDecision, BudgetKey, CeremonyKey, CeremonyKind, CeremonyStore, Entropy, KeyedHash, MacPurpose, MacTag, Store,
@@ -74,9 +75,9 @@ impl OneTimeCodes {
         Self { ceremonies, store, hash, entropy }
     }
 
-    /// Draws a code.
-    pub fn draw(&self) -> OneTimeCode {
-        random::code(&*self.entropy)
+    /// Draws a code; the same one for every attempt at a request.
+    pub fn draw(&self, attempt: Option<&Attempt>) -> OneTimeCode {
+        random::code(&Drawn::of(attempt, b"code", &*self.hash, &*self.entropy))
     }
 
     /// Draws a decoy.

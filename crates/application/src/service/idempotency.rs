@@ -1,15 +1,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystead_domain::SecretBytes;
+use keystead_domain::{SecretBytes, Timestamp, limits};
 
+use super::attempt::Attempt;
 use crate::failure::Failure;
-use crate::ports::{CeremonyKey, CeremonyKind, CeremonyStore, Clock, KeyedHash, MacPurpose, Sealer};
+use crate::ports::{CeremonyKey, CeremonyKind, CeremonyStore, Clock, Entropy, KeyedHash, MacPurpose, Sealer};
 
-/// How long a request may be under way before its record lapses: longer than any request is served.
-const UNDER_WAY: Duration = Duration::from_secs(120);
-/// First byte of a record whose request is under way.
-const PENDING: u8 = 0;
+/// How long one attempt keeps others away. One that takes longer, or whose process died, is followed by another with the
+/// same seed; the database then decides which of them counts.
+const UNDER_WAY: Duration = Duration::from_secs(30);
+/// First byte of a record that was not answered; the seed of the request's attempts follows, sealed.
+const BEGUN: u8 = 0;
 /// First byte of a record that was answered.
 const ANSWERED: u8 = 1;
 
@@ -29,8 +31,9 @@ pub struct IdempotentRequest<'a> {
 /// What is known of a request when it comes in.
 #[derive(Debug)]
 pub enum Claim {
-    /// It is the first: serve it, then [`Idempotency::keep`] or [`Idempotency::forget`].
-    First,
+    /// Nobody was answered, and nobody serves it now: serve it as this attempt, then [`Idempotency::keep`],
+    /// [`Idempotency::release`] or [`Idempotency::forget`].
+    Serve(Attempt),
     /// It was answered: this is the answer.
     Answered(SecretBytes),
     /// It is being served.
@@ -41,10 +44,20 @@ pub enum Claim {
 
 /// Serves a repeated request once. Answers may hold tokens, so they are kept sealed under a key that also depends on the
 /// client's key: neither a dump nor the server's key alone opens them.
+///
+/// A request has a record and, while it is served, a lock:
+///
+/// ```text
+/// no record ── claim ──> begun, locked ── answered ──> answered (replayed until it lapses)
+///      ^                   │   ^    └── failed, or its process died ──> begun ──┐
+///      └──── refused ──────┘   └────────── claim: another attempt, same seed ───┘
+/// ```
+/// A failure may be a commit whose answer was lost. So the record stays, and the next attempt finds out ([`Attempt`]).
 pub struct Idempotency {
     ceremonies: Arc<dyn CeremonyStore>,
     hash: Arc<dyn KeyedHash>,
     sealer: Arc<dyn Sealer>,
+    entropy: Arc<dyn Entropy>,
     clock: Arc<dyn Clock>,
 }
 
@@ -54,49 +67,106 @@ impl Idempotency {
         ceremonies: Arc<dyn CeremonyStore>,
         hash: Arc<dyn KeyedHash>,
         sealer: Arc<dyn Sealer>,
+        entropy: Arc<dyn Entropy>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { ceremonies, hash, sealer, clock }
+        Self { ceremonies, hash, sealer, entropy, clock }
     }
 
-    /// Claims a request: of any number of parallel ones exactly one is `First`.
+    /// Claims a request: of any number of parallel ones exactly one is to be served.
     pub async fn claim(&self, request: &IdempotentRequest<'_>) -> Result<Claim, Failure> {
         let now = self.clock.now();
-        let key = self.record(request);
+        let (key, lock) = (self.record(request), self.lock(request));
         let body = self.hash.digest(request.body);
-        let pending = [&[PENDING], body.as_slice()].concat();
-        if self.ceremonies.insert(&key, &pending, now, now.plus(UNDER_WAY)).await? {
-            return Ok(Claim::First);
+        let is_free = self.ceremonies.insert(&lock, &[], now, now.plus(UNDER_WAY)).await?;
+        let claim = if is_free { self.begin(request, &key, &body, now).await } else { Ok(None) };
+        let claim = match claim {
+            Ok(None) => self.look(request, &key, &body, is_free, now).await,
+            Ok(Some(attempt)) => Ok(Claim::Serve(attempt)),
+            Err(failure) => Err(failure),
+        };
+        if is_free && !matches!(claim, Ok(Claim::Serve(_))) {
+            self.ceremonies.take(&lock, now).await?;
         }
-        let Some(found) = self.ceremonies.find(&key, now).await? else {
-            // It lapsed between the two looks; the client tries again.
+        claim
+    }
+
+    /// Begins a record, unless there is one.
+    async fn begin(
+        &self,
+        request: &IdempotentRequest<'_>,
+        key: &CeremonyKey,
+        body: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Attempt>, Failure> {
+        let mut seed = vec![0; Attempt::SEED];
+        self.entropy.fill(&mut seed);
+        let record = self.write(request, key, BEGUN, body, &seed);
+        let is_new = self.ceremonies.insert(key, &record, now, now.plus(limits::IDEMPOTENCY_LIFE)).await?;
+        Ok(is_new.then(|| Attempt::new(seed.into())))
+    }
+
+    /// What the record says. `may_serve`: this caller holds the lock.
+    async fn look(
+        &self,
+        request: &IdempotentRequest<'_>,
+        key: &CeremonyKey,
+        body: &[u8; 32],
+        may_serve: bool,
+        now: Timestamp,
+    ) -> Result<Claim, Failure> {
+        let Some(found) = self.ceremonies.find(key, now).await? else {
+            // It lapsed between the two looks, or is about to be written; the client tries again.
             return Ok(Claim::UnderWay);
         };
-        Ok(match found.expose().split_first() {
-            Some((_, rest)) if !rest.starts_with(&body) => Claim::OtherBody,
-            Some((&ANSWERED, rest)) => {
-                let sealed = rest.get(body.len()..).unwrap_or_default();
-                let opened = self.sealer.open_for(request.key.as_bytes(), key.id.as_bytes(), sealed);
-                Claim::Answered(opened.map_err(|error| Failure::Internal(error.to_string()))?)
-            }
-            _ => Claim::UnderWay,
-        })
+        let (state, rest) = found.expose().split_first().unwrap_or((&BEGUN, &[]));
+        let Some(sealed) = rest.strip_prefix(body) else { return Ok(Claim::OtherBody) };
+        if *state != ANSWERED && !may_serve {
+            return Ok(Claim::UnderWay);
+        }
+        let opened = self.sealer.open_for(request.key.as_bytes(), key.id.as_bytes(), sealed);
+        let opened = opened.map_err(|error| Failure::Internal(error.to_string()))?;
+        Ok(if *state == ANSWERED { Claim::Answered(opened) } else { Claim::Serve(Attempt::new(opened)) })
     }
 
     /// Keeps the answer of a claimed request for `life`.
     pub async fn keep(&self, request: &IdempotentRequest<'_>, answer: &[u8], life: Duration) -> Result<(), Failure> {
         let now = self.clock.now();
         let key = self.record(request);
-        let sealed = self.sealer.seal_for(request.key.as_bytes(), key.id.as_bytes(), answer);
-        let record = [&[ANSWERED], self.hash.digest(request.body).as_slice(), &sealed].concat();
+        let record = self.write(request, &key, ANSWERED, &self.hash.digest(request.body), answer);
         self.ceremonies.overwrite(&key, &record, now, now.plus(life)).await?;
+        self.release(request).await
+    }
+
+    /// The claimed request failed, and may have been carried out: a repeat is another attempt at it.
+    pub async fn release(&self, request: &IdempotentRequest<'_>) -> Result<(), Failure> {
+        self.ceremonies.take(&self.lock(request), self.clock.now()).await?;
         Ok(())
     }
 
-    /// The claimed request failed: a repeat is served anew.
+    /// The claimed request was refused, and changed nothing: a repeat is served anew.
     pub async fn forget(&self, request: &IdempotentRequest<'_>) -> Result<(), Failure> {
         self.ceremonies.take(&self.record(request), self.clock.now()).await?;
-        Ok(())
+        self.release(request).await
+    }
+
+    /// A record: its state, the body's digest, and what is sealed for whoever shows the client's key.
+    fn write(
+        &self,
+        request: &IdempotentRequest<'_>,
+        key: &CeremonyKey,
+        state: u8,
+        body: &[u8; 32],
+        secret: &[u8],
+    ) -> Vec<u8> {
+        let sealed = self.sealer.seal_for(request.key.as_bytes(), key.id.as_bytes(), secret);
+        [&[state], body.as_slice(), &sealed].concat()
+    }
+
+    /// Where the lock of a request is.
+    fn lock(&self, request: &IdempotentRequest<'_>) -> CeremonyKey {
+        let CeremonyKey { kind, id } = self.record(request);
+        CeremonyKey { kind, id: id + "-lock" }
     }
 
     /// Where the record of a request is: a keyed hash, so that a dump holds no key of a client.
@@ -111,13 +181,14 @@ impl Idempotency {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{FakeCeremonies, FakeKeyedHash, FakeSealer, FixedClock};
+    use crate::testing::{CountingEntropy, FakeCeremonies, FakeKeyedHash, FakeSealer, FixedClock};
 
     fn service(clock: Arc<FixedClock>) -> Idempotency {
         Idempotency::new(
             Arc::new(FakeCeremonies::default()),
             Arc::new(FakeKeyedHash::default()),
             Arc::new(FakeSealer),
+            Arc::new(CountingEntropy::default()),
             clock,
         )
     }
@@ -125,39 +196,67 @@ mod tests {
     const REQUEST: IdempotentRequest<'static> =
         IdempotentRequest { route: "POST /x", principal: "192.0.2.1", key: "k-1", body: b"{}" };
 
+    async fn begun(idempotency: &Idempotency, request: &IdempotentRequest<'_>) -> Attempt {
+        match idempotency.claim(request).await.unwrap() {
+            Claim::Serve(attempt) => attempt,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[tokio::test]
     async fn a_repeat_gets_the_first_answer_and_another_body_is_refused() {
         let clock = Arc::new(FixedClock::default());
         let idempotency = service(Arc::clone(&clock));
-        assert!(matches!(idempotency.claim(&REQUEST).await.unwrap(), Claim::First));
+        let first = begun(&idempotency, &REQUEST).await;
         assert!(matches!(idempotency.claim(&REQUEST).await.unwrap(), Claim::UnderWay));
-        idempotency.keep(&REQUEST, b"201 tokens", Duration::from_secs(300)).await.unwrap();
-        let Claim::Answered(answer) = idempotency.claim(&REQUEST).await.unwrap() else { panic!("not answered") };
-        assert_eq!(answer.expose(), b"201 tokens");
         let other = IdempotentRequest { body: b"{ }", ..REQUEST };
         assert!(matches!(idempotency.claim(&other).await.unwrap(), Claim::OtherBody));
+        idempotency.keep(&REQUEST, b"201 tokens", Duration::from_secs(300)).await.unwrap();
+        for _ in 0..2 {
+            let Claim::Answered(answer) = idempotency.claim(&REQUEST).await.unwrap() else { panic!("not answered") };
+            assert_eq!(answer.expose(), b"201 tokens");
+            assert!(matches!(idempotency.claim(&other).await.unwrap(), Claim::OtherBody));
+        }
         clock.advance(Duration::from_secs(300));
-        assert!(matches!(idempotency.claim(&REQUEST).await.unwrap(), Claim::First));
+        assert_ne!(begun(&idempotency, &REQUEST).await, first, "a record that lapsed is forgotten");
     }
 
     #[tokio::test]
     async fn keys_of_others_and_of_other_routes_do_not_meet() {
         let idempotency = service(Arc::default());
-        idempotency.claim(&REQUEST).await.unwrap();
+        begun(&idempotency, &REQUEST).await;
         for request in [
             IdempotentRequest { principal: "192.0.2.2", ..REQUEST },
             IdempotentRequest { route: "POST /y", ..REQUEST },
             IdempotentRequest { key: "k-2", ..REQUEST },
         ] {
-            assert!(matches!(idempotency.claim(&request).await.unwrap(), Claim::First));
+            begun(&idempotency, &request).await;
         }
     }
 
     #[tokio::test]
-    async fn a_failed_request_may_be_tried_again() {
+    async fn a_refused_request_is_forgotten_and_a_failed_one_goes_on_with_its_seed() {
         let idempotency = service(Arc::default());
-        idempotency.claim(&REQUEST).await.unwrap();
+        let first = begun(&idempotency, &REQUEST).await;
         idempotency.forget(&REQUEST).await.unwrap();
-        assert!(matches!(idempotency.claim(&REQUEST).await.unwrap(), Claim::First));
+        let second = begun(&idempotency, &REQUEST).await;
+        assert_ne!(first, second);
+        idempotency.release(&REQUEST).await.unwrap();
+        assert_eq!(begun(&idempotency, &REQUEST).await, second);
+        let other = IdempotentRequest { body: b"{ }", ..REQUEST };
+        idempotency.release(&REQUEST).await.unwrap();
+        assert!(matches!(idempotency.claim(&other).await.unwrap(), Claim::OtherBody));
+        assert_eq!(begun(&idempotency, &REQUEST).await, second, "who is turned away locks nobody out");
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_process_died_is_attempted_again_after_a_while() {
+        let clock = Arc::new(FixedClock::default());
+        let idempotency = service(Arc::clone(&clock));
+        let first = begun(&idempotency, &REQUEST).await;
+        clock.advance(UNDER_WAY.checked_sub(Duration::from_micros(1)).unwrap());
+        assert!(matches!(idempotency.claim(&REQUEST).await.unwrap(), Claim::UnderWay));
+        clock.advance(Duration::from_micros(1));
+        assert_eq!(begun(&idempotency, &REQUEST).await, first);
     }
 }

@@ -9,6 +9,7 @@ use keystead_domain::token::{
 };
 use keystead_domain::{SecretString, Timestamp};
 
+use super::attempt::{Attempt, Drawn};
 use crate::context::RequestContext;
 use crate::ports::{Entropy, KeyedHash, MacPurpose, TokenError, TokenSigner};
 use crate::random;
@@ -185,8 +186,10 @@ impl TokenIssuer {
             Some(id) => (id.clone(), self.fingerprint(id)),
             None => self.client_id(),
         };
-        let session = request.flow.unwrap_or_else(|| random::session_id(&*self.entropy));
-        let token_id = random::token_id(&*self.entropy, &session);
+        // The guesses at a code are counted per token: attempts at one request must share that count.
+        let drawn = Drawn::of(context.attempt.as_ref(), b"token", &*self.hash, &*self.entropy);
+        let session = request.flow.unwrap_or_else(|| random::session_id(&drawn));
+        let token_id = random::token_id(&drawn, &session);
         let (otp, otp_key) = seal_code(&token_id).map(|tag| (tag.bytes, tag.key)).unzip();
         let claims = PreAuthorizedClaims {
             subject: request.subject,
@@ -215,9 +218,9 @@ impl TokenIssuer {
         Fingerprint(self.hash.digest(client_id.expose().as_bytes()))
     }
 
-    /// An identifier for a user to be.
-    pub fn new_user_id(&self) -> UserId {
-        random::user_id(&*self.entropy)
+    /// An identifier for a user to be; the same one for every attempt at a request.
+    pub fn new_user_id(&self, attempt: Option<&Attempt>) -> UserId {
+        random::user_id(&Drawn::of(attempt, b"user", &*self.hash, &*self.entropy))
     }
 
     /// A secret to be mailed, and what the store keeps of it.

@@ -5,6 +5,7 @@ use keystead_domain::account::{LoginName, UserId};
 use keystead_domain::limits::RatePolicy;
 use keystead_domain::token::DeviceTokenHash;
 
+use super::attempt::{Attempt, ONCE};
 use crate::ports::{BudgetDecision, BudgetKey, KeyedHash, MacPurpose, Store, StoreError, Tx};
 
 /// A guess that was counted before it is compared. Release it when the guess was right.
@@ -61,6 +62,19 @@ impl GuessGuard {
             BudgetDecision::Reserved { count } => Ok(count),
             BudgetDecision::Exhausted { resets_at } => Err(resets_at),
         })
+    }
+
+    /// Leaves the mark of a request that may come again. `true`: an earlier attempt at it committed, and the caller writes
+    /// nothing. Waits for an earlier attempt whose transaction has not ended yet.
+    pub async fn was_carried_out(
+        &self,
+        tx: &mut dyn Tx,
+        attempt: Option<&Attempt>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let Some(attempt) = attempt else { return Ok(false) };
+        let decision = tx.guess_budgets().reserve(&attempt.mark(&*self.hash), &ONCE, now).await?;
+        Ok(matches!(decision, BudgetDecision::Exhausted { .. }))
     }
 
     /// The guess was counted but never compared, because no password could be hashed: it does not count.

@@ -1,5 +1,6 @@
 //! What several use-cases share: small parts made of ports, each with one job.
 
+mod attempt;
 mod codes;
 mod epoch;
 mod idempotency;
@@ -9,6 +10,7 @@ mod postbox;
 mod revoker;
 mod sign_in_record;
 
+pub use attempt::Attempt;
 pub use codes::{CodeRefusal, IssuedCode, OneTimeCodes};
 pub use epoch::{EpochChange, raise_epoch, revoke_session};
 pub use idempotency::{Claim, Idempotency, IdempotentRequest};

@@ -2,7 +2,7 @@ use keystead_domain::account::{AccountStatus, PasswordHash};
 
 use super::*;
 use crate::ports::BudgetDecision;
-use crate::test_world::{Parts, World, browser};
+use crate::test_world::{Parts, World, again, browser};
 use crate::testing::{MockStore, MockTx, START, a_user, fake_hash, user_number};
 
 fn forgot(parts: &Parts) -> ForgotPassword {
@@ -69,4 +69,17 @@ async fn links_are_limited_per_account_whatever_its_alias_and_for_names_nobody_h
     assert_eq!(forgot(&world).run("nobody", &browser()).await, limited);
     assert_eq!(world.messages().len(), mails);
     assert_eq!(forgot(&world).run("user2@example.com", &browser()).await, Ok(()), "others have their own");
+}
+
+#[tokio::test]
+async fn a_second_attempt_sends_nothing_whoever_asks() {
+    let world = World::with(a_user());
+    for name in ["ada", "nobody"] {
+        let sent = world.messages().len();
+        let seed = again(u8::try_from(sent).unwrap());
+        for _ in 0..3 {
+            assert_eq!(forgot(&world).run(name, &seed).await, Ok(()), "nor is it counted again");
+        }
+        assert_eq!(world.messages().len(), sent + 1);
+    }
 }

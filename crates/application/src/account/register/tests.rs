@@ -5,7 +5,7 @@ use keystead_domain::limits;
 
 use super::*;
 use crate::ports::{BudgetDecision, Clock, HashError, MockCeremonyStore, MockPasswordHasher};
-use crate::test_world::{PASSWORD, Parts, World, browser, down, secret};
+use crate::test_world::{PASSWORD, Parts, World, again, browser, down, secret};
 use crate::testing::{FakeHasher, MockStore, MockTx, a_user, email, fake_hash, user_number, username};
 
 fn register(parts: &Parts) -> RegisterUser {
@@ -171,4 +171,37 @@ async fn a_half_way_token_is_bound_to_the_client_id_the_browser_has() {
     let tokens = register(&world).run(command(), &known).await.unwrap();
     assert_eq!(tokens.client_id, secret("a client id from before"));
     assert_eq!(Some(tokens.claims.fingerprint), world.gate().fingerprint(Some("a client id from before")));
+}
+
+#[tokio::test]
+async fn a_second_attempt_writes_nothing_and_answers_as_the_first_would_have() {
+    let taken = User { email: email("new@example.com"), ..user_number(7) };
+    for holder in [None, Some(taken)] {
+        let world = World::default();
+        let is_free = holder.is_none();
+        if let Some(user) = holder {
+            world.add(user);
+        }
+        let first = register(&world).run(command(), &again(1)).await.unwrap();
+        let second = register(&world).run(command(), &again(1)).await.unwrap();
+        assert_eq!(first.claims.token_id, second.claims.token_id);
+        assert_eq!(first.claims.subject, second.claims.subject);
+        assert_eq!((first.claims.otp == second.claims.otp), is_free, "a decoy fits nothing, each time anew");
+        let state = world.rows.state();
+        assert_eq!((state.registrations.0.len(), state.outbox.0.len(), state.audit.0.len()), (1, 1, 1));
+
+        let other = register(&world).run(command(), &again(2)).await.unwrap();
+        assert_ne!(other.claims.subject, first.claims.subject);
+        assert_eq!(world.rows.state().outbox.0.len(), 2, "another request is served");
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_did_not_commit_leaves_the_next_one_to_do_it() {
+    let world = World::default();
+    world.add(User { username: Some(username("newcomer")), ..user_number(7) });
+    assert_eq!(register(&world).run(command(), &again(1)).await, Err(RegisterUserError::UsernameTaken));
+    let other = RegisterUserCommand { username: None, ..command() };
+    register(&world).run(other, &again(1)).await.unwrap();
+    assert_eq!(world.notices(), ["verify_email"]);
 }

@@ -6,7 +6,7 @@ use crate::account::{
 };
 use crate::ports::{BudgetDecision, MockCeremonyStore};
 use crate::service::AuthorizedTokens;
-use crate::test_world::{PASSWORD, Parts, World, browser, down, secret};
+use crate::test_world::{PASSWORD, Parts, World, again, browser, down, secret};
 use crate::testing::{MockStore, MockTx, START, a_registration, a_user, pre_authorized_claims};
 
 fn resend(parts: &Parts) -> ResendCode {
@@ -122,4 +122,15 @@ async fn a_lost_commit_leaves_the_older_code_alive() {
     let parts = Parts { ceremonies: Arc::new(MockCeremonyStore::new()), ..Parts::on(store) };
     let lost = resend(&parts).run(&pre_authorized_claims(), &browser()).await;
     assert!(matches!(lost, Err(ResendCodeError::Failure(Failure::Unavailable(_)))), "{lost:?}");
+}
+
+#[tokio::test]
+async fn a_second_attempt_sends_nothing_and_its_token_takes_the_code_that_was_sent() {
+    let world = World::default();
+    let first = register(&world).await;
+    resend(&world).run(&first.claims, &again(1)).await.unwrap();
+    let sent = world.messages().len();
+    let second = resend(&world).run(&first.claims, &again(1)).await.unwrap();
+    assert_eq!(world.messages().len(), sent);
+    assert!(verify(&world, &second, &world.mailed_code()).await.is_ok());
 }

@@ -39,7 +39,7 @@ async fn a_code_is_bound_to_its_token_purpose_address_and_key() {
 #[tokio::test]
 async fn a_decoy_matches_no_code_that_was_drawn() {
     let world = World::default();
-    let (drawn, decoy) = (world.codes().draw(), world.codes().draw_decoy());
+    let (drawn, decoy) = (world.codes().draw(None), world.codes().draw_decoy());
     let claims = carrying(&world, "flow.1", &decoy);
     world.codes().open(&claims.token_id, START).await.unwrap();
     assert_eq!(world.codes().check(&claims, ADDRESS, &drawn, START).await, Err(CodeRefusal::Invalid));
