@@ -35,6 +35,14 @@ pub enum OpenError {
         /// Which, and PostgreSQL's words.
         reason: String,
     },
+    /// Nothing can be carried into this database.
+    #[error("PostgreSQL at {servers}: {reason}")]
+    Import {
+        /// The servers of the connection string.
+        servers: String,
+        /// What it holds already, or PostgreSQL's words.
+        reason: String,
+    },
 }
 
 /// One PostgreSQL database, and a pool of connections to it. Cheap to clone; connections are closed with the last clone
@@ -78,14 +86,23 @@ impl PgDatabase {
         Self::migration_result(servers, runtime.wait_for(work))
     }
 
-    /// Brings the tables up to date, each migration in a transaction of its own and all of them under a lock: of several
-    /// processes one migrates and the others wait for it, however long it takes. Killed half-way it can be run again.
-    /// Returns the names of those it applied. Blocks.
+    /// Brings the tables up to date under a lock: of several processes one migrates and the others wait for it, however
+    /// long it takes. Each migration is a transaction of its own, but for those that build an index while others write.
+    /// Killed half-way it can be run again. Returns the names of those it applied. Blocks.
     pub fn migrate(config: &PgConfig) -> Result<Vec<String>, OpenError> {
+        Self::run_migrations(config, None)
+    }
+
+    /// [`Self::migrate`], but no further than the migration of this name. A name there is none of is refused.
+    pub fn migrate_to(config: &PgConfig, last: &str) -> Result<Vec<String>, OpenError> {
+        Self::run_migrations(config, Some(last.to_owned()))
+    }
+
+    fn run_migrations(config: &PgConfig, last: Option<String>) -> Result<Vec<String>, OpenError> {
         let (connector, runtime) = Self::patient(config)?;
         let (servers, work) = (connector.names(), async move {
             let link = connector.connect().await.map_err(OpenError::Connect)?;
-            Ok(migrations::migrate(link).await)
+            Ok(migrations::migrate(link, last).await)
         });
         Self::migration_result(servers, runtime.wait_for(work))
     }

@@ -92,14 +92,14 @@ pub(crate) fn lapsed(table: &str, condition: &str, time: Timestamp) -> Lapsed {
         .sql(" FOR UPDATE SKIP LOCKED))")
 }
 
-/// The oldest messages of the outbox that can be claimed, at most `limit`, without those another worker is claiming. The
-/// array makes PostgreSQL look once: it may run a plain subquery with a limit again for every row.
+/// The messages of the outbox that can be claimed and were due first, at most `limit`, without those another worker is
+/// claiming. The array makes PostgreSQL look once: it may run a plain subquery with a limit again for every row.
 pub(crate) fn due(limit: u32, now: Timestamp) -> Due {
     sql::<Bool>("id = ANY(ARRAY(SELECT id FROM outbox WHERE dead_at IS NULL AND due_at <= ")
         .bind::<Moment, _>(At(now))
         .sql(" AND expires_at > ")
         .bind::<Moment, _>(At(now))
-        .sql(" ORDER BY created_at, id LIMIT ")
+        .sql(" ORDER BY due_at, created_at, id LIMIT ")
         .bind::<BigInt, _>(i64::from(limit))
         .sql(" FOR UPDATE SKIP LOCKED))")
 }

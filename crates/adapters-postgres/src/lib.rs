@@ -7,6 +7,7 @@
 //! | `runtime` | the threads connections live on, whoever calls |
 //! | `database` | opening, and what can be asked of a database |
 //! | `migrations` | bringing the tables up to date |
+//! | `transfer` | everything of another database, in one transaction |
 //! | `store` | [`PgStore`] and [`PgTx`]: one open transaction |
 //! | `repositories` | what can be done inside a transaction; the source lies in `adapters-sql`, for both databases |
 //! | `dialect` | what PostgreSQL says differently |
@@ -33,7 +34,9 @@ mod migrations;
 mod repositories;
 mod runtime;
 mod store;
+mod transfer;
 
 pub use config::{PgConfig, Tls};
 pub use database::{OpenError, PgDatabase};
 pub use store::{PgStore, PgTx};
+pub use transfer::PgImport;

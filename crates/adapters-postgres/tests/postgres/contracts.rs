@@ -1,17 +1,16 @@
-//! Every contract of the store on PostgreSQL.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+//! Every contract of the store.
 
 use std::future::ready;
 use std::time::Duration;
 
 use keystead_adapters_postgres::{PgConfig, PgDatabase, PgStore};
-use keystead_test_servers::shared;
 use keystead_testkit::Harness;
+
+use crate::migrated_database;
 
 /// A store in a migrated database of its own.
 fn store() -> Harness<PgStore> {
-    let migrate = |url: &str| drop(PgDatabase::migrate(&PgConfig::new(url)).unwrap());
-    let database = shared::prepared_database("keystead", migrate);
+    let database = migrated_database();
     let config = PgConfig {
         acquire_timeout: Duration::from_secs(8),
         statement_timeout: Duration::from_secs(8),

@@ -1,0 +1,119 @@
+//! Migrating: by several at once, killed half-way, by a newer program.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use keystead_adapters_postgres::{OpenError, PgConfig, PgDatabase};
+use keystead_application::ports::Store;
+use keystead_test_servers::shared;
+
+use crate::{SOMEBODY_WAITS, other_program, until};
+
+#[test]
+fn missing_migrations_are_listed_and_applied_once() {
+    let database = shared::fresh_database();
+    let config = PgConfig::new(database.url());
+    let all = PgDatabase::pending_migrations(&config).unwrap();
+    assert!(!all.is_empty());
+    assert_eq!(PgDatabase::pending_migrations(&config).unwrap(), all, "looking changes nothing");
+    assert_eq!(PgDatabase::migrate(&config).unwrap(), all);
+    assert_eq!(PgDatabase::pending_migrations(&config).unwrap(), Vec::<String>::new());
+    assert_eq!(PgDatabase::migrate(&config).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn of_many_that_migrate_at_once_one_does_and_the_others_wait() {
+    let database = shared::fresh_database();
+    let config = Arc::new(PgConfig::new(database.url()));
+    let all = PgDatabase::pending_migrations(&config).unwrap();
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let config = Arc::clone(&config);
+            thread::spawn(move || {
+                let applied = PgDatabase::migrate(&config).unwrap();
+                assert_eq!(PgDatabase::pending_migrations(&config).unwrap(), Vec::<String>::new(), "it waited");
+                applied
+            })
+        })
+        .collect();
+    let applied: Vec<Vec<String>> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    assert_eq!(applied.concat(), all, "exactly one applied them");
+}
+
+/// Migrates in a thread until it waits for `locked`, a table of the migration that another session is making.
+async fn stuck_migration(
+    config: &PgConfig,
+    other: &mut tokio_postgres::Client,
+    then: &str,
+) -> Result<Vec<String>, OpenError> {
+    let url = config.url.expose().to_owned();
+    let obstacle = other.transaction().await.unwrap();
+    obstacle.batch_execute("CREATE TABLE outbox (id text)").await.unwrap();
+    let migration = {
+        let config = config.clone();
+        thread::spawn(move || PgDatabase::migrate(&config))
+    };
+    let watch = other_program(&url).await;
+    until(&watch, SOMEBODY_WAITS).await;
+    watch.batch_execute(then).await.unwrap();
+    obstacle.rollback().await.unwrap();
+    tokio::task::spawn_blocking(move || migration.join().unwrap()).await.unwrap()
+}
+
+const KILL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+                    AND application_name = 'keystead'";
+
+#[tokio::test]
+async fn a_migration_that_was_killed_half_way_is_run_again() {
+    let database = shared::fresh_database();
+    let config = PgConfig::new(database.url());
+    let all = PgDatabase::pending_migrations(&config).unwrap();
+    let mut other = other_program(database.url()).await;
+    let killed = stuck_migration(&config, &mut other, KILL).await.unwrap_err();
+    assert!(matches!(&killed, OpenError::Migration { .. }), "{killed:?}");
+    until(&other, "SELECT to_regclass('users') IS NULL").await;
+    assert_eq!(PgDatabase::pending_migrations(&config).unwrap(), all, "nothing of it was kept");
+    assert_eq!(PgDatabase::migrate(&config).unwrap(), all);
+    assert_eq!(crate::open(database.url(), 1).ping().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_migration_takes_what_it_takes() {
+    let database = shared::fresh_database();
+    let config = PgConfig { statement_timeout: Duration::from_millis(20), ..PgConfig::new(database.url()) };
+    let mut other = other_program(database.url()).await;
+    let all = PgDatabase::pending_migrations(&config).unwrap();
+    let applied = stuck_migration(&config, &mut other, "SELECT pg_sleep(0.5)").await.unwrap();
+    assert_eq!(applied, all);
+}
+
+#[tokio::test]
+async fn migrations_of_a_newer_program_do_not_keep_this_one_from_serving() {
+    let database = crate::migrated_database();
+    let config = PgConfig::new(database.url());
+    let other = other_program(database.url()).await;
+    other.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000001')").await.unwrap();
+    assert_eq!(PgDatabase::pending_migrations(&config).unwrap(), Vec::<String>::new());
+    assert_eq!(PgDatabase::migrate(&config).unwrap(), Vec::<String>::new());
+    assert_eq!(PgDatabase::open(&config).unwrap().store().ping().await, Ok(()));
+}
+
+#[tokio::test]
+async fn every_migration_can_be_undone_and_done_again() {
+    let database = shared::fresh_database();
+    let other = other_program(database.url()).await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/postgres");
+    let mut folders: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    assert!(!folders.is_empty());
+    for _ in 0..2 {
+        for migration in &folders {
+            other.batch_execute(&std::fs::read_to_string(migration.join("up.sql")).unwrap()).await.unwrap();
+        }
+        for migration in folders.iter().rev() {
+            other.batch_execute(&std::fs::read_to_string(migration.join("down.sql")).unwrap()).await.unwrap();
+        }
+        until(&other, "SELECT count(*) = 0 FROM pg_tables WHERE schemaname = 'public'").await;
+    }
+}

@@ -1,0 +1,137 @@
+//! Writers on two replicas at the same rows, and what the server's log says about it.
+
+use std::sync::Arc;
+
+use keystead_application::ports::{Store, StoreError};
+use keystead_application::testing::{a_registration, a_user, after, email, fake_hash, token_id, user_id, user_number};
+use keystead_domain::account::{LinkPurpose, LinkToken, LinkTokenHash, PendingRegistration};
+use keystead_test_servers::Postgres;
+use keystead_testkit::race::race;
+
+use crate::{SOMEBODY_WAITS, insert, migrated, open, other_program, until};
+
+const WIDTH: usize = 64;
+const ROUNDS: u16 = 20;
+
+/// Two replicas.
+fn replicas(url: &str) -> [Arc<dyn Store>; 2] {
+    [(); 2].map(|()| Arc::new(open(url, 10)) as Arc<dyn Store>)
+}
+
+fn claim(number: u16, address: &str) -> PendingRegistration {
+    PendingRegistration { id: user_id(number), email: email(address), username: None, ..a_registration() }
+}
+
+/// Makes an account of a claim. While it does, others claim the address.
+async fn prove(store: Arc<dyn Store>, number: u16, address: String) -> Result<bool, StoreError> {
+    let mut tx = store.begin().await?;
+    if tx.registrations().consume(user_id(number), after(1)).await?.is_none() {
+        tx.registrations().insert(&claim(number + 10_000, &address)).await?;
+        tx.commit().await?;
+        return Ok(false);
+    }
+    let mut user = user_number(number);
+    user.email = email(&address);
+    match tx.users().insert(&user, Some(fake_hash("x"))).await {
+        Ok(()) => tx.commit().await.map(|()| true),
+        Err(StoreError::Conflict(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_claims_to_one_address_one_becomes_an_account_and_nobody_deadlocks() {
+    let server = Postgres::start().unwrap();
+    let database = migrated(&server);
+    let replicas = replicas(database.url());
+    for round in 0..ROUNDS {
+        let address = format!("round{round}@example.com");
+        // Identifiers are random: the order in which rows lie is not the order of anything else.
+        let numbers: Vec<u16> = (0..64_u16).map(|n| round * 64 + n.wrapping_mul(37) % 64).collect();
+        let mut tx = replicas[0].begin().await.unwrap();
+        for number in &numbers {
+            tx.registrations().insert(&claim(*number, &address)).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let results =
+            race(WIDTH, |racer| prove(Arc::clone(&replicas[racer % 2]), numbers[racer], address.clone())).await;
+        let winners = results.iter().filter(|result| **result == Ok(true)).count();
+        assert_eq!(winners, 1, "{results:?}");
+        assert!(results.iter().all(Result::is_ok), "{results:?}");
+    }
+    assert!(!server.log().contains("deadlock"), "{}", server.log());
+}
+
+fn link(number: u8) -> LinkToken {
+    LinkToken { hash: LinkTokenHash([number; 32]), ..keystead_application::testing::a_link_token() }
+}
+
+// In the order that deadlocked before users were held first: the reset has the link and wants the password, the change
+// has the password and wants the link.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_and_a_change_of_the_password_take_turns() {
+    let server = Postgres::start().unwrap();
+    let database = migrated(&server);
+    let [one, two] = replicas(database.url());
+    let watch = other_program(database.url()).await;
+    let begun = token_id("pre-authorized.1");
+    insert_with_password(&one).await;
+    for _ in 0..3 {
+        let mut tx = one.begin().await.unwrap();
+        tx.link_tokens().issue(&link(1)).await.unwrap();
+        tx.link_tokens().begin(link(1).hash, LinkPurpose::Reset, &begun, after(900), after(1)).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let mut reset = one.begin().await.unwrap();
+        assert!(reset.link_tokens().consume_begun(&begun, after(1)).await.unwrap().is_some());
+        let change = tokio::spawn(change_password(Arc::clone(&two)));
+        until(&watch, SOMEBODY_WAITS).await;
+        reset.users().set_password(user_id(1), &fake_hash("reset"), after(1)).await.unwrap();
+        reset.users().bump_epoch(user_id(1), true, after(1)).await.unwrap();
+        reset.link_tokens().delete_for_user(user_id(1)).await.unwrap();
+        reset.commit().await.unwrap();
+        change.await.unwrap().unwrap();
+    }
+    assert!(!server.log().contains("deadlock"), "{}", server.log());
+}
+
+async fn insert_with_password(store: &Arc<dyn Store>) {
+    let mut tx = store.begin().await.unwrap();
+    tx.users().insert(&a_user(), Some(fake_hash("old"))).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn change_password(store: Arc<dyn Store>) -> Result<(), StoreError> {
+    let mut tx = store.begin().await?;
+    tx.users().set_password(user_id(1), &fake_hash("changed"), after(1)).await?;
+    tx.devices().forget_all(user_id(1)).await?;
+    tx.users().bump_epoch(user_id(1), true, after(1)).await?;
+    tx.link_tokens().delete_for_user(user_id(1)).await?;
+    tx.commit().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_tidies_up_waits_for_nobody() {
+    let server = Postgres::start().unwrap();
+    let database = migrated(&server);
+    let [one, two] = replicas(database.url());
+    insert(&open(database.url(), 1), &a_user()).await.unwrap();
+    let lapsed = |number| PendingRegistration { expires_at: after(10), ..claim(number, "old@example.com") };
+    let mut tx = one.begin().await.unwrap();
+    for number in 0..10 {
+        tx.registrations().insert(&lapsed(number)).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+
+    let mut busy = one.begin().await.unwrap();
+    assert_eq!(busy.registrations().delete_expired(after(20)).await.unwrap(), 10);
+    let mut second = two.begin().await.unwrap();
+    assert_eq!(second.registrations().delete_expired(after(20)).await.unwrap(), 0, "another replica is at it");
+    second.commit().await.unwrap();
+    drop(busy);
+    // Rolled back in the background: until then its rows are still busy.
+    let watch = other_program(database.url()).await;
+    until(&watch, "SELECT count(*) = 10 FROM (SELECT 1 FROM pending_registrations FOR UPDATE SKIP LOCKED) free").await;
+    let mut tx = two.begin().await.unwrap();
+    assert_eq!(tx.registrations().delete_expired(after(20)).await.unwrap(), 10);
+}
