@@ -284,7 +284,7 @@ impl Abandoned {
         match timeout(limit, lease.connection.batch_execute("ROLLBACK")).await {
             Ok(Ok(())) => drop(self.0.take()),
             Ok(Err(error)) => {
-                tracing::debug!(%error, "a transaction could not be rolled back: its connection is closed")
+                tracing::debug!(%error, "a transaction could not be rolled back: its connection is closed");
             }
             Err(_) => tracing::debug!("a rollback was not answered in time: its connection is closed"),
         }

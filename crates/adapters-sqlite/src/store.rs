@@ -108,8 +108,7 @@ impl SqliteTx {
     }
 
     /// Before a statement that may lose against a uniqueness rule.
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "a failed statement undoes itself in SQLite")]
-    #[expect(clippy::unnecessary_wraps, reason = "PostgreSQL marks the place to go back to, which may fail")]
+    #[expect(clippy::unused_async, reason = "a failed statement undoes itself in SQLite; PostgreSQL marks a place")]
     pub(crate) async fn mark(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
