@@ -86,6 +86,24 @@ impl RedisLink {
     /// # Errors
     /// [`OpenError`], whose text tells the operator what to set.
     pub fn open(config: &RedisConfig) -> Result<Self, OpenError> {
+        let (link, proof) = Self::connect(config)?;
+        proof.map(|()| link)
+    }
+
+    /// Like [`Self::open`], but takes a Redis that does not answer: calls fail until it does. For commands whose work is
+    /// in the database, such as a ban, and must be possible while Redis is away.
+    ///
+    /// # Errors
+    /// [`OpenError`], never [`OpenError::Unreachable`] because of Redis.
+    pub fn open_though_away(config: &RedisConfig) -> Result<Self, OpenError> {
+        match Self::connect(config)? {
+            (link, Ok(()) | Err(OpenError::Unreachable(_))) => Ok(link),
+            (_, Err(error)) => Err(error),
+        }
+    }
+
+    /// The link, and whether Redis answers and is set up as it must be.
+    fn connect(config: &RedisConfig) -> Result<(Self, Result<(), OpenError>), OpenError> {
         config.check()?;
         let unreachable = |error: std::io::Error| OpenError::Unreachable(error.to_string());
         let runtime = Builder::new_multi_thread()
@@ -101,7 +119,7 @@ impl RedisLink {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         let proved = route.clone();
         dialer.runtime().spawn(async move { sender.send(prove(&proved).await) });
-        receiver.recv().map_err(|_| OpenError::Unreachable("connecting was given up".to_owned()))??;
+        let proof = receiver.recv().map_err(|_| OpenError::Unreachable("connecting was given up".to_owned()))?;
         let link = Link {
             route,
             keys: Keys::new(config.prefix.clone()),
@@ -110,7 +128,7 @@ impl RedisLink {
             handle,
             _threads: threads,
         };
-        Ok(Self { shared: Arc::new(link) })
+        Ok((Self { shared: Arc::new(link) }, proof))
     }
 
     /// Signed-in clients.

@@ -8,7 +8,7 @@ use keystead_domain::SecretBytes;
 
 use super::args::{ConfigArgs, DataArgs};
 use super::outcome::{Outcome, Trouble, say};
-use crate::compose::{self, Composed};
+use crate::compose::{self, Composed, Purpose};
 use crate::config::{Config, MASTER_KEY_BYTES, encode_master_key, write_new_private};
 
 /// The file in a data directory that says where its `keystead dev` listens.
@@ -95,7 +95,7 @@ where
     F: Future<Output = Result<R, Trouble>>,
 {
     let config = config(args)?;
-    let composed = compose::compose(&config)?;
+    let composed = compose::compose_for(&config, Purpose::Command)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Trouble::failed)?;
     let result = runtime.block_on(async {
         composed.services.keys.ensure().await.map_err(Trouble::failed)?;

@@ -24,7 +24,7 @@ use crate::routes::dev::DevToolsHandle;
 use crate::services::Services;
 use mail::{Tools, mailer, renderer};
 use stores::Stores;
-pub use stores::{Garbage, migrate, pending_migrations};
+pub use stores::{Garbage, Purpose, migrate, pending_migrations};
 use use_cases::join;
 
 /// Verified access tokens that are remembered; about 700 bytes each.
@@ -138,13 +138,18 @@ pub fn verify_jws(jwks: &[u8], token: &str) -> Result<(String, String), ComposeE
 
 /// Puts the service together. Opens and migrates the database, which blocks for some milliseconds.
 pub fn compose(config: &Config) -> Result<Composed, ComposeError> {
+    compose_for(config, Purpose::Serving)
+}
+
+/// [`compose`] for one purpose.
+pub fn compose_for(config: &Config, purpose: Purpose) -> Result<Composed, ComposeError> {
     let dev_clock = config.dev.then(|| Arc::new(SettableClock::new()));
     let clock: Arc<dyn Clock> = match &dev_clock {
         Some(clock) => Arc::clone(clock) as Arc<dyn Clock>,
         None => Arc::new(SystemClock),
     };
     let entropy = entropy();
-    let stores = stores::open(config, &*entropy)?;
+    let stores = stores::open(config, &*entropy, purpose)?;
     let sealer: Arc<dyn Sealer> =
         Arc::new(MasterKeySealer::try_new(&config.secrets.master_key, Arc::clone(&entropy)).map_err(broken)?);
     let ring =

@@ -39,8 +39,17 @@ impl Garbage {
     }
 }
 
+/// What stores are opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To serve. Without Redis there would be little to serve.
+    Serving,
+    /// For one command. Somebody must be able to ban an account while Redis is away.
+    Command,
+}
+
 /// Opens the stores of a configuration, in this version's form. Blocks while it connects.
-pub(super) fn open(config: &Config, entropy: &dyn Entropy) -> Result<Stores, ComposeError> {
+pub(super) fn open(config: &Config, entropy: &dyn Entropy, purpose: Purpose) -> Result<Stores, ComposeError> {
     let feed_id = random::secret(entropy).expose().to_owned();
     match &config.store.data {
         Data::Embedded(sqlite) => {
@@ -59,7 +68,12 @@ pub(super) fn open(config: &Config, entropy: &dyn Entropy) -> Result<Stores, Com
             let settings = postgres_config(&config.store, &shared.postgres)?;
             bring_to_form(&settings, shared.postgres.migrate)?;
             let database = PgDatabase::open(&settings).map_err(broken)?;
-            let redis = RedisLink::open(&redis_config(&shared.redis)?).map_err(broken)?;
+            let redis = redis_config(&shared.redis)?;
+            let redis = match purpose {
+                Purpose::Serving => RedisLink::open(&redis),
+                Purpose::Command => RedisLink::open_though_away(&redis),
+            }
+            .map_err(broken)?;
             Ok(Stores {
                 store: Arc::new(database.store()),
                 sessions: Arc::new(redis.sessions()),

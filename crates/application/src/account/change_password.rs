@@ -129,10 +129,11 @@ impl ChangePassword {
             amr: Some(vec![Amr::Password]),
             checked_at: Some(now),
         };
-        let kept = self.sessions.update(&session, &update).await?;
+        // First, so that this session is not over for a moment; and announced even when it fails.
+        let kept = self.sessions.update(&session, &update).await;
         self.desk.revoker.announce(&[change.revocation]).await;
-        self.sessions.end_all(user_id, Some(session.clone()), EndReason::EpochEnded, now).await?;
-        let current = if kept { self.sessions.find(&session, now).await? } else { None };
+        Revoker::told(self.sessions.end_all(user_id, Some(session.clone()), EndReason::EpochEnded, now).await);
+        let current = if kept? { self.sessions.find(&session, now).await? } else { None };
         Ok(self.issuer.access(&current.ok_or(ChangePasswordError::SessionOver)?, now)?)
     }
 

@@ -11,7 +11,7 @@ use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
 use crate::ports::{Clock, SessionStore, Store};
-use crate::service::{raise_epoch, record};
+use crate::service::{Revoker, raise_epoch, record};
 
 /// Why an account was not closed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -70,7 +70,7 @@ impl DeactivateAccount {
         record(&mut *tx, AuditEventName::UserDeactivated, (Some(id), Some(id)), Some(&session), context, now).await?;
         tx.commit().await?;
         self.desk.revoker.announce(&[change.revocation]).await;
-        self.sessions.end_all(id, None, EndReason::EpochEnded, now).await?;
+        Revoker::told(self.sessions.end_all(id, None, EndReason::EpochEnded, now).await);
         Ok(())
     }
 }

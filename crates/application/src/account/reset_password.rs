@@ -136,7 +136,7 @@ impl ResetPassword {
         record(&mut *tx, AuditEventName::PasswordReset, (None, Some(user.id)), None, context, now).await?;
         tx.commit().await?;
         self.revoker.announce(&[change.revocation]).await;
-        self.sessions.end_all(user.id, None, EndReason::EpochEnded, now).await?;
+        Revoker::told(self.sessions.end_all(user.id, None, EndReason::EpochEnded, now).await);
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
 use crate::ports::{Clock, Constraint, PasswordHasher, SessionStore, Store, StoreError, Tx, UserPage};
-use crate::service::{TokenIssuer, raise_epoch, record, to_user};
+use crate::service::{Revoker, TokenIssuer, raise_epoch, record, to_user};
 
 /// An account to add.
 #[derive(Clone, Debug)]
@@ -205,7 +205,7 @@ impl Operator {
         let change = raise_epoch(&mut *tx, user, true, now).await?.ok_or(OperatorError::NotFound)?;
         tx.commit().await?;
         self.desk.revoker.announce(&[change.revocation]).await;
-        self.sessions.end_all(user, None, EndReason::EpochEnded, now).await?;
+        Revoker::told(self.sessions.end_all(user, None, EndReason::EpochEnded, now).await);
         Ok(())
     }
 

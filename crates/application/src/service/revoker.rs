@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use keystead_domain::token::Revocation;
 
-use crate::ports::RevocationFeed;
+use crate::ports::{EphemeralError, RevocationFeed};
 use crate::revocation::RevocationView;
 
 /// Makes committed revocations known: at once to this process, then to every replica. The rows in the store stay
@@ -23,6 +23,14 @@ impl Revoker {
         self.view.apply(revocations);
         if let Err(error) = self.feed.publish(revocations).await {
             tracing::warn!(%error, "revocations reach other replicas by polling only");
+        }
+    }
+
+    /// What the session store was told after [`Self::announce`]. When it did not hear, the end counts all the same: whoever
+    /// asks compares the session with the view and the log first. So this is no failure of what was committed.
+    pub fn told<T>(result: Result<T, EphemeralError>) {
+        if let Err(error) = result {
+            tracing::warn!(%error, "sessions that ended are not marked in the session store");
         }
     }
 

@@ -138,7 +138,7 @@ impl EndSessions {
         }
         tx.commit().await?;
         self.revoker.announce(&[revocation]).await;
-        self.sessions.end(session, EndReason::LoggedOut, now).await?;
+        Revoker::told(self.sessions.end(session, EndReason::LoggedOut, now).await);
         Ok(())
     }
 
@@ -157,7 +157,7 @@ impl EndSessions {
         record(&mut *tx, AuditEventName::AllSessionsEnded, who, Some(session), context, now).await?;
         tx.commit().await?;
         self.revoker.announce(&[change.revocation]).await;
-        self.sessions.end_all(user, None, EndReason::LoggedOut, now).await?;
+        Revoker::told(self.sessions.end_all(user, None, EndReason::LoggedOut, now).await);
         Ok(())
     }
 }

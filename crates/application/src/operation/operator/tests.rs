@@ -142,3 +142,16 @@ async fn a_lost_commit_announces_nothing_and_ends_nothing() {
     assert!(matches!(lost, Err(OperatorError::Failure(Failure::Unavailable(_)))), "{lost:?}");
     assert_eq!((hasher.work(), parts.view.floor(a_user().id)), (1, None));
 }
+
+#[tokio::test]
+async fn a_ban_counts_though_the_session_store_is_away() {
+    use crate::ports::EphemeralError;
+    let mut sessions = MockSessionStore::new();
+    sessions.expect_end_all().times(1).returning(|_, _, _, _| Err(EphemeralError("away".into())));
+    let world = World::with(a_user());
+    let parts = Parts { sessions: Arc::new(sessions), view: world.view.clone(), ..Parts::default() };
+    let parts = Parts { store: world.store.clone(), ..parts };
+    let banned = operator(&parts).set_banned("ada", true).await.unwrap();
+    assert_eq!((banned.status, world.user(&a_user()).status), (AccountStatus::Banned, AccountStatus::Banned));
+    assert!(world.view.floor(a_user().id).is_some());
+}
