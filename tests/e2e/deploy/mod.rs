@@ -7,6 +7,7 @@ mod image;
 mod kubernetes;
 mod protected;
 mod replicas;
+mod restore;
 mod systemd;
 mod through_nginx;
 mod yaml;

@@ -6,7 +6,7 @@ use keystead_testkit::smtp_peer::SmtpPeer;
 use super::front::{Behind, NAME};
 use crate::process::api::{Api, PASSWORD, PATIENCE, Person, code_in, eventually};
 use crate::process::configured::Configured;
-use crate::process::keystead::Keystead;
+use crate::process::keystead::{Keystead, finish};
 
 /// Two replicas over the same stores.
 pub(super) struct Replicas {
@@ -15,8 +15,8 @@ pub(super) struct Replicas {
     settings: Vec<String>,
     running: [Option<Keystead>; 2],
     addresses: [String; 2],
-    /// Dropped after the replicas, and with them their data.
-    _database: Database,
+    /// Dropped after the replicas, and with it their data.
+    database: Database,
 }
 
 impl Replicas {
@@ -34,14 +34,8 @@ impl Replicas {
             format!("store.redis_prefix={}", shared::redis_prefix().trim_end_matches(':')),
         ];
         all.extend(settings.iter().map(|setting| (*setting).to_owned()));
-        let mut replicas = Self {
-            configured,
-            mail,
-            settings: all,
-            running: [None, None],
-            addresses: Default::default(),
-            _database: database,
-        };
+        let mut replicas =
+            Self { configured, mail, settings: all, running: [None, None], addresses: Default::default(), database };
         for n in [0, 1] {
             let replica = replicas.serve("127.0.0.1:0");
             replica.address().clone_into(&mut replicas.addresses[n]);
@@ -60,6 +54,22 @@ impl Replicas {
     /// What nginx is to stand in front of, with an application nobody asks for.
     pub(super) fn behind(&self) -> Behind {
         Behind { replicas: self.addresses.clone(), application: ([127, 0, 0, 1], 1).into() }
+    }
+
+    /// A client of one of them, without nginx.
+    pub(super) fn api(&self, n: usize) -> Api {
+        Api::new(&format!("http://{}", self.address(n)))
+    }
+
+    /// The address of their database.
+    pub(super) fn database(&self) -> &str {
+        self.database.url()
+    }
+
+    /// Runs a command on their data.
+    pub(super) fn command(&self, words: &[&str]) {
+        let set: Vec<&str> = self.settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        finish(self.configured.command(words, &set), "").ok();
     }
 
     pub(super) fn address(&self, n: usize) -> &str {
