@@ -65,7 +65,7 @@ pub(crate) async fn pending(connection: &mut AsyncPgConnection) -> Result<Vec<St
     } else {
         Vec::new()
     };
-    let is_missing = |migration: &Box<dyn Migration<Pg>>| {
+    let is_missing = |migration: &dyn Migration<Pg>| {
         let version = migration.name().version().to_string();
         applied.iter().all(|applied| applied.name != version)
     };

@@ -8,6 +8,8 @@
 //! | [`constraint`] | which [`Constraint`](keystead_application::ports::Constraint) a refused write lost against |
 //! | [`error`] | what a database error means to the ports |
 //! | [`Hold`] | what a transaction holds against others |
+//! | [`transfer`] | whole rows of every table on their way from one database to another |
+//! | `transfer_pages.rs` | reading them page by page; compiled by each adapter, not here |
 //! | `repositories/` | what can be done inside a transaction; compiled by each adapter, not here |
 
 pub mod constraint;
@@ -15,6 +17,7 @@ pub mod error;
 mod hold;
 pub mod rows;
 pub mod schema;
+pub mod transfer;
 pub mod types;
 
 pub use constraint::constraint_of;

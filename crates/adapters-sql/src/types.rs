@@ -26,12 +26,12 @@ pub struct Moment;
 pub struct UserUuid;
 
 /// A [`Timestamp`] on its way to or from a [`Moment`] column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Moment)]
 pub struct At(pub Timestamp);
 
 /// A [`UserId`] on its way to or from a [`UserUuid`] column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, AsExpression, FromSqlRow)]
 #[diesel(sql_type = UserUuid)]
 pub struct Uid(pub UserId);
 

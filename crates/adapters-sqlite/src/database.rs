@@ -25,7 +25,8 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlit
 /// How often switching to WAL is tried again while another process holds the file: SQLite itself does not wait there.
 const WAL_TURN: Duration = Duration::from_millis(10);
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Migrations = Vec<Box<dyn Migration<Sqlite>>>;
 
 /// Where the file is and how it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +75,20 @@ pub enum OpenError {
         /// Which, and SQLite's words.
         reason: String,
     },
+    /// Another process has the file open that must not have it open now.
+    #[error("{} is in use; stop the service and every other command on it first", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file has another form than this version's.
+    #[error("{}: {reason}", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// In what it differs, and what to do.
+        reason: String,
+    },
 }
 
 /// One open SQLite file. Cheap to clone; the file is closed with the last clone and the last port made of it.
@@ -101,25 +116,40 @@ impl SqliteDatabase {
             let mut connection = connect(config)?;
             return pending(&mut connection).map_err(|error| migration_error(config, &error));
         }
-        let all: Result<Vec<Box<dyn Migration<Sqlite>>>, BoxError> = MIGRATIONS.migrations();
-        let all = all.map_err(|error| migration_error(config, &error))?;
-        let mut names: Vec<String> = all.iter().map(|migration| migration.name().to_string()).collect();
-        names.sort();
-        Ok(names)
+        Ok(names(&known().map_err(|error| migration_error(config, &error))?))
     }
 
     /// Brings the file's tables up to date, in one transaction: all of the missing migrations, or none. Of several
     /// processes one migrates and the others wait. Returns the names of those it applied.
     pub fn migrate(config: &SqliteConfig) -> Result<Vec<String>, OpenError> {
+        Self::run_migrations(config, None)
+    }
+
+    /// [`Self::migrate`], but no further than the migration of this name. A name there is none of is refused.
+    pub fn migrate_to(config: &SqliteConfig, last: &str) -> Result<Vec<String>, OpenError> {
+        let names = names(&known().map_err(|error| migration_error(config, &error))?);
+        if !names.iter().any(|name| name == last) {
+            let reason = format!("there is no migration {last}, but {}", names.join(", "));
+            return Err(OpenError::Migration { path: config.path.clone(), reason });
+        }
+        Self::run_migrations(config, Some(last))
+    }
+
+    fn run_migrations(config: &SqliteConfig, last: Option<&str>) -> Result<Vec<String>, OpenError> {
         create_private(&config.path)?;
         let mut connection = connect(config)?;
-        let result = pending(&mut connection).and_then(|missing| match missing.as_slice() {
-            [] => Ok(missing),
+        let missing = |connection: &mut SqliteConnection| -> Result<Migrations, BoxError> {
+            let mut missing = connection.pending_migrations(MIGRATIONS)?;
+            missing.retain(|migration| last.is_none_or(|last| migration.name().to_string().as_str() <= last));
+            Ok(missing)
+        };
+        let result = missing(&mut connection).and_then(|found| match found.as_slice() {
+            [] => Ok(Vec::new()),
             // Asked again under the write lock: another process may have been quicker.
             _ => connection.immediate_transaction(|connection| {
-                let missing = pending(connection)?;
-                connection.run_pending_migrations(MIGRATIONS)?;
-                Ok(missing)
+                let missing = missing(connection)?;
+                connection.run_migrations(&missing)?;
+                Ok(names(&missing))
             }),
         });
         result.map_err(|error| migration_error(config, &error))
@@ -152,15 +182,26 @@ impl SqliteDatabase {
 }
 
 fn pending(connection: &mut SqliteConnection) -> Result<Vec<String>, BoxError> {
-    let missing = connection.pending_migrations(MIGRATIONS)?;
-    Ok(missing.iter().map(|migration| migration.name().to_string()).collect())
+    Ok(names(&connection.pending_migrations(MIGRATIONS)?))
 }
 
-fn migration_error(config: &SqliteConfig, error: &BoxError) -> OpenError {
+/// The migrations this program has.
+pub(crate) fn known() -> Result<Migrations, BoxError> {
+    MIGRATIONS.migrations()
+}
+
+/// Their names, oldest first.
+fn names(migrations: &[Box<dyn Migration<Sqlite>>]) -> Vec<String> {
+    let mut names: Vec<String> = migrations.iter().map(|migration| migration.name().to_string()).collect();
+    names.sort();
+    names
+}
+
+pub(crate) fn migration_error(config: &SqliteConfig, error: &BoxError) -> OpenError {
     OpenError::Migration { path: config.path.clone(), reason: error.to_string() }
 }
 
-fn settings(config: &SqliteConfig) -> Result<Settings, OpenError> {
+pub(crate) fn settings(config: &SqliteConfig) -> Result<Settings, OpenError> {
     // Absolute, so that no name is taken for a URL or for SQLite's ":memory:".
     let file_error = |source| OpenError::File { path: config.path.clone(), source };
     let path = std::path::absolute(&config.path).map_err(file_error)?;

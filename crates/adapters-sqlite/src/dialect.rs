@@ -18,7 +18,7 @@ pub(crate) type Lapsed = Bound<SqlLiteral<Bool>, At, Moment>;
 pub(crate) type Due = Bound<Bound<Bound<SqlLiteral<Bool>, At, Moment>, At, Moment>, i64, BigInt>;
 
 /// Keeps what a decision rests on as it is until the transaction ends: the writer is alone with the file anyway.
-#[expect(clippy::unused_async, clippy::unnecessary_wraps, reason = "PostgreSQL waits here, and may wait in vain")]
+#[expect(clippy::unused_async, reason = "PostgreSQL waits here, and may wait in vain")]
 pub(crate) async fn hold(_: &mut Transaction, _: Hold<'_>) -> Result<(), StoreError> {
     Ok(())
 }
@@ -28,13 +28,13 @@ pub(crate) fn lapsed(_table: &str, condition: &str, time: Timestamp) -> Lapsed {
     sql::<Bool>(condition).bind::<Moment, _>(At(time)).sql("")
 }
 
-/// The oldest messages of the outbox that can be claimed, at most `limit`.
+/// The messages of the outbox that can be claimed and were due first, at most `limit`.
 pub(crate) fn due(limit: u32, now: Timestamp) -> Due {
     sql::<Bool>("id IN (SELECT id FROM outbox WHERE dead_at IS NULL AND due_at <= ")
         .bind::<Moment, _>(At(now))
         .sql(" AND expires_at > ")
         .bind::<Moment, _>(At(now))
-        .sql(" ORDER BY created_at, id LIMIT ")
+        .sql(" ORDER BY due_at, created_at, id LIMIT ")
         .bind::<BigInt, _>(i64::from(limit))
         .sql(")")
 }

@@ -11,6 +11,7 @@
 //! | `repositories` | what can be done inside a transaction; the source lies in `adapters-sql`, for both databases |
 //! | `dialect` | what SQLite says differently |
 //! | `ephemeral` | sessions, ceremonies and rate limits: one transaction per call |
+//! | `transfer` | everything in the file, for another database; read while nobody else has it open |
 //! | `revocation_feed` | revocations inside one process |
 
 mod connection;
@@ -21,8 +22,10 @@ mod ephemeral;
 mod repositories;
 mod revocation_feed;
 mod store;
+mod transfer;
 
 pub use database::{OpenError, SqliteConfig, SqliteDatabase, Synchronous};
 pub use ephemeral::{Garbage, SqliteCeremonies, SqliteRateLimiter, SqliteSessions};
 pub use revocation_feed::LocalRevocationFeed;
 pub use store::{SqliteStore, SqliteTx};
+pub use transfer::{Carried, SqliteExport};

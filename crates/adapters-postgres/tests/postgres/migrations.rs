@@ -88,6 +88,66 @@ async fn a_migration_takes_what_it_takes() {
     assert_eq!(applied, all);
 }
 
+/// The newest migration, and the one before it. The newest builds an index while others write.
+fn newest(config: &PgConfig) -> (String, String) {
+    let mut all = PgDatabase::pending_migrations(config).unwrap();
+    let newest = all.pop().unwrap();
+    (newest, all.pop().unwrap())
+}
+
+#[test]
+fn migrating_can_stop_at_a_name() {
+    let database = shared::fresh_database();
+    let config = PgConfig::new(database.url());
+    let (newest, before) = newest(&config);
+    let error = PgDatabase::migrate_to(&config, "initial").unwrap_err().to_string();
+    assert!(error.contains("initial") && error.contains(&before), "{error}");
+    assert_eq!(PgDatabase::migrate_to(&config, &before).unwrap().last(), Some(&before));
+    assert_eq!(PgDatabase::migrate_to(&config, &before).unwrap(), Vec::<String>::new());
+    assert_eq!(PgDatabase::pending_migrations(&config).unwrap(), [newest]);
+}
+
+const INDEX_IS_BROKEN: &str = "SELECT count(*) = 1 FROM pg_index WHERE NOT indisvalid";
+const INDEX_IS_WHOLE: &str = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'outbox_due_at_idx'::regclass";
+const NOBODY_MIGRATES: &str = "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() \
+                               AND application_name = 'keystead'";
+
+#[tokio::test]
+async fn an_index_is_built_while_others_write_and_again_when_that_was_killed() {
+    let database = shared::fresh_database();
+    let config = PgConfig::new(database.url());
+    let (newest, before) = newest(&config);
+    PgDatabase::migrate_to(&config, &before).unwrap();
+    let mut writer = other_program(database.url()).await;
+    let open = writer.transaction().await.unwrap();
+    open.batch_execute("DELETE FROM outbox").await.unwrap();
+    let migrate = || {
+        let config = config.clone();
+        thread::spawn(move || PgDatabase::migrate(&config))
+    };
+    let (first, second) = (migrate(), migrate());
+    let watch = other_program(database.url()).await;
+    until(&watch, INDEX_IS_BROKEN).await;
+    until(&watch, SOMEBODY_WAITS).await;
+    watch
+        .batch_execute("SET lock_timeout = '1s'; INSERT INTO outbox VALUES ('m', '', 0, now(), now(), now())")
+        .await
+        .unwrap();
+
+    // The one that waits for its turn is not ended: it comes after the killed one, and finds what that left.
+    let killed = format!("{KILL} AND wait_event_type = 'Lock'");
+    watch.batch_execute(&killed).await.unwrap();
+    until(&watch, INDEX_IS_BROKEN).await;
+    open.rollback().await.unwrap();
+    let outcomes = tokio::task::spawn_blocking(move || [first.join().unwrap(), second.join().unwrap()]).await.unwrap();
+    let (applied, failed): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    assert_eq!((applied.len(), failed.len()), (1, 1));
+    assert_eq!(applied[0].as_ref().unwrap(), &[newest]);
+    until(&watch, INDEX_IS_WHOLE).await;
+    until(&watch, NOBODY_MIGRATES).await;
+    assert_eq!(PgDatabase::migrate(&config).unwrap(), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn migrations_of_a_newer_program_do_not_keep_this_one_from_serving() {
     let database = crate::migrated_database();

@@ -156,17 +156,19 @@ impl RedisSessions {
         Ok(sessions)
     }
 
-    async fn try_insert(&self, session: &Session) -> Result<(), EphemeralError> {
-        let life = time_to_live(session.created_at, session.expires_at);
-        // First the index: a session that is on no index would survive the end of all.
-        let index = self.link.keys.sessions_of(session.user_id);
-        let arguments = [
-            session.created_at.as_micros().into(),
-            session.id.as_str().into(),
-            session.expires_at.as_micros().into(),
-            life.into(),
-        ];
-        INDEX.run::<i64>(&self.link.route, &[&index], &arguments, Repeat::Safe).await?;
+    async fn add(&self, session: &Session, now: Timestamp) -> Result<(), EphemeralError> {
+        let life = time_to_live(now, session.expires_at);
+        // First the index: a session that is on no index would survive the end of all. One that has ended needs none.
+        if session.ended.is_none() {
+            let index = self.link.keys.sessions_of(session.user_id);
+            let arguments = [
+                now.as_micros().into(),
+                session.id.as_str().into(),
+                session.expires_at.as_micros().into(),
+                life.into(),
+            ];
+            INDEX.run::<i64>(&self.link.route, &[&index], &arguments, Repeat::Safe).await?;
+        }
         let key = self.link.keys.session(&session.id);
         let mut arguments = record::all(session);
         arguments.insert(0, life.into());
@@ -176,10 +178,33 @@ impl RedisSessions {
     }
 }
 
+/// What moving from another store needs beyond the port.
+impl RedisSessions {
+    /// Puts sessions here as they are in another store, ended ones too, over whatever an earlier attempt left of them,
+    /// and reads them back. Nobody may be served with them yet.
+    ///
+    /// # Errors
+    /// Redis did not answer, or does not hold what was written. Some of them may be there then.
+    pub async fn carry_over(&self, sessions: &[Session], now: Timestamp) -> Result<(), EphemeralError> {
+        let carried = sessions.iter().map(async |session| self.link.within(self.try_carry_over(session, now)).await);
+        stream::iter(carried).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map(drop)
+    }
+
+    async fn try_carry_over(&self, session: &Session, now: Timestamp) -> Result<(), EphemeralError> {
+        let key = self.link.keys.session(&session.id);
+        self.link.route.call::<i64>(&key, redis::cmd("DEL").arg(&key), Repeat::Safe).await?;
+        self.add(session, now).await?;
+        if self.get(&session.id).await?.as_ref() == Some(session) {
+            return Ok(());
+        }
+        Err(EphemeralError("a session was not kept as it was written".to_owned()))
+    }
+}
+
 #[async_trait]
 impl SessionStore for RedisSessions {
     async fn insert(&self, session: &Session) -> Result<(), EphemeralError> {
-        self.link.within(self.try_insert(session)).await
+        self.link.within(self.add(session, session.created_at)).await
     }
 
     async fn find(&self, id: &SessionId, now: Timestamp) -> Result<Option<Session>, EphemeralError> {

@@ -66,6 +66,31 @@ fn put(
         .map(|row| row.is_some())
 }
 
+/// A ceremony as it lies in the file.
+#[derive(Queryable)]
+pub(crate) struct Ceremony {
+    pub(crate) kind: String,
+    pub(crate) id: String,
+    pub(crate) state: Vec<u8>,
+    pub(crate) expires_at: At,
+}
+
+/// Ceremonies alive at `now` in the order of kind and identifier, from behind `(kind, id)` on.
+pub(crate) fn living(
+    connection: &mut SqliteConnection,
+    (kind, id): (&str, &str),
+    now: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<Ceremony>> {
+    ceremonies::table
+        .filter(ceremonies::kind.ge(kind))
+        .filter(ceremonies::kind.gt(kind).or(ceremonies::id.gt(id)))
+        .filter(ceremonies::expires_at.gt(At(now)))
+        .order((ceremonies::kind, ceremonies::id))
+        .limit(limit)
+        .load(connection)
+}
+
 #[async_trait]
 impl CeremonyStore for SqliteCeremonies {
     async fn insert(

@@ -9,10 +9,12 @@ mod session_row;
 mod sessions;
 
 pub use ceremonies::SqliteCeremonies;
+pub(crate) use ceremonies::living as living_ceremonies;
 pub use garbage::Garbage;
 pub(crate) use garbage::collect;
 pub use rate_limiter::SqliteRateLimiter;
 pub use sessions::SqliteSessions;
+pub(crate) use sessions::living as living_sessions;
 
 use diesel::result::Error;
 use keystead_adapters_sql::RowError;

@@ -32,6 +32,23 @@ fn load(connection: &mut SqliteConnection, id: &str) -> QueryResult<Option<Sessi
     row.map(|row| row.try_into().map_err(unreadable)).transpose()
 }
 
+/// Sessions whose `expires_at` is after `now`, ended ones too, in the order of their identifiers, from behind `after` on.
+pub(crate) fn living(
+    connection: &mut SqliteConnection,
+    after: &str,
+    now: Timestamp,
+    limit: i64,
+) -> QueryResult<Vec<Session>> {
+    let rows = sessions::table
+        .filter(sessions::id.gt(after))
+        .filter(sessions::expires_at.gt(At(now)))
+        .order(sessions::id)
+        .limit(limit)
+        .select(SessionRow::as_select())
+        .load(connection)?;
+    rows.into_iter().map(|row| row.try_into().map_err(unreadable)).collect()
+}
+
 #[async_trait]
 impl SessionStore for SqliteSessions {
     async fn insert(&self, session: &Session) -> Result<(), EphemeralError> {

@@ -47,7 +47,13 @@ pub enum Command {
     Check(ConfigArgs),
     /// Bring the database to this version's form
     #[command(after_help = "Example:\n  keystead migrate --config keystead.toml")]
-    Migrate(DataArgs),
+    Migrate(MigrateArgs),
+    /// Carry everything from a SQLite file into an empty PostgreSQL and Redis; changes nothing in the file
+    #[command(after_help = "Example:\n  keystead migrate-store --from embedded.toml --to replicas.toml --dry-run\n  \
+        keystead migrate-store --from embedded.toml --to replicas.toml\n\n\
+        Stop the service first, and do not start it on the file again. Both files need the same secrets.master_key.\n\
+        KEYSTEAD_STORE__… in the environment is about --to.")]
+    MigrateStore(MigrateStoreArgs),
     /// Accounts
     #[command(subcommand)]
     User(UserCommand),
@@ -103,6 +109,31 @@ pub struct DataArgs {
     /// Override one key of the configuration; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value, conflicts_with = "data_dir")]
     pub set: Vec<(String, String)>,
+}
+
+/// `keystead migrate`.
+#[derive(Args, Clone, Debug)]
+pub struct MigrateArgs {
+    /// Apply nothing behind the migration of this name
+    #[arg(long, value_name = "MIGRATION")]
+    pub to: Option<String>,
+    /// Which data.
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// `keystead migrate-store`.
+#[derive(Args, Clone, Debug)]
+pub struct MigrateStoreArgs {
+    /// The configuration of the embedded service, store.url = "sqlite://…"
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
+    /// The configuration of the replicas, store.url = "postgres://…"
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
+    /// Read and check everything, write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `keystead init`.

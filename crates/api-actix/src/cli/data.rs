@@ -6,7 +6,7 @@ use std::path::Path;
 
 use keystead_domain::SecretBytes;
 
-use super::args::{ConfigArgs, DataArgs};
+use super::args::{ConfigArgs, DataArgs, MigrateArgs};
 use super::outcome::{Outcome, Trouble, say};
 use crate::compose::{self, Composed, Purpose};
 use crate::config::{Config, MASTER_KEY_BYTES, encode_master_key, write_new_private};
@@ -107,12 +107,20 @@ where
 }
 
 /// `keystead migrate`.
-pub(super) fn migrate(args: &DataArgs, json: bool) -> Outcome {
-    let applied = compose::migrate(&config(args)?)?;
+pub(super) fn migrate(args: &MigrateArgs, json: bool) -> Outcome {
+    let config = config(&args.data)?;
+    let applied = match &args.to {
+        Some(last) => compose::migrate_to(&config, last)?,
+        None => compose::migrate(&config)?,
+    };
     if json {
         say(serde_json::json!({ "applied": applied }));
     } else if applied.is_empty() {
-        say("the database has this version's form already");
+        let form = args
+            .to
+            .as_ref()
+            .map_or_else(|| "this version's form".to_owned(), |name| format!("{name} and all before it"));
+        say(format!("the database has {form} already"));
     } else {
         for name in &applied {
             say(format!("applied {name}"));

@@ -27,6 +27,7 @@ pub(super) fn run(args: &DataArgs, json: bool) -> Outcome {
         Finding { what: "mail", result: mail(&config) },
         Finding { what: "certificate", result: certificate(&config) },
     ];
+    findings.extend(shared_stores(&config)?);
     findings.extend(store_and_keys(args));
     for finding in &findings {
         let (state, text) = match &finding.result {
@@ -79,6 +80,13 @@ fn certificate(config: &Config) -> Result<String, String> {
         None => Ok("TLS is the proxy's business".into()),
         Some(tls) => crate::server::check_tls(tls).map(|()| "readable".into()).map_err(|error| error.to_string()),
     }
+}
+
+/// What only replicas need.
+fn shared_stores(config: &Config) -> Result<Vec<Finding>, Trouble> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Trouble::failed)?;
+    let examined = runtime.block_on(compose::examine(config));
+    Ok(examined.into_iter().map(|(what, result)| Finding { what, result }).collect())
 }
 
 /// Opens the database and the keys in it with the master key.

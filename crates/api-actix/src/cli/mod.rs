@@ -8,6 +8,7 @@ mod doctor;
 mod init;
 mod keys;
 mod logging;
+mod migrate_store;
 mod outcome;
 mod serve;
 mod users;
@@ -24,6 +25,7 @@ pub fn run(cli: Cli) -> Outcome {
         Command::Init(args) => init::run(&args, json),
         Command::Check(args) => serve::check(&args, json),
         Command::Migrate(args) => data::migrate(&args, json),
+        Command::MigrateStore(args) => migrate_store::run(&args, json),
         Command::User(command) => users::run(command, json),
         Command::Key(command) => keys::run(command, json),
         Command::Openapi => {

@@ -2,6 +2,7 @@
 
 mod mail;
 mod stores;
+mod transfer;
 mod use_cases;
 
 use std::sync::Arc;
@@ -24,7 +25,8 @@ use crate::routes::dev::DevToolsHandle;
 use crate::services::Services;
 use mail::{Tools, mailer, renderer};
 use stores::Stores;
-pub use stores::{Garbage, Purpose, migrate, pending_migrations};
+pub use stores::{Garbage, Purpose, examine, migrate, migrate_to, pending_migrations};
+pub use transfer::{Moved, transfer};
 use use_cases::join;
 
 /// Verified access tokens that are remembered; about 700 bytes each.

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use keystead_adapters_crypto::SystemClock;
 use keystead_adapters_postgres::{PgConfig, PgDatabase};
 use keystead_adapters_redis::{RedisConfig, RedisLink, Topology};
 use keystead_adapters_sqlite::{LocalRevocationFeed, SqliteConfig, SqliteDatabase, Synchronous};
 use keystead_application::ports::{
-    CeremonyStore, Entropy, EphemeralError, RateLimiter, RevocationFeed, SessionStore, Store,
+    CeremonyStore, Clock as _, Entropy, EphemeralError, RateLimiter, RevocationFeed, SessionStore, Store,
 };
 use keystead_application::random;
 use keystead_domain::Timestamp;
@@ -15,9 +17,16 @@ use keystead_domain::Timestamp;
 use super::{ComposeError, broken};
 use crate::config::{self, Config, Data, Link, PostgresConfig, RedisTopology, StoreConfig};
 
+/// Clocks further apart than this do not read the revocation log reliably.
+const LARGEST_DIFFERENCE: Duration = Duration::from_secs(5);
+/// Clocks further apart than this are not synchronised.
+const NOTABLE_DIFFERENCE: Duration = Duration::from_secs(2);
+
 /// The adapters that keep something, as ports.
 pub(super) struct Stores {
     pub store: Arc<dyn Store>,
+    /// The same data over a connection that requests cannot take: for what must be read in time, whatever they wait for.
+    pub watch: Arc<dyn Store>,
     pub sessions: Arc<dyn SessionStore>,
     pub ceremonies: Arc<dyn CeremonyStore>,
     pub limiter: Arc<dyn RateLimiter>,
@@ -56,6 +65,7 @@ pub(super) fn open(config: &Config, entropy: &dyn Entropy, purpose: Purpose) -> 
             let database = SqliteDatabase::open(&sqlite_config(&config.store, sqlite)).map_err(broken)?;
             Ok(Stores {
                 store: Arc::new(database.store()),
+                watch: Arc::new(database.store()),
                 sessions: Arc::new(database.sessions()),
                 ceremonies: Arc::new(database.ceremonies()),
                 limiter: Arc::new(database.rate_limiter()),
@@ -67,7 +77,7 @@ pub(super) fn open(config: &Config, entropy: &dyn Entropy, purpose: Purpose) -> 
         Data::Shared(shared) => {
             let settings = postgres_config(&config.store, &shared.postgres)?;
             bring_to_form(&settings, shared.postgres.migrate)?;
-            let database = PgDatabase::open(&settings).map_err(broken)?;
+            let [database, watch] = databases(settings)?;
             let redis = redis_config(&shared.redis)?;
             let redis = match purpose {
                 Purpose::Serving => RedisLink::open(&redis),
@@ -76,6 +86,7 @@ pub(super) fn open(config: &Config, entropy: &dyn Entropy, purpose: Purpose) -> 
             .map_err(broken)?;
             Ok(Stores {
                 store: Arc::new(database.store()),
+                watch: Arc::new(watch.store()),
                 sessions: Arc::new(redis.sessions()),
                 ceremonies: Arc::new(redis.ceremonies()),
                 limiter: Arc::new(redis.rate_limiter()),
@@ -87,8 +98,15 @@ pub(super) fn open(config: &Config, entropy: &dyn Entropy, purpose: Purpose) -> 
     }
 }
 
+/// The database for requests, and once more with one of its connections for what must be read in time.
+fn databases(settings: PgConfig) -> Result<[PgDatabase; 2], ComposeError> {
+    let requests = PgConfig { connections: settings.connections.saturating_sub(1), ..settings.clone() };
+    let watch = PgConfig { connections: 1, ..settings };
+    Ok([PgDatabase::open(&requests).map_err(broken)?, PgDatabase::open(&watch).map_err(broken)?])
+}
+
 /// Applies what is missing, or refuses to run without it.
-fn bring_to_form(settings: &PgConfig, migrate: bool) -> Result<(), ComposeError> {
+pub(super) fn bring_to_form(settings: &PgConfig, migrate: bool) -> Result<(), ComposeError> {
     if migrate {
         return PgDatabase::migrate(settings).map(drop).map_err(broken);
     }
@@ -110,6 +128,18 @@ pub fn migrate(config: &Config) -> Result<Vec<String>, ComposeError> {
     }
 }
 
+/// [`migrate`], but no further than the migration of this name.
+pub fn migrate_to(config: &Config, last: &str) -> Result<Vec<String>, ComposeError> {
+    match &config.store.data {
+        Data::Embedded(sqlite) => {
+            SqliteDatabase::migrate_to(&sqlite_config(&config.store, sqlite), last).map_err(broken)
+        }
+        Data::Shared(shared) => {
+            PgDatabase::migrate_to(&postgres_config(&config.store, &shared.postgres)?, last).map_err(broken)
+        }
+    }
+}
+
 /// Migrations the database does not have yet.
 pub fn pending_migrations(config: &Config) -> Result<Vec<String>, ComposeError> {
     match &config.store.data {
@@ -122,7 +152,38 @@ pub fn pending_migrations(config: &Config) -> Result<Vec<String>, ComposeError> 
     }
 }
 
-fn sqlite_config(store: &StoreConfig, sqlite: &config::SqliteConfig) -> SqliteConfig {
+/// What PostgreSQL and Redis are like, for `keystead doctor`. Nothing when the store is one file.
+pub async fn examine(config: &Config) -> Vec<(&'static str, Result<String, String>)> {
+    let Data::Shared(shared) = &config.store.data else { return Vec::new() };
+    let redis = redis_config(&shared.redis)
+        .and_then(|settings| RedisLink::open(&settings).map_err(broken))
+        .map(|_| "answers, and evicts nothing".to_owned());
+    let redis = redis.map_err(|error| error.to_string());
+    vec![("clock", clock_difference(&config.store, &shared.postgres).await), ("redis", redis)]
+}
+
+/// Replicas compare times with each other through rows: their clocks must agree within seconds.
+async fn clock_difference(store: &StoreConfig, postgres: &PostgresConfig) -> Result<String, String> {
+    let text = |error: ComposeError| error.to_string();
+    let settings = postgres_config(store, postgres).map_err(text)?;
+    let database = PgDatabase::open(&settings).map_err(|error| error.to_string())?;
+    let micros = database.clock_skew(SystemClock.now()).await.map_err(|error| error.to_string())?;
+    let difference = Duration::from_micros(micros.unsigned_abs());
+    let told = format!(
+        "the database's clock is {:.1} s {} this machine's",
+        difference.as_secs_f64(),
+        if micros < 0 { "behind" } else { "ahead of" }
+    );
+    if difference > LARGEST_DIFFERENCE {
+        return Err(format!("{told}; synchronise both (NTP)"));
+    }
+    if difference > NOTABLE_DIFFERENCE {
+        return Ok(format!("warning: {told}; synchronise both (NTP)"));
+    }
+    Ok(told)
+}
+
+pub(super) fn sqlite_config(store: &StoreConfig, sqlite: &config::SqliteConfig) -> SqliteConfig {
     let synchronous = match sqlite.synchronous {
         config::Synchronous::Full => Synchronous::Full,
         config::Synchronous::Normal => Synchronous::Normal,
@@ -130,7 +191,7 @@ fn sqlite_config(store: &StoreConfig, sqlite: &config::SqliteConfig) -> SqliteCo
     SqliteConfig { synchronous, acquire_timeout: store.acquire_timeout, ..SqliteConfig::new(&sqlite.path) }
 }
 
-fn postgres_config(store: &StoreConfig, postgres: &PostgresConfig) -> Result<PgConfig, ComposeError> {
+pub(super) fn postgres_config(store: &StoreConfig, postgres: &PostgresConfig) -> Result<PgConfig, ComposeError> {
     use keystead_adapters_postgres::Tls;
     let tls = if postgres.link.tls { Tls::Verified { extra_ca_pem: extra_ca(&postgres.link)? } } else { Tls::Off };
     Ok(PgConfig {
@@ -142,7 +203,7 @@ fn postgres_config(store: &StoreConfig, postgres: &PostgresConfig) -> Result<PgC
     })
 }
 
-fn redis_config(redis: &config::RedisConfig) -> Result<RedisConfig, ComposeError> {
+pub(super) fn redis_config(redis: &config::RedisConfig) -> Result<RedisConfig, ComposeError> {
     use keystead_adapters_redis::Tls;
     let topology = match redis.topology.clone() {
         RedisTopology::Single(host, port) => Topology::Single { host, port },

@@ -65,7 +65,7 @@ pub(super) fn join(
     mail: Option<(Arc<dyn Mailer>, Arc<dyn MailRenderer>)>,
 ) -> (Services, Background) {
     let Ports { hasher, ring, signer, verifier, hash, sealer, entropy, clock } = ports;
-    let Stores { store, sessions, ceremonies, limiter, feed, garbage, is_alone } = stores;
+    let Stores { store, watch, sessions, ceremonies, limiter, feed, garbage, is_alone } = stores;
     let settings = Arc::new(settings(config));
     let lifetimes = settings.lifetimes.clone();
     let view = Arc::new(RevocationView::default());
@@ -83,7 +83,7 @@ pub(super) fn join(
     let desk = LoginDesk { postbox: postbox.clone(), guard: guard.clone(), settings };
     let change = ChangeDesk { login: desk.clone(), revoker: revoker.clone() };
     let refresh = RefreshDesk { standing: standing.clone(), postbox: postbox.clone(), revoker: revoker.clone() };
-    let keys = Arc::new(KeyKeeper::new(store.clone(), ring, clock.clone(), lifetimes.access, lifetimes.session));
+    let keys = Arc::new(KeyKeeper::new(watch.clone(), ring, clock.clone(), lifetimes.access, lifetimes.session));
     let (s, n, h, c, i) = (&store, &sessions, &hasher, &clock, &issuer);
     let services = Services {
         register: RegisterUser::new(s.clone(), h.clone(), c.clone(), i.clone(), codes.clone(), registration.clone()),
@@ -118,7 +118,7 @@ pub(super) fn join(
         DeliverMail::new(s.clone(), mailer, renderer, postbox, c.clone(), MailPolicy::default())
     });
     let background = Background {
-        revocations: RevocationKeeper::new(s.clone(), c.clone(), view.clone()),
+        revocations: RevocationKeeper::new(watch, c.clone(), view.clone()),
         listener,
         housekeeping: Housekeeping::new(s.clone(), c.clone(), view.clone()),
         view,

@@ -1,0 +1,105 @@
+//! Reading a whole file for another store: alone, unchanged, in this version's form only.
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
+use keystead_adapters_sqlite::{OpenError, SqliteConfig, SqliteDatabase, SqliteExport};
+use keystead_application::ports::{CeremonyKey, CeremonyKind, CeremonyStore, SessionStore, Store};
+use keystead_application::testing::{START, a_key, a_message, a_session, session_id, user_number};
+use keystead_domain::token::{EndReason, Session};
+
+fn config(folder: &Path) -> SqliteConfig {
+    SqliteConfig { acquire_timeout: Duration::from_millis(300), ..SqliteConfig::new(folder.join("keystead.db")) }
+}
+
+fn refusal(result: Result<SqliteExport, OpenError>) -> OpenError {
+    result.err().unwrap()
+}
+
+#[tokio::test]
+async fn a_file_is_read_by_nobody_else_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let database = SqliteDatabase::open(&config).unwrap();
+    // As a service does four times a second.
+    database.store().ping().await.unwrap();
+    let refused = refusal(SqliteExport::open(&config).await);
+    assert!(matches!(refused, OpenError::InUse { .. }), "{refused}");
+    drop(database);
+    let export = SqliteExport::open(&config).await.unwrap();
+    assert!(SqliteDatabase::open(&config).is_err(), "a service that is started now does not start");
+    drop(export);
+    SqliteDatabase::open(&config).unwrap().store().ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn another_form_is_refused_and_nothing_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let refused = refusal(SqliteExport::open(&config).await);
+    assert!(matches!(refused, OpenError::File { .. }), "{refused}");
+    assert!(!config.path.exists());
+    let mut all = SqliteDatabase::pending_migrations(&config).unwrap();
+    let newest = all.pop().unwrap();
+    assert_eq!(SqliteDatabase::migrate_to(&config, all.last().unwrap()).unwrap(), all);
+    assert_eq!(SqliteDatabase::pending_migrations(&config).unwrap(), [newest.as_str()]);
+    let older = refusal(SqliteExport::open(&config).await);
+    assert!(older.to_string().contains("keystead migrate"), "{older}");
+    assert_eq!(SqliteDatabase::migrate(&config).unwrap(), [newest]);
+    let unknown = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000001')";
+    SqliteConnection::establish(config.path.to_str().unwrap()).unwrap().batch_execute(unknown).unwrap();
+    let newer = refusal(SqliteExport::open(&config).await);
+    assert!(newer.to_string().contains("newer"), "{newer}");
+    assert!(SqliteDatabase::migrate_to(&config, "initial").unwrap_err().to_string().contains("initial"));
+}
+
+#[tokio::test]
+async fn everything_is_read_once_in_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let database = SqliteDatabase::open(&config).unwrap();
+    let mut tx = database.store().begin().await.unwrap();
+    for number in 0..2500 {
+        tx.users().insert(&user_number(number), None).await.unwrap();
+    }
+    tx.outbox().enqueue(&a_message("m")).await.unwrap();
+    tx.keys().insert(&a_key("k"), START).await.unwrap();
+    tx.commit().await.unwrap();
+    let sessions = database.sessions();
+    for number in 0..1200 {
+        sessions.insert(&Session { id: session_id(&format!("s{number:04}")), ..a_session() }).await.unwrap();
+    }
+    sessions.insert(&Session { id: session_id("lapsed"), expires_at: START, ..a_session() }).await.unwrap();
+    sessions.end(&session_id("s0007"), EndReason::LoggedOut, START).await.unwrap().unwrap();
+    let hour = START.plus(Duration::from_secs(3600));
+    for (kind, id) in [(CeremonyKind::Code, "a"), (CeremonyKind::Code, "b"), (CeremonyKind::Idempotency, "a")] {
+        database.ceremonies().insert(&CeremonyKey { kind, id: id.into() }, id.as_bytes(), START, hour).await.unwrap();
+    }
+    drop((database, sessions));
+
+    let mut export = SqliteExport::open(&config).await.unwrap();
+    let mut pages = Vec::new();
+    while let Some(rows) = export.next().await.unwrap() {
+        pages.push((rows.table(), rows.len()));
+    }
+    assert_eq!(pages, [("users", 1000), ("users", 1000), ("users", 500), ("outbox", 1), ("keys", 1)]);
+    assert_eq!(export.tallies().iter().map(|tally| tally.rows).sum::<u64>(), 2502);
+    assert_eq!(export.keys().await.unwrap(), [a_key("k")]);
+    let (mut read, mut ended) = (0, Vec::new());
+    loop {
+        let page = export.next_sessions(START).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        read += page.len();
+        ended.extend(page.into_iter().filter(|session| session.ended.is_some()).map(|session| session.id));
+    }
+    assert_eq!((read, ended), (1200, vec![session_id("s0007")]));
+    let ceremonies = export.next_ceremonies(START).await.unwrap();
+    let read: Vec<(&str, &[u8])> = ceremonies.iter().map(|one| (one.key.id.as_str(), one.state.expose())).collect();
+    assert_eq!(read, [("a", &b"a"[..]), ("b", b"b"), ("a", b"a")]);
+    assert!(export.next_ceremonies(START).await.unwrap().is_empty());
+}
