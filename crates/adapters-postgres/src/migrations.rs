@@ -71,7 +71,7 @@ pub(crate) async fn pending(connection: &mut AsyncPgConnection) -> Result<Vec<St
     };
     Ok(known()?
         .iter()
-        .filter(|migration| is_missing(migration))
+        .filter(|migration| is_missing(&***migration))
         .map(|migration| migration.name().to_string())
         .collect())
 }
