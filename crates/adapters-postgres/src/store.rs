@@ -29,6 +29,10 @@ const IDLE_LIMIT: Duration = Duration::from_secs(5);
 const MARK: &str = "SAVEPOINT keystead";
 const BACK_TO_MARK: &str = "ROLLBACK TO SAVEPOINT keystead";
 
+/// PostgreSQL's messages when a statement that was prepared on this connection can no longer be used: a table it reads
+/// was changed, or a pooler gave us another session.
+const STALE: [&str; 2] = ["cached plan must not change", "prepared statement"];
+
 /// What the store and its transactions share.
 pub(crate) struct Shared {
     /// Before the runtime, so that connections are closed while it still runs.
@@ -197,11 +201,19 @@ impl PgTx {
             Err(error) => {
                 // Anything else failed on this side, after or before the statement.
                 self.state = if matches!(error, Error::DatabaseError(..)) { State::Failed } else { State::Open };
-                // A server that became a standby keeps its connections: the next one must go to the new primary.
-                self.unfit |= self.access == Access::Write
-                    && matches!(error, Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _));
+                self.unfit |= self.makes_unfit(&error);
                 Err(self.explain(error))
             }
+        }
+    }
+
+    /// Whether the next one would fail alike on this connection.
+    fn makes_unfit(&self, error: &Error) -> bool {
+        match error {
+            // A server that became a standby keeps its connections: the next one must go to the new primary.
+            Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => self.writes(),
+            Error::DatabaseError(_, information) => STALE.iter().any(|text| information.message().contains(text)),
+            _ => false,
         }
     }
 

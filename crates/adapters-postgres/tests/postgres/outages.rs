@@ -221,3 +221,15 @@ async fn the_server_that_takes_writes_is_found_also_when_it_changes() {
     assert!(find(&open(servers[1].url(), 1), &user_number(13)).await.is_some());
     servers[0].thaw();
 }
+
+#[tokio::test]
+async fn a_statement_that_a_change_of_its_table_made_stale_fails_once() {
+    let database = migrated_database();
+    let (store, other) = (open(database.url(), 1), other_program(database.url()).await);
+    insert(&store, &user_number(11)).await.unwrap();
+    assert_eq!(find(&store, &user_number(11)).await, Some(user_number(11)));
+    other.batch_execute("ALTER TABLE users ALTER COLUMN role TYPE varchar").await.unwrap();
+    let stale = store.read().await.unwrap().users().get(user_number(11).id).await;
+    assert!(unavailable(stale).contains("cached plan"));
+    assert_eq!(find(&store, &user_number(11)).await, Some(user_number(11)));
+}
