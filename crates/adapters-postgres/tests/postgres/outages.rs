@@ -5,7 +5,7 @@ use std::time::Duration;
 use keystead_adapters_postgres::{PgConfig, PgDatabase, PgStore};
 use keystead_application::ports::{Store, StoreError};
 use keystead_application::testing::{a_user, user_number};
-use keystead_test_servers::{Mode, Postgres, Proxy, shared};
+use keystead_test_servers::{Mode, Postgres, Proxy};
 use keystead_testkit::race::race;
 use tokio::time::Instant;
 
@@ -68,9 +68,9 @@ async fn a_frozen_server_answers_nobody_and_keeps_nobody_waiting() {
 
 #[tokio::test]
 async fn a_black_hole_on_the_way_keeps_nobody_waiting() {
-    let database = migrated_database();
-    let port = shared::postgres_url().rsplit(':').next().and_then(|rest| rest.split('/').next()).unwrap();
-    let proxy = Proxy::in_front_of(port.parse().unwrap()).unwrap();
+    let server = Postgres::start().unwrap();
+    let database = migrated(&server);
+    let proxy = Proxy::in_front_of(server.port()).unwrap();
     let store = open(&proxy.url(database.url()), 2);
     let mut tx = store.begin().await.unwrap();
     proxy.black_hole().unwrap();
@@ -156,9 +156,9 @@ async fn a_statement_that_waits_too_long_for_a_lock_is_given_up() {
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_unknown_and_its_connection_is_gone() {
-    let database = migrated_database();
-    let port = shared::postgres_url().rsplit(':').next().and_then(|rest| rest.split('/').next()).unwrap();
-    let proxy = Proxy::in_front_of(port.parse().unwrap()).unwrap();
+    let server = Postgres::start().unwrap();
+    let database = migrated(&server);
+    let proxy = Proxy::in_front_of(server.port()).unwrap();
     let store = open(&proxy.url(database.url()), 1);
     for round in 0..5 {
         proxy.cut_when_client_sends(b"COMMIT\0").unwrap();
