@@ -109,6 +109,8 @@ pub const REVOCATION_CONFIRMED: Duration = Duration::from_millis(900);
 pub const REVOCATION_POLL: Duration = Duration::from_millis(250);
 /// How far back each reading of the revocation log overlaps the last.
 pub const REVOCATION_OVERLAP: Duration = Duration::from_secs(10);
+/// How often the whole window of the revocation log is read again.
+pub const REVOCATION_REREAD: Duration = Duration::from_secs(60);
 /// How often keys are re-read.
 pub const KEY_POLL: Duration = Duration::from_secs(5);
 /// How long a key is published before it signs.

@@ -8,35 +8,45 @@ use crate::ports::{Clock, Store, StoreError};
 /// Reads the revocation log into the view. One per process; the transport's worker calls [`Self::poll`] every
 /// [`limits::REVOCATION_POLL`].
 ///
-/// Each reading goes back over the last ten seconds, because a row may become visible later than its time says.
+/// Each reading goes back over the last ten seconds, because a row may become visible later than its time says. Once a
+/// minute the whole last hour is read again: a commit that waited longer (for a standby that was away) was not acknowledged
+/// to anybody, and counts from then on.
 pub struct RevocationKeeper {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     view: Arc<RevocationView>,
     newest: Option<Timestamp>,
+    /// When the whole window was last read.
+    whole_at: Option<Timestamp>,
 }
 
 impl RevocationKeeper {
     /// A keeper that has read nothing yet: its first reading is the whole last hour.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, view: Arc<RevocationView>) -> Self {
-        Self { store, clock, view, newest: None }
+        Self { store, clock, view, newest: None, whole_at: None }
     }
 
     /// The next reading is the whole last hour again.
     pub fn start_over(&mut self) {
-        self.newest = None;
+        self.whole_at = None;
     }
 
     /// Reads what is new and confirms the view. On an error the view stays unconfirmed, and requests ask the store.
     pub async fn poll(&mut self) -> Result<(), StoreError> {
         // The time is read before the log: what commits in between is confirmed by the next reading, not by this one.
         let now = self.clock.now();
+        // A clock that stepped back behind the last whole reading asks for another.
+        let is_late = |at: Timestamp| now.since(at) >= limits::REVOCATION_REREAD || now < at;
+        let is_whole = self.whole_at.is_none_or(is_late);
         let since = match self.newest {
-            Some(newest) => newest.minus(limits::REVOCATION_OVERLAP),
-            None => now.minus(limits::REVOCATION_WINDOW),
+            Some(newest) if !is_whole => newest.minus(limits::REVOCATION_OVERLAP),
+            _ => now.minus(limits::REVOCATION_WINDOW),
         };
         let rows = self.store.read().await?.revocations().since(since).await?;
         self.view.apply(&rows);
+        if is_whole {
+            self.whole_at = Some(now);
+        }
         self.newest = rows.iter().map(|row| row.at).chain(self.newest).max().or(Some(since));
         self.view.confirm(now);
         Ok(())
@@ -99,6 +109,21 @@ mod tests {
         keeper.start_over();
         keeper.poll().await.unwrap();
         assert!(world.view.is_session_revoked(&session_id("far-behind")));
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_waited_for_minutes_is_read_within_the_next() {
+        let world = World::default();
+        let mut keeper = keeper(&world);
+        log(&world, ended("first", START));
+        keeper.poll().await.unwrap();
+        log(&world, ended("waited", START.minus(limits::REVOCATION_OVERLAP)));
+        world.clock.set(START.plus(limits::REVOCATION_REREAD).minus(Duration::from_micros(1)));
+        keeper.poll().await.unwrap();
+        assert!(!world.view.is_session_revoked(&session_id("waited")));
+        world.clock.advance(Duration::from_micros(1));
+        keeper.poll().await.unwrap();
+        assert!(world.view.is_session_revoked(&session_id("waited")));
     }
 
     #[tokio::test]
