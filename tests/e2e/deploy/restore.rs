@@ -1,7 +1,5 @@
 //! The drill of `docs/operations.md`: an older dump of PostgreSQL is put back.
 
-use std::process::Command;
-
 use keystead_test_servers::Redis;
 
 use super::read;
@@ -12,8 +10,7 @@ use crate::process::api::{Api, PASSWORD, PATIENCE, Person, eventually};
 const FORGET_ACCESS_KEYS: &str = "DELETE FROM keys WHERE key_use = 'sign_access'";
 
 fn run(program: &str, arguments: &[&str]) {
-    let output = Command::new(program).args(arguments).output();
-    let output = output.unwrap_or_else(|error| panic!("{program}: {error}; install the Debian package postgresql"));
+    let output = super::run(program, "postgresql", arguments);
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -38,7 +35,7 @@ async fn after_an_older_dump_nothing_that_was_ended_counts_again() {
     api.send_as(&ada, "POST", "/api/v1/auth/logout", None).await.expect(204);
     replicas.command(&["user", "ban", "bob@example.com"]);
     replicas.sign_up(&api, "carol@example.com").await;
-    let dave = api.signed_in("ada@example.com", PASSWORD).await;
+    let later = api.signed_in("ada@example.com", PASSWORD).await;
     eventually(PATIENCE, "the end of the token", async || (verify(&api, &ada).await == 401).then_some(())).await;
 
     replicas.end(0);
@@ -48,7 +45,8 @@ async fn after_an_older_dump_nothing_that_was_ended_counts_again() {
         &["--clean", "--if-exists", "--no-owner", "--single-transaction", "--dbname", replicas.database(), &file],
     );
 
-    // This is why the guide goes on: what was ended counts again.
+    // This is why the guide goes on: with the sessions gone, tokens that were revoked count again.
+    redis.command(&["FLUSHDB"]).unwrap();
     replicas.restart(0);
     let api = replicas.api(0);
     assert_eq!(verify(&api, &ada).await, 200);
@@ -58,12 +56,11 @@ async fn after_an_older_dump_nothing_that_was_ended_counts_again() {
     let guide = read("docs/operations.md");
     assert!(guide.contains(FORGET_ACCESS_KEYS) && guide.contains("redis-cli FLUSHDB"));
     run("psql", &["--no-psqlrc", "--quiet", "--command", FORGET_ACCESS_KEYS, replicas.database()]);
-    redis.command(&["FLUSHDB"]).unwrap();
     replicas.restart(0);
     replicas.restart(1);
     for n in [0, 1] {
         let api = replicas.api(n);
-        for person in [&ada, &bob, &dave] {
+        for person in [&ada, &bob, &later] {
             assert_eq!(verify(&api, person).await, 401);
             api.refresh(person, &person.refresh).await.expect(401);
         }

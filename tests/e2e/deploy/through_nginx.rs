@@ -154,9 +154,9 @@ async fn requests_go_on_while_replicas_die_end_and_come_back() {
         for (n, other) in [(0, 1), (1, 0)] {
             readers.served(40).await;
             if n == 0 {
-                replicas.kill(n)
+                replicas.kill(n);
             } else {
-                replicas.end(n)
+                replicas.end(n);
             }
             readers.served(40).await;
             // With one replica everything works, what must not be repeated too.
