@@ -30,7 +30,8 @@ impl Configured {
         Self::on(Stores::are_shared().then(Shared::empty), arguments)
     }
 
-    fn on(shared: Option<Shared>, arguments: &[&str]) -> Self {
+    /// The same on these servers or, without any, on a SQLite file, whatever the stores of this run.
+    pub(crate) fn on(shared: Option<Shared>, arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut all = vec!["init", "--public-url", PUBLIC_URL, "--listen", "127.0.0.1:0"];
         all.extend(arguments);

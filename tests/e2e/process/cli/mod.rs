@@ -2,5 +2,6 @@
 
 mod configuration;
 mod keys;
+mod migrate_store;
 mod tools;
 mod users;
