@@ -1,13 +1,15 @@
 //! The containers on one machine.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
 
 use ipnet::IpNet;
 use serde_json::Value;
 
 use super::image::is_pinned;
-use super::read;
 use super::yaml::{at, document, list, text};
+use super::{is_setting, load, read};
+use crate::process::keystead::run;
 
 const FILE: &str = "deploy/compose/compose.yaml";
 /// What `keystead init --compose` writes into `http.trusted_proxies`.
@@ -80,8 +82,6 @@ fn nginx_and_the_replicas_find_and_trust_each_other() {
         assert!(configuration.contains(&format!("server {address}:8787 ")), "{name}");
     }
     assert_eq!(configuration.matches(":8787").count(), REPLICAS.len());
-    // `keystead init --compose` writes the same address.
-    assert!(read("crates/api-actix/src/cli/init.rs").contains(&format!("\"{PROXY}\"")));
 }
 
 #[test]
@@ -124,4 +124,49 @@ fn redis_keeps_its_data_and_evicts_none() {
     }
     assert_eq!(list(&redis, "/volumes"), ["redis:/data"]);
     assert_eq!(list(&service("postgres"), "/volumes"), ["postgres:/var/lib/postgresql/data"]);
+}
+
+#[test]
+fn what_init_writes_is_what_the_containers_ask_for() {
+    let home = tempfile::tempdir().unwrap();
+    let arguments = ["init", "--compose", "--public-url", "https://id.example.com", "--json"];
+    run(home.path(), &arguments).ok();
+    let written = |name: &str| std::fs::read_to_string(home.path().join(name)).unwrap();
+    assert_eq!(written("compose.yaml"), read(FILE));
+    assert_eq!(written("nginx.conf"), read("deploy/compose/nginx.conf"));
+    // Containers of other users read what is no secret; the one other file is the owner's.
+    let mode = |name: &str| home.path().join(name).metadata().unwrap().permissions().mode() & 0o777;
+    let (mut secret, mut shown) = (Vec::new(), BTreeSet::new());
+    for entry in std::fs::read_dir(home.path()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if mode(&name) == 0o600 {
+            secret.push(name);
+        } else {
+            shown.insert(name);
+        }
+    }
+    assert_eq!(shown, ["compose.yaml", "keystead.toml", "nginx.conf"].map(str::to_owned).into());
+    let [environment] = secret.as_slice() else { panic!("{secret:?}") };
+    let environment: Vec<(String, String)> = written(environment)
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split_once('=').unwrap())
+        .map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned()))
+        .collect();
+    for (name, value) in &environment {
+        let is_password = ["POSTGRES_PASSWORD", "REDIS_PASSWORD"].contains(&name.as_str());
+        assert!(is_setting(name) || is_password, "{name}");
+        // Neither the shell in front of Redis nor an address takes a part of it for something else.
+        assert!(!is_password || value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)), "{name}");
+    }
+    let value =
+        |name: &str| environment.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str()).unwrap();
+    assert!(value("KEYSTEAD_STORE__URL").contains(&format!(":{}@postgres:5432/keystead", value("POSTGRES_PASSWORD"))));
+    assert!(value("KEYSTEAD_STORE__REDIS_URL").contains(&format!(":{}@redis:6379", value("REDIS_PASSWORD"))));
+
+    let settings: Vec<_> = environment.iter().filter(|(name, _)| is_setting(name)).cloned().collect();
+    let config = load(&home.path().join("keystead.toml"), &settings);
+    assert_eq!(config.check_safety(), []);
+    assert_eq!(config.http.listen.to_string(), "0.0.0.0:8787");
+    assert_eq!(config.http.trusted_proxies, [PROXY.parse::<std::net::IpAddr>().unwrap().into()]);
 }
