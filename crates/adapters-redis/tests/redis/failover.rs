@@ -13,7 +13,7 @@ use crate::servers::{self, recovered};
 fn config(ports: &[u16], master: &str) -> RedisConfig {
     let nodes = ports.iter().map(|port| ("127.0.0.1".to_owned(), *port)).collect();
     let topology = Topology::Sentinel { nodes, master: master.to_owned(), username: None, password: None };
-    RedisConfig { topology, ..servers::on(0) }
+    RedisConfig { topology, ..servers::hurried(0) }
 }
 
 /// After a failover writes go to the new master, in spite of a sentinel that is gone and without a restart.
@@ -50,7 +50,7 @@ async fn writes_work_again_after_a_failover() {
 #[tokio::test]
 async fn a_demoted_master_is_left() {
     let master = Redis::start().unwrap();
-    let link = servers::open(&servers::on(master.port()));
+    let link = servers::open(&servers::hurried(master.port()));
     link.sessions().insert(&a_session()).await.unwrap();
     master.command(&["REPLICAOF", "127.0.0.1", "1"]).unwrap();
     assert!(link.sessions().insert(&session_number(2)).await.is_err());

@@ -3,9 +3,9 @@
 use keystead_adapters_redis::{OpenError, RedisConfig, RedisLink, Tls, Topology};
 use keystead_application::ports::{CeremonyKey, CeremonyKind, CeremonyStore, RateHit, RateLimiter, RevocationFeed};
 use keystead_application::ports::{Rotation, SessionStore, SessionUpdate};
-use keystead_application::testing::{a_presentation, a_revocation, a_session, after};
+use keystead_application::testing::{a_presentation, a_revocation, a_session, after, session_number};
 use keystead_domain::limits;
-use keystead_domain::token::EndReason;
+use keystead_domain::token::{EndReason, Generation, Session};
 use keystead_test_servers::{Redis, RedisCluster};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::time::Duration;
@@ -78,6 +78,40 @@ fn a_server_of_the_wrong_kind_is_refused() {
     assert!(refusal(&config).to_string().contains("cluster support disabled"));
     master.stop().unwrap();
     assert!(matches!(refusal(&servers::on(master.port())), OpenError::Unreachable(_)));
+}
+
+/// A command whose work is in the database may begin while Redis is away; one that is set up wrongly is refused still.
+#[tokio::test]
+async fn a_link_can_be_had_while_redis_is_away() {
+    let server = Redis::start().unwrap();
+    let config = servers::hurried(server.port());
+    server.stop().unwrap();
+    let link = RedisLink::open_though_away(&config).unwrap();
+    assert!(link.ping().await.is_err());
+    server.restart().unwrap();
+    servers::recovered(async || link.ping().await).await;
+    exercise(&link).await;
+    server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).unwrap();
+    assert!(matches!(RedisLink::open_though_away(&config), Err(OpenError::Unsuitable { .. })));
+}
+
+/// Sessions of another store come over as they are, and once more over what is there.
+#[tokio::test]
+async fn sessions_are_carried_over() {
+    for config in [servers::single(), servers::cluster()] {
+        let sessions = servers::open(&config).sessions();
+        let ended = Session { ended: Some(EndReason::LoggedOut), ..session_number(2) };
+        let rotated = Session { head: Generation::new(7), rotated_at: Some(after(3)), ..session_number(3) };
+        let all = [session_number(1), ended, rotated];
+        for _ in 0..2 {
+            sessions.carry_over(&all, after(5)).await.unwrap();
+            for session in &all {
+                assert_eq!(sessions.find(&session.id, after(5)).await.unwrap().as_ref(), Some(session));
+            }
+            let listed = sessions.list(all[0].user_id, after(5)).await.unwrap();
+            assert_eq!(listed, [all[2].clone(), all[0].clone()]);
+        }
+    }
 }
 
 /// The user of the documentation may do all that is needed; and nobody else gets in.

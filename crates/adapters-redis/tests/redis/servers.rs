@@ -17,14 +17,24 @@ pub fn config(address: &str) -> RedisConfig {
     RedisConfig {
         username: user,
         password: url.password().map(|password| password.to_owned().into()),
-        prefix: prefix(),
-        ..RedisConfig::new(url.host_str().unwrap(), url.port().unwrap_or(6379))
+        ..patient(RedisConfig::new(url.host_str().unwrap(), url.port().unwrap_or(6379)))
     }
 }
 
 /// A configuration for a server on this machine.
 pub fn on(port: u16) -> RedisConfig {
+    patient(hurried(port))
+}
+
+/// The same with the default time limits, for tests of these limits.
+pub fn hurried(port: u16) -> RedisConfig {
     RedisConfig { prefix: prefix(), ..RedisConfig::new("127.0.0.1", port) }
+}
+
+/// Limits no busy machine exceeds, for tests of anything else.
+fn patient(config: RedisConfig) -> RedisConfig {
+    let (connect_timeout, response_timeout) = (Duration::from_secs(10), Duration::from_secs(10));
+    RedisConfig { prefix: prefix(), connect_timeout, response_timeout, ..config }
 }
 
 /// A beginning of keys no other test has.
@@ -50,7 +60,7 @@ pub fn cluster() -> RedisConfig {
 /// A cluster of the test's own.
 pub fn cluster_of(cluster: &RedisCluster) -> RedisConfig {
     let nodes = cluster.nodes().iter().map(|node| ("127.0.0.1".to_owned(), node.port())).collect();
-    RedisConfig { topology: Topology::Cluster { nodes }, ..on(0) }
+    RedisConfig { topology: Topology::Cluster { nodes }, ..hurried(0) }
 }
 
 /// Opens what must open.
