@@ -115,6 +115,9 @@ impl ChangePassword {
         if !tx.users().upgrade_password(user_id, &old, &new).await? {
             return Err(ChangePasswordError::WrongPassword);
         }
+        // What ended this session or account while hashes were computed must not be followed by an epoch it does not know.
+        let user = tx.users().get(user_id).await?.filter(|user| user.is_active() && user.epoch == command.claims.epoch);
+        let user = user.ok_or(ChangePasswordError::SessionOver)?;
         tx.devices().forget_all(user_id).await?;
         let change = raise_epoch(&mut *tx, user_id, true, now).await?.ok_or(ChangePasswordError::SessionOver)?;
         desk.postbox.notify(&mut *tx, &user, Notice::PasswordChanged { occasion: context.occasion(now) }, now).await?;

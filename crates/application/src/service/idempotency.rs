@@ -77,7 +77,7 @@ impl Idempotency {
     pub async fn claim(&self, request: &IdempotentRequest<'_>) -> Result<Claim, Failure> {
         let now = self.clock.now();
         let (key, lock) = (self.record(request), self.lock(request));
-        let body = self.hash.digest(request.body);
+        let body = self.body_tag(request, &key);
         let is_free = self.ceremonies.insert(&lock, &[], now, now.plus(UNDER_WAY)).await?;
         let claim = if is_free { self.begin(request, &key, &body, now).await } else { Ok(None) };
         let claim = match claim {
@@ -124,7 +124,7 @@ impl Idempotency {
         if *state != ANSWERED && !may_serve {
             return Ok(Claim::UnderWay);
         }
-        let opened = self.sealer.open_for(request.key.as_bytes(), key.id.as_bytes(), sealed);
+        let opened = self.sealer.open_for(request.key.as_bytes(), &context(*state, body, key), sealed);
         let opened = opened.map_err(|error| Failure::Internal(error.to_string()))?;
         Ok(if *state == ANSWERED { Claim::Answered(opened) } else { Claim::Serve(Attempt::new(opened)) })
     }
@@ -133,7 +133,7 @@ impl Idempotency {
     pub async fn keep(&self, request: &IdempotentRequest<'_>, answer: &[u8], life: Duration) -> Result<(), Failure> {
         let now = self.clock.now();
         let key = self.record(request);
-        let record = self.write(request, &key, ANSWERED, &self.hash.digest(request.body), answer);
+        let record = self.write(request, &key, ANSWERED, &self.body_tag(request, &key), answer);
         self.ceremonies.overwrite(&key, &record, now, now.plus(life)).await?;
         self.release(request).await
     }
@@ -150,7 +150,7 @@ impl Idempotency {
         self.release(request).await
     }
 
-    /// A record: its state, the body's digest, and what is sealed for whoever shows the client's key.
+    /// A record: its state, the body's tag, and what is sealed for whoever shows the client's key.
     fn write(
         &self,
         request: &IdempotentRequest<'_>,
@@ -159,8 +159,14 @@ impl Idempotency {
         body: &[u8; 32],
         secret: &[u8],
     ) -> Vec<u8> {
-        let sealed = self.sealer.seal_for(request.key.as_bytes(), key.id.as_bytes(), secret);
+        let sealed = self.sealer.seal_for(request.key.as_bytes(), &context(state, body, key), secret);
         [&[state], body.as_slice(), &sealed].concat()
+    }
+
+    /// What tells this body from others. Keyed: a body holds an address and a password, and a bare hash of it in a dump
+    /// would let them be guessed without the work a password hash costs.
+    fn body_tag(&self, request: &IdempotentRequest<'_>, key: &CeremonyKey) -> [u8; 32] {
+        self.hash.mac(MacPurpose::Idempotency, &[b"body", key.id.as_bytes(), request.body]).bytes
     }
 
     /// Where the lock of a request is.
@@ -176,6 +182,12 @@ impl Idempotency {
         let id = tag.bytes.iter().fold(String::with_capacity(64), |id, byte| id + &format!("{byte:02x}"));
         CeremonyKey { kind: CeremonyKind::Idempotency, id }
     }
+}
+
+/// What the sealed part of a record belongs to. All of the record, not its name alone: an answer is known to its client,
+/// and whoever can write to the store must not make it the seed of codes that go to somebody else.
+fn context(state: u8, body: &[u8; 32], key: &CeremonyKey) -> Vec<u8> {
+    [&[state], body.as_slice(), key.id.as_bytes()].concat()
 }
 
 #[cfg(test)]
@@ -258,5 +270,55 @@ mod tests {
         assert!(matches!(idempotency.claim(&REQUEST).await.unwrap(), Claim::UnderWay));
         clock.advance(Duration::from_micros(1));
         assert_eq!(begun(&idempotency, &REQUEST).await, first);
+    }
+
+    /// The one record in the store, written anew by `change`.
+    async fn tamper(idempotency: &Idempotency, request: &IdempotentRequest<'_>, change: impl Fn(&[u8]) -> Vec<u8>) {
+        let (key, now) = (idempotency.record(request), idempotency.clock.now());
+        let record = idempotency.ceremonies.find(&key, now).await.unwrap().unwrap();
+        let end = now.plus(Duration::from_secs(300));
+        assert!(idempotency.ceremonies.overwrite(&key, &change(record.expose()), now, end).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn no_answer_becomes_a_seed_and_no_record_another_body_s() {
+        let other = IdempotentRequest { body: b"{ }", ..REQUEST };
+        let others_tag = |idempotency: &Idempotency| idempotency.body_tag(&other, &idempotency.record(&other));
+        for (request, is_answered, state, swaps_body) in [
+            (REQUEST, true, BEGUN, false),
+            (REQUEST, false, ANSWERED, false),
+            (other, true, BEGUN, true),
+            (other, true, ANSWERED, true),
+            (other, false, BEGUN, true),
+        ] {
+            let idempotency = service(Arc::default());
+            begun(&idempotency, &REQUEST).await;
+            if is_answered {
+                idempotency.keep(&REQUEST, b"an answer its client knows", Duration::from_secs(300)).await.unwrap();
+            } else {
+                idempotency.release(&REQUEST).await.unwrap();
+            }
+            let tag = others_tag(&idempotency);
+            tamper(&idempotency, &REQUEST, |record| {
+                let (kept, sealed) = record.split_at(33);
+                let body = if swaps_body { tag.as_slice() } else { &kept[1..] };
+                [&[state], body, sealed].concat()
+            })
+            .await;
+            let claim = idempotency.claim(&request).await;
+            assert!(matches!(claim, Err(Failure::Internal(_))), "{claim:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_record_tells_a_body_to_who_has_no_server_key() {
+        let idempotency = service(Arc::default());
+        begun(&idempotency, &REQUEST).await;
+        let bare = idempotency.hash.digest(REQUEST.body);
+        tamper(&idempotency, &REQUEST, |record| {
+            assert!(!record.windows(bare.len()).any(|window| window == bare), "a hash anybody can compute");
+            record.to_vec()
+        })
+        .await;
     }
 }

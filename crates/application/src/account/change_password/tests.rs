@@ -91,6 +91,31 @@ async fn a_session_that_ended_meanwhile_gets_no_token() {
     assert_eq!(over, Err(ChangePasswordError::SessionOver));
 }
 
+/// A ban, or an end of all sessions, while hashes are computed, of which the session store has not heard yet.
+#[tokio::test]
+async fn what_ended_the_session_meanwhile_is_not_outlived() {
+    let (ended, next) = (a_user(), a_user().epoch.next());
+    let ended = User { epoch: next, sessions_epoch: next, ..ended };
+    for meanwhile in [User { status: AccountStatus::Banned, ..ended.clone() }, ended] {
+        let world = World::with(a_user());
+        let here = world.sign_in(&a_user()).await;
+        let (rows, after) = (world.rows.clone(), meanwhile.clone());
+        let mut hasher = MockPasswordHasher::new();
+        hasher.expect_verify().times(1).returning(|_, _| Ok(true));
+        hasher.expect_hash().times(1).return_once(move |_| {
+            rows.prepare(|state| state.users.0.get_mut(&after.id).unwrap().user = after.clone());
+            Ok(fake_hash(OTHER_PASSWORD))
+        });
+        let (store, sessions, clock) = (world.store.clone(), world.sessions.clone(), world.clock.clone());
+        let change = ChangePassword::new(store, sessions, Arc::new(hasher), clock, world.issuer(), world.change_desk());
+        let over = change.run(command(&here.claims), &browser()).await;
+        assert_eq!(over, Err(ChangePasswordError::SessionOver));
+        assert_eq!((world.user(&meanwhile), world.password(&meanwhile)), (meanwhile, PASSWORD.to_owned()));
+        let session = world.sessions.find(&here.claims.session(), world.clock.now()).await.unwrap().unwrap();
+        assert_eq!(session.epoch, a_user().epoch, "no session is carried into an epoch it must not see");
+    }
+}
+
 /// A look at Ada and her password, and a counted attempt.
 fn looked_up_and_counted() -> [MockTx; 2] {
     let mut looking = MockTx::new();
@@ -110,6 +135,7 @@ fn replacing() -> MockTx {
         .times(1)
         .withf(|_, old, new| *old == fake_hash(PASSWORD) && *new == fake_hash(OTHER_PASSWORD))
         .returning(|_, _, _| Ok(true));
+    tx.users.expect_get().times(1).return_once(|_| Ok(Some(a_user())));
     tx.devices.expect_forget_all().times(1).returning(|_| Ok(()));
     tx.users.expect_bump_epoch().times(1).returning(|_, _, _| Ok(Some((Epoch::new(2), Epoch::new(2)))));
     tx.revocations.expect_append().times(1).returning(|_| Ok(true));
