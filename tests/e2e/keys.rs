@@ -8,15 +8,16 @@ use josekit::jws::EdDSA;
 use josekit::jwt::{self, JwtPayload};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{PASSWORD, Service};
+use crate::support::{Api, PASSWORD, Service};
 
-async fn published(service: &Service) -> JwkSet {
-    let reply = service.api().get("/.well-known/jwks.json").await.ok(200).unwrap();
+/// The key set of a service, or of one replica.
+pub async fn published(at: &Api) -> JwkSet {
+    let reply = at.get("/.well-known/jwks.json").await.ok(200).unwrap();
     JwkSet::from_bytes(reply.text.as_bytes()).unwrap()
 }
 
 /// Checks a token as a service does that knows nothing but the key set.
-fn check(keys: &JwkSet, token: &str) -> Result<(String, JwtPayload), JoseError> {
+pub fn check(keys: &JwkSet, token: &str) -> Result<(String, JwtPayload), JoseError> {
     let header = jwt::decode_header(token)?;
     let kid = header.claim("kid").and_then(|kid| kid.as_str()).unwrap().to_owned();
     let key = keys.get(&kid).into_iter().next().expect("the key is published").clone();
@@ -27,7 +28,7 @@ fn check(keys: &JwkSet, token: &str) -> Result<(String, JwtPayload), JoseError> 
 #[tokio::test]
 async fn an_outside_library_verifies_an_access_token() {
     let service = Service::start().await;
-    let keys = published(&service).await;
+    let keys = published(service.api()).await;
     let ada = service.registered("ada@example.com").await;
     let (kind, claims) = check(&keys, &ada.access).unwrap();
     assert_eq!(kind, "at+jwt");
@@ -47,7 +48,7 @@ async fn an_outside_library_verifies_an_access_token() {
 #[tokio::test]
 async fn a_changed_or_foreign_token_is_refused_inside_and_outside() {
     let (service, other) = (Service::start().await, Service::start().await);
-    let (keys, ada) = (published(&service).await, service.registered("ada@example.com").await);
+    let (keys, ada) = (published(service.api()).await, service.registered("ada@example.com").await);
     let bob = other.registered("bob@example.com").await;
     let [header, payload, signature] = ada.access.split('.').collect::<Vec<_>>()[..] else { panic!("{}", ada.access) };
     let claims = String::from_utf8(URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
@@ -68,5 +69,5 @@ async fn half_way_tokens_are_of_another_kind_and_key() {
     let header = jwt::decode_header(&half_way.token).unwrap();
     assert_eq!(header.claim("typ").and_then(|kind| kind.as_str()), Some("pre+jwt"));
     let kid = header.claim("kid").and_then(|kid| kid.as_str()).unwrap();
-    assert!(published(&service).await.get(kid).is_empty(), "nobody outside can take it for anything");
+    assert!(published(service.api()).await.get(kid).is_empty(), "nobody outside can take it for anything");
 }

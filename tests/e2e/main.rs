@@ -9,6 +9,7 @@
 
 mod at_rest;
 mod attacked;
+mod attacked_replicas;
 mod budgets;
 mod changes;
 mod claims;
@@ -22,6 +23,7 @@ mod process;
 mod profile;
 mod reads;
 mod refresh;
+mod replicas;
 mod restart;
 mod routes;
 mod sessions;

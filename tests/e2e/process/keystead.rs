@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::support::embedded_in_every_run;
+
 /// Longest wait for something a process does; only a broken one takes it.
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -127,6 +129,7 @@ impl Keystead {
 
     /// `keystead dev` on a free port, with these further arguments.
     pub(crate) fn dev(directory: &Path, arguments: &[&str]) -> Self {
+        embedded_in_every_run();
         let mut command = command(directory, &["dev", "--listen", "127.0.0.1:0"]);
         command.args(arguments);
         Self::start(command)

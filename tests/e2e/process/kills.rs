@@ -10,7 +10,6 @@ use tokio::task::JoinSet;
 
 use super::api::{Answer, Api, PASSWORD, PATIENCE, code_in, eventually};
 use super::configured::Configured;
-use super::keystead::Keystead;
 
 /// People who register.
 const REGISTRATIONS: usize = 200;
@@ -123,8 +122,8 @@ async fn g13_registrations_and_their_mails_survive_kill_9() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f18_told_to_end_it_finishes_what_it_began() {
-    let home = tempfile::tempdir().unwrap();
-    let service = Keystead::dev(home.path(), &["--limits", "off"]);
+    let configured = Configured::with_mail_at(1);
+    let service = configured.serve(&["limits.mode=off", "unsafe_allow=limits-off"]);
     let api = Api::new(service.url());
     api.register("first@example.com").await.expect(201);
     let begun: Vec<_> = (0..12)

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::api::Api;
 use super::configured::Configured;
-use super::keystead::{Keystead, command};
+use super::keystead::{Finished, Keystead, command, run};
 use crate::support::{REPLICAS, Stores};
 
 /// A service in processes of its own, on the stores of this run: one `keystead dev`, or replicas of `keystead serve`.
@@ -36,9 +36,7 @@ impl Site {
 
     async fn with_limits(mode: &str) -> Self {
         if Stores::of_this_run() == Stores::Embedded {
-            let home = tempfile::tempdir().unwrap();
-            let services = vec![Keystead::dev(home.path(), &["--limits", mode])];
-            return Self { api: Api::new(services[0].url()), services, data: Data::Dev(home) };
+            return Self::dev(mode);
         }
         let peer = SmtpPeer::start().await.unwrap();
         let configured = Configured::with_mail_at(peer.port());
@@ -46,6 +44,13 @@ impl Site {
         let services: Vec<Keystead> = (0..REPLICAS).map(|_| configured.serve(&set)).collect();
         let urls = services.iter().map(|service| service.url().to_owned()).collect();
         Self { api: Api::of(urls, Some(Arc::new(peer))), services, data: Data::Servers(configured) }
+    }
+
+    /// One `keystead dev` with these limits, whatever the stores of this run.
+    pub(crate) fn dev(limits: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let services = vec![Keystead::dev(home.path(), &["--limits", limits])];
+        Self { api: Api::new(services[0].url()), services, data: Data::Dev(home) }
     }
 
     /// Every replica, in turn.
@@ -61,6 +66,14 @@ impl Site {
     /// What every process logged.
     pub(crate) fn log(&self) -> String {
         self.services.iter().map(Keystead::log).collect()
+    }
+
+    /// Runs a command that needs no data.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
+        match &self.data {
+            Data::Dev(home) => run(home.path(), arguments),
+            Data::Servers(configured) => run(configured.path(), arguments),
+        }
     }
 
     /// A command on its data: `words`, where the data is, `rest`.

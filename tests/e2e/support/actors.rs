@@ -1,12 +1,11 @@
 //! People at their clients: nobody yet, half-way through a flow, signed in.
 
-use std::time::Duration;
-
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::PROMISED;
 use super::http::{Answer, Api, Call, Refusal, Reply};
+use super::{PROMISED, eventually};
 
 /// The password of everybody in these tests.
 pub const PASSWORD: &str = "tidal-lantern-harbour-42";
@@ -35,6 +34,11 @@ pub struct Anonymous {
 impl Anonymous {
     pub fn new(api: Api, kind: Kind) -> Self {
         Self { api, kind, from: None, device: None }
+    }
+
+    /// The same client, whose requests go this way.
+    pub fn through(&self, api: &Api) -> Self {
+        Self { api: api.clone(), ..self.clone() }
     }
 
     /// The same client at another address. The service must trust this machine as a proxy.
@@ -125,6 +129,11 @@ impl HalfWay {
         assert_eq!(reply.text_of("state").as_deref(), Some("pre_authorized"));
         let token = reply.text_of("accessToken").unwrap();
         Self { client: client.clone(), token, client_id: client_id.unwrap() }
+    }
+
+    /// The same person, whose requests go this way.
+    pub fn through(&self, api: &Api) -> Self {
+        Self { client: self.client.through(api), ..self.clone() }
     }
 
     pub fn call(&self, method: Method, route: &str) -> Call {
@@ -231,27 +240,37 @@ impl SignedIn {
         Ok(self.call(Method::POST, "/auth/token/verify").send().await.ok(200)?.attributes()["claims"].take())
     }
 
-    /// What the access token is refused with. One process refuses it at once; G05 gives other replicas a second.
+    /// The same person, whose requests go this way.
+    pub fn through(&self, api: &Api) -> Self {
+        Self { client: self.client.through(api), ..self.clone() }
+    }
+
+    /// What the access token is refused with, everywhere. One process refuses at once what it revoked itself; G05 gives
+    /// the other replicas a second.
     ///
     /// # Panics
     /// When a replica accepts it for longer.
     pub async fn refused(&self) -> Refusal {
         let replicas = self.client.api.each();
-        if let [_] = replicas[..] {
-            return self.verify().await.unwrap_err();
-        }
+        if replicas.len() == 1 { self.verify().await.unwrap_err() } else { self.refused_within_a_second().await }
+    }
+
+    /// The same when another process revoked it.
+    ///
+    /// # Panics
+    /// When a replica accepts it in a request that began more than a second later.
+    pub async fn refused_within_a_second(&self) -> Refusal {
+        let began = Instant::now();
         let mut refusals = Vec::new();
-        let began = tokio::time::Instant::now();
-        for api in replicas {
-            let there = Self { client: Anonymous { api, ..self.client.clone() }, ..self.clone() };
-            refusals.push(loop {
+        for api in self.client.api.each() {
+            let there = self.through(&api);
+            let refused = || async {
                 let late = began.elapsed() >= PROMISED;
-                match there.verify().await {
-                    Err(refusal) => break refusal,
-                    Ok(_) => assert!(!late, "accepted {PROMISED:?} later"),
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            });
+                let answer = there.verify().await;
+                assert!(!late || answer.is_err(), "accepted more than {PROMISED:?} later");
+                answer.err()
+            };
+            refusals.push(eventually("a refusal", refused).await);
         }
         assert!(refusals.iter().all(|refusal| *refusal == refusals[0]), "{refusals:?}");
         refusals.remove(0)

@@ -9,18 +9,25 @@ mod stores;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io::Write as _;
 use std::time::Duration;
 
 pub use actors::{Anonymous, HalfWay, Kind, PASSWORD, SignedIn};
-pub use http::{Answer, Call, Refusal, Reply, refusal};
+pub use database::Database;
+pub use http::{Answer, Api, Call, Refusal, Reply, refusal};
 pub use service::Service;
-pub use stores::{REPLICAS, Shared, Stores};
+pub use stores::{REPLICAS, Shared, Stores, embedded_in_every_run};
 
 /// How long something that happens beside requests may take before a test fails.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// G05: within this time every replica refuses what was revoked.
 pub const PROMISED: Duration = Duration::from_secs(1);
+
+/// Tells a figure, in a run that passes, too: past the capture of output.
+pub fn report(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// Asks again and again until there is an answer.
 ///

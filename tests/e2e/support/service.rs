@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use keystead_api_actix::compose::{HashingFigures, compose, fresh_bytes};
-use keystead_api_actix::config::{Config, LimitsMode, MASTER_KEY_BYTES, encode_master_key, write_new_private};
+use keystead_api_actix::config::{
+    Config, LimitsMode, MASTER_KEY_BYTES, StoreConfig, encode_master_key, write_new_private,
+};
 use keystead_api_actix::server;
 use keystead_api_actix::services::Services;
 use keystead_domain::SecretBytes;
@@ -16,6 +18,8 @@ use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+
+use crate::process::keystead::{Finished, command, finish};
 
 use super::actors::{Anonymous, Kind, PASSWORD, SignedIn};
 use super::database::Database;
@@ -26,6 +30,10 @@ use super::stores::{REPLICAS, Shared, Stores};
 /// Hashes that may wait. Tests send more at once than a small machine's default takes.
 const HASH_QUEUE: usize = 1024;
 
+/// How long a request waits for a connection: as long as on a SQLite file, because two hundred at once on an unoptimised
+/// build take longer than the default of PostgreSQL.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// How a service differs from `keystead dev --limits off`.
 pub struct Builder {
     directory: TempDir,
@@ -34,15 +42,15 @@ pub struct Builder {
 }
 
 impl Builder {
-    fn new(stores: Stores) -> Self {
+    fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let key = SecretBytes::new(fresh_bytes::<MASTER_KEY_BYTES>().to_vec());
         // Where `keystead … --data-dir` looks for it.
         write_new_private(&directory.path().join("master.key"), &encode_master_key(&key)).unwrap();
         let mut config = Config::for_dev((Ipv4Addr::LOCALHOST, 0).into(), directory.path(), &key).unwrap();
-        let shared = (stores == Stores::Replicas).then(Shared::new);
+        let shared = Stores::are_shared().then(Shared::new);
         if let Some(shared) = &shared {
-            config.store = shared.configured().store;
+            config.store = StoreConfig { acquire_timeout: PATIENCE, ..shared.configured().store };
         }
         config.limits.mode = LimitsMode::Off;
         config.http.workers = 2;
@@ -105,17 +113,17 @@ impl Service {
     }
 
     pub fn builder() -> Builder {
-        Builder::new(Stores::of_this_run())
-    }
-
-    /// A service on a SQLite file, whatever the stores of this run: for what is about that file.
-    pub fn embedded() -> Builder {
-        Builder::new(Stores::Embedded)
+        Builder::new()
     }
 
     /// Every replica, in turn.
     pub fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// One replica; counts on from the first after the last.
+    pub fn replica(&self, nth: usize) -> Api {
+        self.api.each().swap_remove(nth % self.running.len())
     }
 
     pub fn native(&self) -> Anonymous {
@@ -190,6 +198,29 @@ impl Service {
         let composed = compose(&config).unwrap();
         composed.services.keys.ensure().await.unwrap();
         composed.services
+    }
+
+    /// Runs `keystead` as a process of its own on the service's data: `words`, where the data is, `rest`.
+    pub fn command(&self, words: &[&str], rest: &[&str]) -> Finished {
+        let mut command = command(self.directory(), words);
+        match &self.shared {
+            None => command.args(["--data-dir", "."]),
+            Some(shared) => command.args(["--config", self.config_file(shared).to_str().unwrap()]),
+        };
+        command.args(rest);
+        finish(command, "")
+    }
+
+    /// A configuration for commands, written when it is first needed.
+    fn config_file(&self, shared: &Shared) -> PathBuf {
+        let file = self.directory().join("keystead.toml");
+        if !file.exists() {
+            let key = encode_master_key(&self.running[0].config.secrets.master_key);
+            let mut text = format!("http.public_url = \"http://127.0.0.1\"\nsecrets.master_key = \"{}\"\n", &*key);
+            text.extend(shared.settings().map(|(key, value)| format!("{key} = \"{value}\"\n")));
+            write_new_private(&file, &text).unwrap();
+        }
+        file
     }
 
     /// Ends every replica in order and starts them anew: same data, same ports, clocks at the system's time again.

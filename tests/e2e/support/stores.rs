@@ -7,6 +7,8 @@ use keystead_api_actix::compose::migrate;
 use keystead_api_actix::config::{Config, ConfigSources};
 use keystead_test_servers::{Database, shared};
 
+use super::report;
+
 /// Names the stores of a run: `embedded` (as without it) or `replicas`. `cargo xtask test` runs the suite on both.
 pub const VARIABLE: &str = "KEYSTEAD_TEST_STORES";
 
@@ -38,6 +40,36 @@ impl Stores {
 
     pub fn are_shared() -> bool {
         Self::of_this_run() == Self::Replicas
+    }
+}
+
+/// Tests that run on a SQLite file in every run, by the beginning of their names, and why.
+const ALWAYS_EMBEDDED: [(&str, &str); 7] = [
+    ("process::dev::", "`keystead dev` has nothing else"),
+    ("process::attacks::addresses::l08_", "looks at the page of the development mailbox"),
+    ("process::attacks::headers::d03_", "pages come from the address of `keystead dev`"),
+    ("process::attacks::headers::d04_", "pages come from the address of `keystead dev`"),
+    (
+        "process::attacks::messages::p02_",
+        "empties the development mailbox, and links lead to the address of `keystead dev`",
+    ),
+    ("process::attacks::tokens::j06_an_expired", "moves the clock of a process"),
+    ("process::attacks::tokens::j11_", "the stranger's service is a `keystead dev`"),
+];
+
+/// Says why the test that calls this runs on a SQLite file, in a run on other stores.
+///
+/// # Panics
+/// When nobody has said why: such a test would pass without having shown anything of the stores it claims to run on.
+pub fn embedded_in_every_run() {
+    let thread = std::thread::current();
+    // Each test has a thread of its name, unless there is to be one thread only.
+    let test = thread.name().unwrap_or_default();
+    if Stores::are_shared() && test != "main" {
+        let listed = ALWAYS_EMBEDDED.iter().find(|(name, _)| test.starts_with(name));
+        let (_, why) =
+            listed.unwrap_or_else(|| panic!("{test} runs on a SQLite file, and ALWAYS_EMBEDDED does not say why"));
+        report(&format!("{test}: on a SQLite file in every run: {why}"));
     }
 }
 
@@ -81,6 +113,16 @@ impl Shared {
         configured(&self.settings())
     }
 
+    /// G02: whatever raced, PostgreSQL never had to end a transaction that waited in a circle. Its log names the database in
+    /// every line.
+    fn assert_no_deadlock(&self) {
+        let log = shared::postgres_log().unwrap_or_default();
+        let ours = format!("@{} ", self.postgres.name());
+        let deadlocks: Vec<&str> =
+            log.lines().filter(|line| line.contains(&ours) && line.contains("deadlock detected")).collect();
+        assert!(deadlocks.is_empty(), "{deadlocks:?}");
+    }
+
     pub fn redis(&self) -> redis::Connection {
         redis::Client::open(shared::redis_url()).unwrap().get_connection().unwrap()
     }
@@ -89,7 +131,8 @@ impl Shared {
     pub fn keys(&self) -> Vec<String> {
         let mut redis = self.redis();
         let pattern = format!("{}:*", self.prefix);
-        let mut keys: Vec<String> = redis::Commands::scan_match(&mut redis, pattern).unwrap().map(Result::unwrap).collect();
+        let mut keys: Vec<String> =
+            redis::Commands::scan_match(&mut redis, pattern).unwrap().map(Result::unwrap).collect();
         keys.sort();
         keys.dedup();
         keys
@@ -98,8 +141,9 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // The database goes with its value. Where the Redis is not the run's own, nothing is to be left there.
         if !std::thread::panicking() {
+            self.assert_no_deadlock();
+            // The database goes with its value. Where the Redis is not the run's own, nothing is to be left there.
             let keys = self.keys();
             if !keys.is_empty() {
                 redis::Commands::del::<_, ()>(&mut self.redis(), keys).unwrap();

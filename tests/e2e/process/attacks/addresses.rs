@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::Target;
-use crate::process::api::{Api, PASSWORD};
-use crate::process::keystead::Keystead;
+use crate::process::api::PASSWORD;
+use crate::process::site::Site;
 
 /// Headers somebody might believe, with an address in each.
 fn claims(address: &str) -> Vec<(&'static str, String)> {
@@ -20,9 +20,8 @@ fn claims(address: &str) -> Vec<(&'static str, String)> {
 
 #[tokio::test]
 async fn l01_nobody_chooses_the_address_they_are_limited_by() {
-    let home = tempfile::tempdir().unwrap();
-    let service = Keystead::dev(home.path(), &[]);
-    let api = Api::new(service.url());
+    let site = Site::start().await;
+    let api = site.api();
     let mut statuses = Vec::new();
     for n in 0..7 {
         let claims = claims(&format!("203.0.113.{n}"));
@@ -48,12 +47,12 @@ async fn l01_nobody_chooses_the_address_others_are_shown() {
     let sessions = sessions["data"].as_array().unwrap();
     assert_eq!(sessions.len(), 7);
     assert!(sessions.iter().all(|session| session["attributes"]["ip"] == "127.0.0.1"), "{sessions:?}");
-    assert!(!target.service.log().contains("203.0.113.9"));
+    assert!(!target.site.log().contains("203.0.113.9"));
 }
 
 #[tokio::test]
 async fn l08_a_name_stays_a_name_in_a_mail() {
-    let target = Target::start().await;
+    let target = Target::dev().await;
     let register = async |email: &str, name: &str| {
         let body = json!({"email": email, "password": PASSWORD, "fullName": name});
         target.api.post("/api/v1/auth/register", &body).await

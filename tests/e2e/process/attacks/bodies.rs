@@ -16,7 +16,7 @@ impl Target {
     async fn body(&self, path: &str, media: Option<&str>, body: impl Into<Vec<u8>>) -> Answer {
         let method = if path == ME { "PATCH" } else { "POST" };
         let mut request = reqwest::Client::new()
-            .request(method.parse().unwrap(), format!("{}{path}", self.service.url()))
+            .request(method.parse().unwrap(), format!("{}{path}", self.service().url()))
             .header("keystead-client", "native")
             .header("keystead-client-id", &self.ada.client_id)
             .header("authorization", format!("Bearer {}", self.ada.access))
@@ -147,13 +147,13 @@ async fn h03_large_and_deep_bodies_cost_nothing() {
             target.refused(attack, &target.body(LOGIN, Some(JSON), body.clone()).await, *status, code);
         }
     }
-    let before = target.service.resident_kib();
+    let before = target.service().resident_kib();
     for _ in 0..10 {
         for (attack, body, status, code) in &cases {
             target.refused(attack, &target.body(LOGIN, Some(JSON), body.clone()).await, *status, code);
         }
     }
-    let grown = target.service.resident_kib().saturating_sub(before);
+    let grown = target.service().resident_kib().saturating_sub(before);
     assert!(grown < 5 * 1024, "it grew by {grown} KiB");
     target.unharmed().await;
 }

@@ -129,8 +129,8 @@ async fn d02_cookies_are_exact_and_browsers_get_no_secret_in_a_body() {
 
 #[tokio::test]
 async fn d03_other_origins_learn_nothing() {
-    let target = Target::start().await;
-    let own = target.service.url().to_owned();
+    let target = Target::dev().await;
+    let own = target.service().url().to_owned();
     let port = own.rsplit_once(':').unwrap().1;
     for origin in [
         "https://evil.example".to_owned(),
@@ -162,8 +162,8 @@ async fn d03_other_origins_learn_nothing() {
 
 #[tokio::test]
 async fn d04_cookies_count_from_our_own_pages_alone() {
-    let target = Target::start().await;
-    let own = target.service.url().to_owned();
+    let target = Target::dev().await;
+    let own = target.service().url().to_owned();
     let body = json!({"identity": "ada@example.com", "password": PASSWORD});
     let login = target.api.send("POST", "/api/v1/auth/login", &[], Some(&body)).await.expect(200);
     let cookies: Vec<String> = login

@@ -33,7 +33,7 @@ async fn h05_no_body_is_ever_read_as_another_request() {
         ("folded", "X: a\r\n Content-Length: 2\r\n\r\n"),
         ("space before colon", "Content-Length : 2\r\n\r\n{}"),
     ] {
-        let mut wire = Wire::to(target.service.address()).await;
+        let mut wire = Wire::to(target.service().address()).await;
         wire.send(format!("{POST}{rest}{SECOND}").as_bytes()).await;
         let answer = wire.answer().await.unwrap_or_else(|| panic!("{attack}: no answer"));
         assert_eq!(answer.status, 400, "{attack}: {}", answer.body);
@@ -55,7 +55,7 @@ async fn h05_after_an_early_refusal_the_next_request_is_answered_or_the_connecti
         ("404", format!("POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 37\r\n\r\n{SECOND}"), 404),
         ("422", format!("{POST}Content-Length: 2\r\n\r\n{{}}"), 422),
     ] {
-        let mut wire = Wire::to(target.service.address()).await;
+        let mut wire = Wire::to(target.service().address()).await;
         wire.send(request.as_bytes()).await;
         let first = wire.answer().await.unwrap();
         assert_eq!(first.status, status, "{attack}: {}", first.body);
@@ -67,7 +67,7 @@ async fn h05_after_an_early_refusal_the_next_request_is_answered_or_the_connecti
     }
     // Not even sent: refused by its announced length.
     let refused =
-        exchange(target.service.address(), format!("{POST}Content-Length: 100000000\r\n\r\n").as_bytes()).await;
+        exchange(target.service().address(), format!("{POST}Content-Length: 100000000\r\n\r\n").as_bytes()).await;
     target.refused("announced", &refused.unwrap(), 413, "PAYLOAD_TOO_LARGE");
     target.unharmed().await;
 }
@@ -115,7 +115,7 @@ async fn h06_slow_clients_are_not_waited_for() {
 #[tokio::test]
 async fn h07_methods_and_their_overrides() {
     let target = Target::start().await;
-    let address = target.service.address();
+    let address = target.service().address();
     for method in ["TRACE", "TRACK", "PROPFIND", "get", "FOO", "PUT", "POST"] {
         let request =
             format!("{method} /api/v1/users/me HTTP/1.1\r\nHost: a\r\nX-Echo: marker\r\nContent-Length: 0\r\n\r\n");
@@ -148,7 +148,7 @@ async fn h07_methods_and_their_overrides() {
 #[tokio::test]
 async fn h08_control_characters_and_sizes() {
     let target = Target::start().await;
-    let address = target.service.address();
+    let address = target.service().address();
     let live = |extra: &str| format!("GET /health/live HTTP/1.1\r\nHost: a\r\n{extra}\r\n").into_bytes();
     let many: String = (0..1000).fold(String::new(), |all, n| all + &format!("X{n}: a\r\n"));
     let target_of = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes();
@@ -182,8 +182,8 @@ async fn h08_control_characters_and_sizes() {
 
 #[tokio::test]
 async fn p02_links_come_from_the_configuration_and_never_from_a_header() {
-    let target = Target::start().await;
-    let (address, url) = (target.service.address(), target.service.url());
+    let target = Target::dev().await;
+    let (address, url) = (target.service().address(), target.service().url());
     let body = "{\"identity\":\"ada@example.com\"}";
     let forgot = |first: &str, headers: &str| {
         format!(

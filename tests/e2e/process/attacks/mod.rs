@@ -12,10 +12,10 @@ mod wire;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use super::api::{Answer, Api, PATIENCE, Person, eventually};
-use super::keystead::{Keystead, run};
+use super::keystead::Keystead;
+use super::site::Site;
 
 /// Headers every answer has (D01). `Strict-Transport-Security` comes with an https public URL.
 const PROTECTION: [(&str, &str); 8] = [
@@ -31,8 +31,7 @@ const PROTECTION: [(&str, &str); 8] = [
 
 /// A service, somebody signed in there, and what they have.
 struct Target {
-    service: Keystead,
-    home: TempDir,
+    site: Site,
     api: Api,
     ada: Person,
     before: (Value, Vec<String>, Vec<String>),
@@ -41,14 +40,27 @@ struct Target {
 }
 
 impl Target {
+    /// On the stores of this run.
     async fn start() -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let service = Keystead::dev(home.path(), &["--limits", "off"]);
-        let api = Api::new(service.url());
+        Self::at(Site::without_limits().await).await
+    }
+
+    /// A `keystead dev`, whatever the stores: for attacks that need its clock, its mailbox, or to know its address.
+    async fn dev() -> Self {
+        Self::at(Site::dev("off")).await
+    }
+
+    async fn at(site: Site) -> Self {
+        let api = site.api().clone();
         let ada = api.sign_up("ada@example.com").await;
         let before = api.state_of(&ada).await;
-        let codes = documented_codes(&run(home.path(), &["debug", "docs", "api-errors"]).ok());
-        Self { service, home, api, ada, before, codes }
+        let codes = documented_codes(&site.run(&["debug", "docs", "api-errors"]).ok());
+        Self { site, api, ada, before, codes }
+    }
+
+    /// The process to send bytes to.
+    fn service(&self) -> &Keystead {
+        self.site.service()
     }
 
     /// The answer is a refusal: this status, this code, documented, explained as JSON:API, with every header.
@@ -80,10 +92,12 @@ impl Target {
     /// Nothing changed, and the service serves on.
     async fn unharmed(self) {
         assert_eq!(self.api.state_of(&self.ada).await, self.before);
-        eventually(PATIENCE, "a ready service", async || {
-            (self.api.get("/health/ready").await.status == 200).then_some(())
-        })
-        .await;
+        for replica in self.api.each() {
+            eventually(PATIENCE, "a ready service", async || {
+                (replica.get("/health/ready").await.status == 200).then_some(())
+            })
+            .await;
+        }
         self.api.refresh(&self.ada, &self.ada.refresh).await.expect(200);
     }
 }

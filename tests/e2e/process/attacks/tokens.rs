@@ -10,8 +10,8 @@ use josekit::jws::{HS256, HS384, HS512, JwsSigner};
 use serde_json::{Value, json};
 
 use super::Target;
-use crate::process::api::{Api, PASSWORD};
-use crate::process::keystead::Keystead;
+use crate::process::api::PASSWORD;
+use crate::process::site::Site;
 
 /// Where an access token is asked for.
 const ROUTES: [(&str, &str); 2] = [("GET", "/api/v1/users/me"), ("POST", "/api/v1/auth/token/verify")];
@@ -184,7 +184,7 @@ async fn j06_j07_claims_that_were_changed() {
 
 #[tokio::test]
 async fn j06_an_expired_token_is_told_so_only_when_its_signature_is_good() {
-    let target = Target::start().await;
+    let target = Target::dev().await;
     target.api.advance(20 * 60 + 6).await;
     for (method, path) in ROUTES {
         let answer = target.api.send_as(&target.ada, method, path, None).await;
@@ -331,8 +331,8 @@ async fn j11_j12_tokens_of_another_kind_or_another_service() {
     let answer = target.api.refresh(&target.ada, &target.ada.access).await;
     target.refused("access as refresh", &answer, 401, "REFRESH_INVALID");
 
-    let stranger = Keystead::dev(target.home.path(), &["--limits", "off", "--data-dir", "stranger"]);
-    let eve = Api::new(stranger.url()).sign_up("ada@example.com").await;
+    let stranger = Site::dev("off");
+    let eve = stranger.api().sign_up("ada@example.com").await;
     let answer = target.api.send_with(&eve.access, &eve.client_id, "GET", ROUTES[0].1, None).await;
     target.refused("foreign", &answer, 401, "TOKEN_INVALID");
     let answer = target.api.refresh(&eve, &eve.refresh).await;

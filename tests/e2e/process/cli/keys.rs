@@ -1,28 +1,30 @@
-//! `keystead key …`: keys change while the service runs, and nobody notices.
+//! `keystead key …`: keys change while the service runs, and nobody notices. In this process, because it needs a clock
+//! that can be moved; the commands are processes of their own.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use josekit::jwk::JwkSet;
 use serde_json::Value;
+use tokio::sync::RwLock;
+use tokio::task::JoinSet;
 
-use crate::process::api::{Api, PASSWORD, eventually};
-use crate::process::keystead::{Keystead, command, finish};
+use crate::keys::{check, published};
+use crate::support::{PASSWORD, Service, SignedIn, eventually, refusal};
 
-/// Keys are re-read every 5 s.
-const READ_AGAIN: Duration = Duration::from_secs(7);
+/// People who use the service while its keys change.
+const BUSY: usize = 4;
 
-fn key(directory: &Path, arguments: &[&str]) -> Vec<Value> {
-    let mut command = command(directory, &["key"]);
-    command.args(arguments).args(["--json", "--data-dir", "keystead-dev"]);
-    finish(command, "").ok().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+fn key(service: &Service, verb: &str, rest: &[&str]) -> Vec<Value> {
+    let listed = service.command(&["key", verb], &[rest, &["--json"]].concat()).ok();
+    listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-async fn published(api: &Api) -> BTreeSet<String> {
-    let set = api.get("/.well-known/jwks.json").await.expect(200).json();
-    set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+fn kids(keys: &JwkSet) -> BTreeSet<String> {
+    keys.keys().iter().map(|key| key.key_id().unwrap().to_owned()).collect()
 }
 
 fn signed_by(token: &str) -> String {
@@ -31,49 +33,90 @@ fn signed_by(token: &str) -> String {
     header["kid"].as_str().unwrap().to_owned()
 }
 
-#[tokio::test]
-async fn g19_a_new_key_is_published_before_it_signs_and_the_old_one_verifies_on() {
-    let home = tempfile::tempdir().unwrap();
-    let service = Keystead::dev(home.path(), &["--limits", "off"]);
-    let api = Api::new(service.url());
-    let ada = api.sign_up("ada@example.com").await;
-    let old = published(&api).await;
-    assert_eq!(old, BTreeSet::from([signed_by(&ada.access)]));
+/// What every replica publishes, once it is alike and as wanted.
+async fn published_everywhere(service: &Service, wanted: impl Fn(&BTreeSet<String>) -> bool) -> JwkSet {
+    let wanted = &wanted;
+    let ask = || async move {
+        let mut sets = Vec::new();
+        for replica in service.api().each() {
+            sets.push(published(&replica).await);
+        }
+        sets.iter().all(|set| wanted(&kids(set))).then(|| sets.remove(0))
+    };
+    eventually("the key sets of all replicas", ask).await
+}
 
-    let listed = key(home.path(), &["list"]);
+/// Somebody who refreshes, and shows the new token to the service and to a program that has nothing but the key set it
+/// once fetched, until told to stop. Any refusal fails the test.
+async fn use_it(mut who: SignedIn, outside: Arc<RwLock<JwkSet>>, stop: Arc<AtomicBool>, rounds: Arc<AtomicUsize>) {
+    while !stop.load(Ordering::SeqCst) {
+        // While the clocks are moved, nobody is on the way: replicas whose clocks differ by minutes are not promised.
+        let keys = outside.read().await;
+        who = who.refresh().await.unwrap();
+        who.verify().await.unwrap();
+        check(&keys, &who.access).unwrap();
+        rounds.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g19_keys_rotate_under_load_and_nobody_notices() {
+    let service = Service::start().await;
+    let ada = service.registered("ada@example.com").await;
+    let old = published_everywhere(&service, |kids| kids.len() == 1).await;
+    assert_eq!(kids(&old), BTreeSet::from([signed_by(&ada.access)]));
+    let listed = key(&service, "list", &[]);
     let uses: BTreeSet<&str> = listed.iter().map(|key| key["use"].as_str().unwrap()).collect();
     assert_eq!((listed.len(), uses.len()), (3, 3), "{listed:?}");
     assert!(listed.iter().all(|key| key["state"] == "active" && key["retiresAt"].is_null()), "{listed:?}");
 
-    let made = key(home.path(), &["rotate", "--use", "all"]);
+    let outside = Arc::new(RwLock::new(old.clone()));
+    let (stop, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let mut busy = JoinSet::new();
+    for nth in 0..BUSY {
+        let who = service.registered(&format!("busy{nth}@example.com")).await;
+        busy.spawn(use_it(who, Arc::clone(&outside), Arc::clone(&stop), Arc::clone(&rounds)));
+    }
+    let some_rounds = async || {
+        let enough = rounds.load(Ordering::SeqCst) + 10 * BUSY;
+        eventually("some rounds", || async { (rounds.load(Ordering::SeqCst) >= enough).then_some(()) }).await;
+    };
+    let advance = async |seconds: u64| {
+        let _nobody_on_the_way = outside.write().await;
+        service.advance(std::time::Duration::from_secs(seconds)).await;
+        service.ready().await;
+    };
+    some_rounds().await;
+
+    let made = key(&service, "rotate", &["--use", "all"]);
     let rotated: BTreeSet<String> = made.iter().map(|key| key["id"].as_str().unwrap().to_owned()).collect();
-    let both = eventually(READ_AGAIN, "the new key in the key set", async || {
-        let keys = published(&api).await;
-        (keys.len() == 2).then_some(keys)
-    })
-    .await;
-    let new = both.difference(&old).next().unwrap().clone();
-    assert!(both.is_superset(&old) && rotated.contains(&new), "{both:?} {rotated:?}");
+    let both = published_everywhere(&service, |kids| kids.len() == 2).await;
+    let new = kids(&both).difference(&kids(&old)).next().unwrap().clone();
+    assert!(kids(&both).is_superset(&kids(&old)) && rotated.contains(&new), "{both:?} {rotated:?}");
+    *outside.write().await = both;
 
     // Published, not yet used; a minute later the other way round.
-    let before = api.signed_in("ada@example.com", PASSWORD).await;
-    assert!(old.contains(&signed_by(&before.access)));
-    api.advance(61).await;
-    let after = api.signed_in("ada@example.com", PASSWORD).await;
+    let before = service.native().login("ada@example.com", PASSWORD).await.unwrap();
+    assert!(kids(&old).contains(&signed_by(&before.access)));
+    some_rounds().await;
+    advance(61).await;
+    let after = service.native().login("ada@example.com", PASSWORD).await.unwrap();
     assert_eq!(signed_by(&after.access), new);
     for who in [&ada, &before, &after] {
-        api.send_as(who, "POST", "/api/v1/auth/token/verify", None).await.expect(200);
+        who.verify().await.unwrap();
         // Refresh tokens of the old key, too.
-        api.refresh(who, &who.refresh).await.expect(200);
+        who.refresh().await.unwrap();
     }
-    let states: Vec<Value> = key(home.path(), &["list"]);
-    assert_eq!(states.len(), 6, "{states:?}");
+    some_rounds().await;
+    assert_eq!(key(&service, "list", &[]).len(), 6);
 
     // One life of an access token after the change the old key is gone.
-    api.advance(20 * 60 + 15).await;
-    eventually(READ_AGAIN, "the end of the old key", async || {
-        (published(&api).await == BTreeSet::from([new.clone()])).then_some(())
-    })
-    .await;
-    assert_eq!(api.send_as(&ada, "GET", "/api/v1/users/me", None).await.expect(401).code(), "TOKEN_INVALID");
+    advance(20 * 60 + 15).await;
+    published_everywhere(&service, |kids| *kids == BTreeSet::from([new.clone()])).await;
+    some_rounds().await;
+    stop.store(true, Ordering::SeqCst);
+    busy.join_all().await;
+    assert_eq!(ada.refused().await, refusal(401, "TOKEN_INVALID"));
+    let shown = rounds.load(Ordering::SeqCst);
+    crate::support::report(&format!("g19: {shown} tokens made, used and checked by an outside library, none refused"));
 }

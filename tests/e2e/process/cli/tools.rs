@@ -8,6 +8,7 @@ use crate::process::api::code_in;
 use crate::process::configured::Configured;
 use crate::process::keystead::{command, finish, run};
 use crate::process::site::Site;
+use crate::support::Stores;
 
 #[test]
 fn every_command_explains_itself() {
@@ -126,7 +127,9 @@ fn migrate_and_doctor_tell_what_they_did_and_found() {
     let found = run(&["doctor"], &["--json"]).ok();
     let found: Vec<Value> = found.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let checks: BTreeSet<&str> = found.iter().map(|one| one["check"].as_str().unwrap()).collect();
-    assert_eq!(checks, BTreeSet::from(["configuration", "migrations", "mail", "certificate", "database"]));
+    let shared = ["redis", "clock"].into_iter().filter(|_| Stores::are_shared());
+    let expected = ["configuration", "migrations", "mail", "certificate", "database"].into_iter().chain(shared);
+    assert_eq!(checks, expected.collect());
     assert!(found.iter().all(|one| one["state"] == "ok"), "{found:?}");
 
     // Another master key cannot open what the first one sealed; nobody listens on port 1.
