@@ -3,6 +3,7 @@
 
 mod gate;
 mod headers;
+mod outage;
 mod panics;
 mod request_id;
 mod telemetry;
@@ -28,6 +29,7 @@ use keystead_application::ports::Entropy;
 use super::document::JSON_API;
 use super::origin::share;
 use super::{ApiError, Code, HttpSettings};
+use outage::Outage;
 use panics::Broken;
 pub use panics::log_panics;
 pub use request_id::RequestId;
@@ -187,7 +189,12 @@ fn has_own_body<B>(response: &HttpResponse<B>) -> bool {
 fn report(error: &ApiError, id: &RequestId) {
     let Some(cause) = error.log_cause().map(log_text) else { return };
     let (request_id, code) = (id.as_str(), error.code().as_str());
-    if error.code().status().is_server_error() {
+    if error.code() == Code::DEPENDENCY_UNAVAILABLE {
+        tracing::debug!(request_id, code, cause, "request failed");
+        if let Some(requests) = Outage::of_process().count() {
+            tracing::error!(requests, cause, "requests fail: a store is away");
+        }
+    } else if error.code().status().is_server_error() {
         tracing::error!(request_id, code, cause, "request failed");
     } else {
         tracing::debug!(request_id, code, cause, "request refused");

@@ -19,7 +19,7 @@ const REQUESTS: &str = "keystead_http_requests_total";
 const DURATION: &str = "keystead_http_request_duration_seconds";
 /// The route of a path nobody serves: paths a client makes up must not become labels.
 const UNMATCHED: &str = "unmatched";
-/// Routes asked so often that their successes are logged at debug level only.
+/// Routes asked so often that their successes, and refusals because a store is away, are logged at debug level only.
 const QUIET: [&str; 7] = [
     "/api/v1/auth/token/verify",
     "/.well-known/jwks.json",
@@ -53,7 +53,9 @@ impl Telemetry {
         self.count(route, method, status, took);
         let (us, status_code) = (u64::try_from(took.as_micros()).unwrap_or(u64::MAX), status.as_u16());
         let request_id = id.as_str();
-        if status.is_success() && QUIET.contains(&route) {
+        // Neither a busy route nor an outage of a store may flood the log.
+        let is_usual = status.is_success() || status == StatusCode::SERVICE_UNAVAILABLE;
+        if is_usual && QUIET.contains(&route) {
             tracing::debug!(target: "keystead::access", request_id, method, route, status = status_code, us, "request");
         } else if tracing::enabled!(target: "keystead::access", Level::INFO) {
             let client = client_address(req).ip().map(tracing::field::display);
