@@ -2,5 +2,10 @@
 //! that these tests start for themselves, stop, freeze, kill, empty and cut off. The long forms are `cargo xtask prove`'s.
 
 mod bed;
+mod journal;
+mod kills;
+mod postgres;
 mod redis;
 mod revoked;
+mod shutdown;
+mod unknown;

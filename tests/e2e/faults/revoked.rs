@@ -8,8 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::bed::{Bed, verify};
-use crate::process::api::{Api, PASSWORD, Person, eventually};
+use super::bed::{Bed, in_time, verify};
+use crate::process::api::{Answer, Api, PASSWORD, Person, eventually};
 
 /// How soon a revocation on one replica counts on the other (G05).
 const SEEN_WITHIN: Duration = Duration::from_secs(1);
@@ -21,6 +21,8 @@ pub(super) struct Revoked {
     pub(super) email: String,
     /// Signed in; their token counts.
     pub(super) living: Person,
+    /// Banned.
+    pub(super) banned_email: String,
     dead: Vec<(&'static str, Person)>,
 }
 
@@ -53,7 +55,7 @@ impl Revoked {
             ("of a banned user", banned),
             ("of a changed password", changed),
         ];
-        let revoked = Self { email, living, dead };
+        let revoked = Self { email, living, banned_email, dead };
         for api in bed.apis() {
             for (what, who) in &revoked.dead {
                 eventually(SEEN_WITHIN, what, async || (verify(&api, who).await.status == 401).then_some(())).await;
@@ -105,14 +107,14 @@ fn token_id(who: &Person) -> String {
     claims["jti"].as_str().unwrap().to_owned()
 }
 
-/// Every kind of request that needs the store of sessions, as (name, answer), one after the other.
-pub(super) async fn session_requests(api: &Api, revoked: &Revoked) -> Vec<(&'static str, crate::process::api::Answer)> {
-    use super::bed::in_time;
+/// Every kind of request that needs the store of sessions, at once, with its name.
+pub(super) async fn session_requests(api: &Api, revoked: &Revoked) -> [(&'static str, Answer); 4] {
     let who = &revoked.living;
-    vec![
-        ("login", in_time("login", api.login(&revoked.email, PASSWORD)).await),
-        ("register", in_time("register", api.register("somebody@example.com")).await),
-        ("refresh", in_time("refresh", api.refresh(who, &who.refresh)).await),
-        ("sessions", in_time("sessions", api.send_as(who, "GET", "/api/v1/sessions", None)).await),
-    ]
+    let (login, register, refresh, sessions) = tokio::join!(
+        in_time("login", api.login(&revoked.email, PASSWORD)),
+        in_time("register", api.register("somebody@example.com")),
+        in_time("refresh", api.refresh(who, &who.refresh)),
+        in_time("sessions", api.send_as(who, "GET", "/api/v1/sessions", None)),
+    );
+    [("login", login), ("register", register), ("refresh", refresh), ("sessions", sessions)]
 }
