@@ -124,8 +124,10 @@ async fn outsiders(service: &Service, ada: &SignedIn) -> Vec<(Principal, &'stati
     let bob = service.registered("bob@example.com").await;
     let ended = service.native().login("ada@example.com", PASSWORD).await.unwrap();
     ended.log_out().await.unwrap();
+    ended.refused().await;
     let banned = service.registered("banned@example.com").await;
     banned.close_account().await.unwrap();
+    banned.refused().await;
     let HalfWay { token, client_id, .. } = service.native().register("new@example.com", PASSWORD).await.unwrap();
     let registering = Principal::new("registering", &token, &client_id);
     ada.client.forgot("ada@example.com").await.unwrap();

@@ -91,6 +91,7 @@ async fn the_status_is_told_to_everybody() {
     let anonymous = || service.native().call(Method::GET, "/auth/status");
     let stolen = anonymous().bearer(&ada.access).header("keystead-client-id", "another");
     ada.log_out().await.unwrap();
+    ada.refused().await;
     for call in [
         anonymous(),
         anonymous().bearer("garbage"),

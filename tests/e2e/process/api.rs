@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::keystead::Keystead;
+use crate::support::PROMISED;
 
 /// Longest wait for something that must happen; only a broken service takes it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -192,6 +193,21 @@ impl Api {
     pub(crate) async fn refresh(&self, who: &Person, token: &str) -> Answer {
         let headers = [("keystead-client", "native"), ("keystead-client-id", who.client_id.as_str())];
         self.send("POST", "/api/v1/auth/refresh", &headers, Some(&json!({"refreshToken": token}))).await
+    }
+
+    /// G05: every replica refuses the access token, and says why, within a second of now.
+    pub(crate) async fn refused_within_a_second(&self, who: &Person) {
+        let all_refuse = async {
+            for replica in self.each() {
+                let refused = eventually(PROMISED, "a refusal", async || {
+                    let answer = replica.send_as(who, "POST", "/api/v1/auth/token/verify", None).await;
+                    (answer.status != 200).then_some(answer)
+                })
+                .await;
+                assert_eq!((refused.status, refused.code().as_str()), (401, "TOKEN_REVOKED"));
+            }
+        };
+        tokio::time::timeout(PROMISED, all_refuse).await.expect("every replica refuses it");
     }
 
     /// The texts of the mails to an address, newest first.

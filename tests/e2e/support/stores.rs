@@ -123,13 +123,9 @@ impl Shared {
         assert!(deadlocks.is_empty(), "{deadlocks:?}");
     }
 
-    pub fn redis(&self) -> redis::Connection {
-        redis::Client::open(shared::redis_url()).unwrap().get_connection().unwrap()
-    }
-
     /// The names of its keys in Redis.
     pub fn keys(&self) -> Vec<String> {
-        let mut redis = self.redis();
+        let mut redis = redis_connection();
         let pattern = format!("{}:*", self.prefix);
         let mut keys: Vec<String> =
             redis::Commands::scan_match(&mut redis, pattern).unwrap().map(Result::unwrap).collect();
@@ -146,10 +142,15 @@ impl Drop for Shared {
             // The database goes with its value. Where the Redis is not the run's own, nothing is to be left there.
             let keys = self.keys();
             if !keys.is_empty() {
-                redis::Commands::del::<_, ()>(&mut self.redis(), keys).unwrap();
+                redis::Commands::del::<_, ()>(&mut redis_connection(), keys).unwrap();
             }
         }
     }
+}
+
+/// A connection to the run's Redis, where everybody's keys are.
+pub fn redis_connection() -> redis::Connection {
+    redis::Client::open(shared::redis_url()).unwrap().get_connection().unwrap()
 }
 
 fn prefix() -> String {

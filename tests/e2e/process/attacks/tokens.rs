@@ -252,6 +252,7 @@ async fn j09_a_revoked_token_stays_revoked_however_it_is_written() {
     let session = target.api.signed_in("ada@example.com", PASSWORD).await;
     let id = opened(&session.access).1["jti"].as_str().unwrap().to_owned();
     target.api.send_as(&session, "DELETE", &format!("/api/v1/auth/tokens/{id}"), None).await.expect(204);
+    target.api.refused_within_a_second(&session).await;
     let send = async |token: &str| target.api.send_with(token, &session.client_id, "POST", ROUTES[1].1, None).await;
     target.refused("as it is", &send(&session.access).await, 401, "TOKEN_REVOKED");
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -1,35 +1,15 @@
 //! `keystead user …`, beside a service that runs at the same data.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use crate::process::api::{Api, PASSWORD, Person, eventually, link_token_in};
+use crate::process::api::{PASSWORD, link_token_in};
 use crate::process::keystead::{Finished, finish};
 use crate::process::site::Site;
-
-/// G05: a revocation counts everywhere within this time.
-const PROMISED: Duration = Duration::from_secs(1);
 
 /// `keystead user …` on the data of a service.
 fn user(site: &Site, arguments: &[&str], input: &str) -> Finished {
     let (verb, rest) = arguments.split_first().unwrap();
     finish(site.command(&["user", verb], rest), input)
-}
-
-/// Every replica refuses the access token, and says why, within the promised time of the command's end.
-async fn refused_within_a_second(api: &Api, who: &Person) {
-    let all_refuse = async {
-        for replica in api.each() {
-            let refused = eventually(PROMISED, "a refusal", async || {
-                let answer = replica.send_as(who, "POST", "/api/v1/auth/token/verify", None).await;
-                (answer.status != 200).then_some(answer)
-            })
-            .await;
-            assert_eq!((refused.status, refused.code().as_str()), (401, "TOKEN_REVOKED"));
-        }
-    };
-    tokio::time::timeout(PROMISED, all_refuse).await.expect("every replica refuses it");
 }
 
 fn lines(text: &str) -> Vec<Value> {
@@ -62,7 +42,7 @@ async fn an_operator_adds_lists_and_sets_passwords() {
 
     let new = "another battery staple 23";
     user(&["passwd", "ada", "--password-stdin"], &format!("{new}\n")).ok();
-    refused_within_a_second(api, &ada).await;
+    api.refused_within_a_second(&ada).await;
     assert_eq!(api.refresh(&ada, &ada.refresh).await.expect(401).code(), "SESSION_ENDED");
     assert_eq!(api.login("ada", PASSWORD).await.expect(401).code(), "INVALID_CREDENTIALS");
     api.signed_in("ada", new).await;
@@ -95,7 +75,7 @@ async fn g05_a_ban_by_another_process_is_seen_within_a_second() {
     api.send_as(&ada, "POST", "/api/v1/auth/token/verify", None).await.expect(200);
 
     user(&site, &["ban", "ada@example.com"], "").ok();
-    refused_within_a_second(api, &ada).await;
+    api.refused_within_a_second(&ada).await;
     assert_eq!(api.send_as(&ada, "GET", "/api/v1/users/me", None).await.expect(401).code(), "TOKEN_REVOKED");
     assert_eq!(api.refresh(&ada, &ada.refresh).await.expect(401).code(), "SESSION_ENDED");
     assert_eq!(api.login("ada@example.com", PASSWORD).await.expect(403).code(), "ACCOUNT_INACTIVE");

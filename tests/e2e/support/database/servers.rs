@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use deadpool_redis::redis::{self, Commands, FromRedisValue, Value};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
-use crate::support::stores::Shared;
+use crate::support::stores::{Shared, redis_connection};
 
 pub struct Servers<'a> {
     shared: &'a Shared,
@@ -15,7 +15,7 @@ pub struct Servers<'a> {
 
 impl<'a> Servers<'a> {
     pub fn new(shared: &'a Shared) -> Self {
-        Self { shared, redis: shared.redis() }
+        Self { shared, redis: redis_connection() }
     }
 
     /// The first column of every row. On a thread of its own: the caller may be part of a runtime.
@@ -158,10 +158,14 @@ fn rows(url: &str, query: &str) -> Vec<String> {
 
 /// Text in quotes, bytes as SQLite would quote them.
 fn quoted(value: &[u8]) -> String {
-    match std::str::from_utf8(value) {
-        Ok(text) => format!("'{text}'"),
-        Err(_) => format!("X'{}'", value.iter().map(|byte| format!("{byte:02X}")).collect::<String>()),
+    if let Ok(text) = std::str::from_utf8(value) {
+        return format!("'{text}'");
     }
+    let mut text = String::from("X'");
+    for byte in value {
+        let _ = write!(text, "{byte:02X}");
+    }
+    text + "'"
 }
 
 /// The bytes of every `X'…'` of a row.
