@@ -3,11 +3,11 @@
 use diesel::dsl::{AsExprOf, sql};
 use diesel::expression::{SqlLiteral, UncheckedBind};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Bool, Text};
+use diesel::sql_types::{Binary, Bool, Text};
 use diesel_async::RunQueryDsl;
-use keystead_adapters_sql::Hold;
 use keystead_adapters_sql::schema::{pending_registrations as claims, users};
 use keystead_adapters_sql::types::{At, Moment, Uid};
+use keystead_adapters_sql::{Hold, LAPSED_BATCH};
 use keystead_application::ports::StoreError;
 use keystead_domain::Timestamp;
 use keystead_domain::account::LoginName;
@@ -19,7 +19,7 @@ type Bound<Condition, Value, Type> = SqlLiteral<Bool, UncheckedBind<Condition, A
 /// The condition of [`lapsed`].
 pub(crate) type Lapsed = Bound<SqlLiteral<Bool>, At, Moment>;
 /// The condition of [`due`].
-pub(crate) type Due = Bound<Bound<Bound<SqlLiteral<Bool>, At, Moment>, At, Moment>, i64, BigInt>;
+pub(crate) type Due = Bound<Bound<SqlLiteral<Bool>, At, Moment>, At, Moment>;
 
 /// Advisory locks of the transaction (`::text`: they return nothing). The first number says what is locked, the second
 /// tells one such thing from another; the first is `KS` and a count.
@@ -84,12 +84,13 @@ pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<(), Sto
     Ok(())
 }
 
-/// Rows of a table of which `condition` and the time are true, as in `expires_at <=`, but for those another transaction
-/// is busy with: who tidies up waits for nobody, so that nobody waits in a circle. They are there for the next round.
-pub(crate) fn lapsed(table: &str, condition: &str, time: Timestamp) -> Lapsed {
+/// The first rows of a table, in the given order, of which `condition` and the time are true, as in `expires_at <=`: one
+/// batch, without those another transaction is busy with. Who tidies up waits for nobody, so that nobody waits in a circle;
+/// they are there for the next round. SQLite needs the primary key.
+pub(crate) fn lapsed(table: &str, _key: &str, (condition, order): (&str, &str), time: Timestamp) -> Lapsed {
     sql::<Bool>(&format!("ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {condition} "))
         .bind::<Moment, _>(At(time))
-        .sql(" FOR UPDATE SKIP LOCKED))")
+        .sql(&format!(" ORDER BY {order} LIMIT {LAPSED_BATCH} FOR UPDATE SKIP LOCKED))"))
 }
 
 /// The messages of the outbox that can be claimed and were due first, at most `limit`, without those another worker is
@@ -99,7 +100,6 @@ pub(crate) fn due(limit: u32, now: Timestamp) -> Due {
         .bind::<Moment, _>(At(now))
         .sql(" AND expires_at > ")
         .bind::<Moment, _>(At(now))
-        .sql(" ORDER BY due_at, created_at, id LIMIT ")
-        .bind::<BigInt, _>(i64::from(limit))
-        .sql(" FOR UPDATE SKIP LOCKED))")
+        // Not bound: a plan that does not know how few are wanted may sort them all.
+        .sql(&format!(" ORDER BY due_at, created_at, id LIMIT {limit} FOR UPDATE SKIP LOCKED))"))
 }

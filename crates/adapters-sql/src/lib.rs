@@ -8,6 +8,7 @@
 //! | [`constraint`] | which [`Constraint`](keystead_application::ports::Constraint) a refused write lost against |
 //! | [`error`] | what a database error means to the ports |
 //! | [`Hold`] | what a transaction holds against others |
+//! | [`Prepared`] | statements prepared once per connection |
 //! | [`transfer`] | whole rows of every table on their way from one database to another |
 //! | `transfer_pages.rs` | reading them page by page; compiled by each adapter, not here |
 //! | `repositories/` | what can be done inside a transaction; compiled by each adapter, not here |
@@ -15,6 +16,7 @@
 pub mod constraint;
 pub mod error;
 mod hold;
+mod prepared;
 pub mod rows;
 pub mod schema;
 pub mod transfer;
@@ -23,3 +25,8 @@ pub mod types;
 pub use constraint::constraint_of;
 pub use error::{RowError, is_statement_error, store_error};
 pub use hold::Hold;
+pub use prepared::Prepared;
+
+/// Most rows one statement takes away because they lapsed: some ten milliseconds' work, so that a backlog of a million
+/// neither outlasts a statement's time nor keeps writers waiting.
+pub const LAPSED_BATCH: u32 = 1000;

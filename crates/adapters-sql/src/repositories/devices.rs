@@ -2,6 +2,7 @@ use async_trait::async_trait;
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use keystead_adapters_sql::Prepared;
 use keystead_adapters_sql::schema::devices;
 use keystead_adapters_sql::types::{At, Uid};
 use keystead_application::ports::{DeviceRepository, StoreError};
@@ -36,7 +37,7 @@ impl DeviceRepository for Transaction {
             .on_conflict((devices::user_id, devices::hash))
             .do_update()
             .set(devices::expires_at.eq(At(expires_at)));
-        let result = statement.execute(self.connection()?).await;
+        let result = Prepared(statement).execute(self.connection()?).await;
         self.check(result).map(drop)
     }
 
@@ -47,8 +48,8 @@ impl DeviceRepository for Transaction {
     }
 
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        let statement = diesel::delete(devices::table.filter(dialect::lapsed("devices", "expires_at <=", now)));
-        let result = statement.execute(self.connection()?).await;
+        let lapsed = dialect::lapsed("devices", "user_id, hash", ("expires_at <=", "expires_at"), now);
+        let result = diesel::delete(devices::table.filter(lapsed)).execute(self.connection()?).await;
         self.check(result).map(count_of)
     }
 }

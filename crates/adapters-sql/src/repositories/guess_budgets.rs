@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel::query_dsl::methods;
 use diesel::upsert::excluded;
 use diesel_async::RunQueryDsl;
+use keystead_adapters_sql::Prepared;
 use keystead_adapters_sql::schema::guess_budgets as budgets;
 use keystead_adapters_sql::types::At;
 use keystead_application::ports::{BudgetDecision, BudgetKey, GuessBudgets, StoreError};
@@ -39,11 +40,8 @@ impl GuessBudgets for Transaction {
                 budgets::resets_at.eq(case_when(ended(), excluded(budgets::resets_at)).otherwise(budgets::resets_at)),
             ));
         // An exhausted budget is left alone, and returns no row.
-        let count = methods::FilterDsl::filter(upsert, ended().or(budgets::count.lt(i64::from(policy.limit))))
-            .returning(budgets::count)
-            .get_result::<i64>(self.connection()?)
-            .await
-            .optional();
+        let upsert = methods::FilterDsl::filter(upsert, ended().or(budgets::count.lt(i64::from(policy.limit))));
+        let count = Prepared(upsert.returning(budgets::count)).get_result::<i64>(self.connection()?).await.optional();
         if let Some(count) = self.check(count)? {
             return Ok(BudgetDecision::Reserved { count: u32::try_from(count).unwrap_or(u32::MAX) });
         }
@@ -55,13 +53,13 @@ impl GuessBudgets for Transaction {
     async fn release(&mut self, key: &BudgetKey, policy: &RatePolicy) -> Result<(), StoreError> {
         let counted = budgets::table.find((policy.name, &key.0)).filter(budgets::count.gt(0));
         let statement = diesel::update(counted).set(budgets::count.eq(budgets::count - 1_i64));
-        let result = statement.execute(self.connection()?).await;
+        let result = Prepared(statement).execute(self.connection()?).await;
         self.check(result).map(drop)
     }
 
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        let statement = diesel::delete(budgets::table.filter(dialect::lapsed("guess_budgets", "resets_at <=", now)));
-        let result = statement.execute(self.connection()?).await;
+        let lapsed = dialect::lapsed("guess_budgets", "policy, key", ("resets_at <=", "resets_at"), now);
+        let result = diesel::delete(budgets::table.filter(lapsed)).execute(self.connection()?).await;
         self.check(result).map(count_of)
     }
 }

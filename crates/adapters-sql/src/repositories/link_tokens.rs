@@ -1,10 +1,10 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use keystead_adapters_sql::Hold;
 use keystead_adapters_sql::rows::LinkTokenRow;
 use keystead_adapters_sql::schema::link_tokens;
 use keystead_adapters_sql::types::{At, Uid};
+use keystead_adapters_sql::{Hold, Prepared};
 use keystead_application::ports::{LinkTokenRepository, StoreError};
 use keystead_domain::Timestamp;
 use keystead_domain::account::{LinkPurpose, LinkToken, LinkTokenHash, UserId};
@@ -60,7 +60,8 @@ impl LinkTokenRepository for Transaction {
         dialect::hold(self, Hold::Link(hash)).await?;
         let changes = (link_tokens::begun_as.eq(as_token.as_str()), link_tokens::expires_at.eq(At(expires_at)));
         let statement = diesel::update(unused!(hash, purpose, now)).set(changes);
-        let row = statement.returning(LinkTokenRow::as_returning()).get_result(self.connection()?).await.optional();
+        let statement = Prepared(statement.returning(LinkTokenRow::as_returning()));
+        let row = statement.get_result(self.connection()?).await.optional();
         optional(self.check(row)?)
     }
 
@@ -108,8 +109,8 @@ impl LinkTokenRepository for Transaction {
     }
 
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        let statement = diesel::delete(link_tokens::table.filter(dialect::lapsed("link_tokens", "expires_at <=", now)));
-        let result = statement.execute(self.connection()?).await;
+        let lapsed = dialect::lapsed("link_tokens", "hash", ("expires_at <=", "expires_at"), now);
+        let result = diesel::delete(link_tokens::table.filter(lapsed)).execute(self.connection()?).await;
         self.check(result).map(count_of)
     }
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use keystead_adapters_sql::Prepared;
 use keystead_adapters_sql::rows::ClaimedRow;
 use keystead_adapters_sql::schema::outbox;
 use keystead_adapters_sql::types::At;
@@ -10,6 +11,9 @@ use keystead_application::ports::{ClaimedMessage, NewMessage, Outbox, OutboxId, 
 use keystead_domain::Timestamp;
 
 use super::{Transaction, count_of, dialect, domain};
+
+/// Condition and order of messages that are alive, and should not be.
+const EXPIRED: (&str, &str) = ("dead_at IS NULL AND expires_at <=", "expires_at");
 
 #[async_trait]
 impl Outbox for Transaction {
@@ -29,11 +33,8 @@ impl Outbox for Transaction {
     async fn claim(&mut self, limit: u32, now: Timestamp, lease: Duration) -> Result<Vec<ClaimedMessage>, StoreError> {
         // A claimed message is due again when its lease ends, so being due is being unleased.
         let changes = (outbox::attempts.eq(outbox::attempts + 1_i64), outbox::due_at.eq(At(now.plus(lease))));
-        let rows = diesel::update(outbox::table.filter(dialect::due(limit, now)))
-            .set(changes)
-            .returning(ClaimedRow::as_returning())
-            .load(self.connection()?)
-            .await;
+        let statement = diesel::update(outbox::table.filter(dialect::due(limit, now))).set(changes);
+        let rows = Prepared(statement.returning(ClaimedRow::as_returning())).load(self.connection()?).await;
         let mut rows: Vec<ClaimedRow> = self.check(rows)?;
         // RETURNING keeps no order.
         rows.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
@@ -48,19 +49,19 @@ impl Outbox for Transaction {
     async fn mark_failed(&mut self, id: &OutboxId, next: Timestamp, error: &str) -> Result<(), StoreError> {
         let alive = outbox::table.find(&id.0).filter(outbox::dead_at.is_null());
         let changes = (outbox::due_at.eq(At(next)), outbox::last_error.eq(error));
-        let result = diesel::update(alive).set(changes).execute(self.connection()?).await;
+        let result = Prepared(diesel::update(alive).set(changes)).execute(self.connection()?).await;
         self.check(result).map(drop)
     }
 
     async fn mark_dead(&mut self, id: &OutboxId, now: Timestamp, error: &str) -> Result<(), StoreError> {
         let alive = outbox::table.find(&id.0).filter(outbox::dead_at.is_null());
         let changes = (outbox::sealed.eq(None::<Vec<u8>>), outbox::dead_at.eq(At(now)), outbox::last_error.eq(error));
-        let result = diesel::update(alive).set(changes).execute(self.connection()?).await;
+        let result = Prepared(diesel::update(alive).set(changes)).execute(self.connection()?).await;
         self.check(result).map(drop)
     }
 
     async fn expire(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        let lapsed = outbox::table.filter(dialect::lapsed("outbox", "dead_at IS NULL AND expires_at <=", now));
+        let lapsed = outbox::table.filter(dialect::lapsed("outbox", "id", EXPIRED, now));
         let changes =
             (outbox::sealed.eq(None::<Vec<u8>>), outbox::dead_at.eq(At(now)), outbox::last_error.eq("expired"));
         let result = diesel::update(lapsed).set(changes).execute(self.connection()?).await;
@@ -71,6 +72,16 @@ impl Outbox for Transaction {
         let waiting = outbox::table.filter(outbox::dead_at.is_null()).filter(outbox::due_at.gt(At(now)));
         let result = diesel::update(waiting).set(outbox::due_at.eq(At(now))).execute(self.connection()?).await;
         self.check(result).map(count_of)
+    }
+
+    async fn is_due(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        let alive = || outbox::table.filter(outbox::dead_at.is_null());
+        // The first entry of an index, whatever the planner believes about times.
+        let due = alive().order(outbox::due_at).select(outbox::due_at).first::<At>(self.connection()?).await;
+        let due = self.check(due.optional())?;
+        let end = alive().order(outbox::expires_at).select(outbox::expires_at).first::<At>(self.connection()?).await;
+        let end = self.check(end.optional())?;
+        Ok(due.into_iter().chain(end).any(|first| first.0 <= now))
     }
 
     async fn counts(&mut self) -> Result<(u64, u64), StoreError> {

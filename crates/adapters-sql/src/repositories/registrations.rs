@@ -40,9 +40,8 @@ impl RegistrationRepository for Transaction {
     }
 
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        let statement =
-            diesel::delete(claims::table.filter(dialect::lapsed("pending_registrations", "expires_at <=", now)));
-        let result = statement.execute(self.connection()?).await;
+        let lapsed = dialect::lapsed("pending_registrations", "id", ("expires_at <=", "expires_at"), now);
+        let result = diesel::delete(claims::table.filter(lapsed)).execute(self.connection()?).await;
         self.check(result).map(count_of)
     }
 }

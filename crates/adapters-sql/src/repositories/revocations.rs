@@ -58,8 +58,8 @@ impl RevocationLog for Transaction {
     }
 
     async fn delete_before(&mut self, before: Timestamp) -> Result<u64, StoreError> {
-        let statement = diesel::delete(revocations::table.filter(dialect::lapsed("revocations", "at <", before)));
-        let result = statement.execute(self.connection()?).await;
+        let lapsed = dialect::lapsed("revocations", "id", ("at <", "at"), before);
+        let result = diesel::delete(revocations::table.filter(lapsed)).execute(self.connection()?).await;
         self.check(result).map(count_of)
     }
 }

@@ -1,10 +1,10 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use keystead_adapters_sql::Hold;
 use keystead_adapters_sql::rows::{UserRow, status_name};
 use keystead_adapters_sql::schema::{passwords, users};
 use keystead_adapters_sql::types::{At, Uid};
+use keystead_adapters_sql::{Hold, Prepared};
 use keystead_application::ports::{StoreError, UserPage, UserRepository};
 use keystead_domain::Timestamp;
 use keystead_domain::account::{AccountStatus, Epoch, LoginName, PasswordHash, User, UserId};
@@ -69,7 +69,7 @@ impl UserRepository for Transaction {
             users::updated_at.eq(row.updated_at),
         ));
         self.mark().await?;
-        let result = statement.execute(self.connection()?).await;
+        let result = Prepared(statement).execute(self.connection()?).await;
         self.check_marked(result).await.map(drop)
     }
 
@@ -81,7 +81,7 @@ impl UserRepository for Transaction {
             .on_conflict(passwords::user_id)
             .do_update()
             .set(new);
-        let result = statement.execute(self.connection()?).await;
+        let result = Prepared(statement).execute(self.connection()?).await;
         self.check(result).map(drop)
     }
 
@@ -94,7 +94,7 @@ impl UserRepository for Transaction {
         dialect::hold(self, Hold::User(id)).await?;
         let unchanged = passwords::table.find(Uid(id)).filter(passwords::hash.eq(old.as_str()));
         let statement = diesel::update(unchanged).set(passwords::hash.eq(new.as_str())).returning(passwords::user_id);
-        let row = statement.get_result::<Uid>(self.connection()?).await.optional();
+        let row = Prepared(statement).get_result::<Uid>(self.connection()?).await.optional();
         self.check(row).map(|row| row.is_some())
     }
 
@@ -109,10 +109,10 @@ impl UserRepository for Transaction {
         let touched = users::updated_at.eq(At(now));
         let row = if end_sessions {
             let changes = (users::epoch.eq(next), users::sessions_epoch.eq(next), touched);
-            diesel::update(user).set(changes).returning(both).get_result(self.connection()?).await
+            Prepared(diesel::update(user).set(changes).returning(both)).get_result(self.connection()?).await
         } else {
             let changes = (users::epoch.eq(next), touched);
-            diesel::update(user).set(changes).returning(both).get_result(self.connection()?).await
+            Prepared(diesel::update(user).set(changes).returning(both)).get_result(self.connection()?).await
         };
         let epochs: Option<(i64, i64)> = self.check(row.optional())?;
         Ok(epochs.map(|(epoch, sessions)| (Epoch::new(epoch), Epoch::new(sessions))))

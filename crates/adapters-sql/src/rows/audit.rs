@@ -9,7 +9,7 @@ use crate::types::{At, Uid};
 
 /// An event to append to `audit_events`; the database numbers it.
 #[derive(Clone, Debug, Insertable)]
-#[diesel(table_name = audit_events)]
+#[diesel(table_name = audit_events, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "the columns are the fields of the domain's AuditEvent")]
 pub struct NewAuditRow {
     pub name: &'static str,

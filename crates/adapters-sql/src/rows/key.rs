@@ -8,7 +8,7 @@ use crate::types::At;
 
 /// A row of `keys`.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = keys)]
+#[diesel(table_name = keys, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "the columns are the fields of the port's StoredKey")]
 pub struct KeyRow {
     pub id: String,

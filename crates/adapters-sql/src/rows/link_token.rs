@@ -9,7 +9,7 @@ use crate::types::{At, Uid};
 
 /// A row of `link_tokens`.
 #[derive(Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = link_tokens)]
+#[diesel(table_name = link_tokens, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "the columns are the fields of the domain's LinkToken")]
 pub struct LinkTokenRow {
     pub hash: Vec<u8>,

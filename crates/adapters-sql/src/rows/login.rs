@@ -9,7 +9,7 @@ use crate::types::{At, Uid};
 
 /// A row of `login_history`.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = login_history)]
+#[diesel(table_name = login_history, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "the columns are the fields of the port's LoginRecord")]
 pub struct LoginRow {
     pub token_id: String,

@@ -7,7 +7,7 @@ use crate::types::{At, Uid};
 
 /// A row of `pending_registrations`.
 #[derive(Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = pending_registrations)]
+#[diesel(table_name = pending_registrations, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "the columns are the fields of the domain's PendingRegistration")]
 pub struct RegistrationRow {
     pub id: Uid,

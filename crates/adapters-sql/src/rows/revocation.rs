@@ -18,7 +18,7 @@ pub mod kind {
 
 /// A revocation to append to `revocations`; the database numbers it. `(kind, target)` is unique.
 #[derive(Clone, Debug, Insertable)]
-#[diesel(table_name = revocations)]
+#[diesel(table_name = revocations, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "the columns are the fields of the domain's Revocation")]
 pub struct NewRevocationRow {
     pub kind: &'static str,

@@ -7,7 +7,7 @@ use crate::types::{At, Uid};
 
 /// A row of `users`.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = users)]
+#[diesel(table_name = users, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "the columns are the fields of the domain's User")]
 pub struct UserRow {
     pub id: Uid,

@@ -100,11 +100,10 @@ impl DeliverMail {
     /// Runs one round.
     pub async fn run(&self) -> Result<Delivered, Failure> {
         // Looked at without a write lock first: most rounds find nothing.
-        let (waiting, _) = self.store.read().await?.outbox().counts().await?;
-        if waiting == 0 {
+        let now = self.clock.now();
+        if !self.store.read().await?.outbox().is_due(now).await? {
             return Ok(Delivered::default());
         }
-        let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let expired = tx.outbox().expire(now).await?;
         let claimed = tx.outbox().claim(self.policy.batch, now, self.policy.lease).await?;

@@ -1,10 +1,13 @@
 use std::sync::Arc;
 
-use keystead_domain::limits;
+use keystead_domain::{Timestamp, limits};
 
 use crate::failure::Failure;
 use crate::ports::{Clock, Store};
 use crate::revocation::RevocationView;
+
+/// Most batches of one round: what a larger backlog leaves is for the next.
+const BATCHES: u32 = 500;
 
 /// Deletes what has lapsed: claims, links, budgets, devices, revocations no living token can concern. Every rule works
 /// without it; it keeps stores small.
@@ -24,6 +27,19 @@ impl Housekeeping {
     pub async fn run(&self) -> Result<u64, Failure> {
         let now = self.clock.now();
         self.view.prune(now);
+        let mut deleted = 0;
+        for _ in 0..BATCHES {
+            let batch = self.batch(now).await?;
+            deleted += batch;
+            if batch == 0 {
+                break;
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// A bounded number of rows of each kind, in a transaction of their own: after a backlog others get their turn.
+    async fn batch(&self, now: Timestamp) -> Result<u64, Failure> {
         let mut tx = self.store.begin().await?;
         let mut deleted = tx.registrations().delete_expired(now).await?;
         deleted += tx.link_tokens().delete_expired(now).await?;

@@ -92,7 +92,7 @@ pub trait RegistrationRepository: Send {
     /// caller, and of several claims to one address to one caller only.
     async fn consume(&mut self, id: UserId, now: Timestamp) -> Result<Option<PendingRegistration>, StoreError>;
 
-    /// Deletes claims that lapsed before `now`. Returns how many.
+    /// Deletes claims that lapsed before `now`, a bounded number of them. Returns how many.
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError>;
 }
 
@@ -139,7 +139,7 @@ pub trait LinkTokenRepository: Send {
     /// Deletes all tokens of a user.
     async fn delete_for_user(&mut self, user: UserId) -> Result<(), StoreError>;
 
-    /// Deletes tokens that lapsed before `now`. Returns how many.
+    /// Deletes tokens that lapsed before `now`, a bounded number of them. Returns how many.
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError>;
 }
 
@@ -195,12 +195,16 @@ pub trait Outbox: Send {
     /// The message will not be sent: it stays as a dead letter without its contents.
     async fn mark_dead(&mut self, id: &OutboxId, now: Timestamp, error: &str) -> Result<(), StoreError>;
 
-    /// Turns messages past their `expires_at` into dead letters. Returns how many.
+    /// Turns messages past their `expires_at` into dead letters, a bounded number of them. Returns how many.
     async fn expire(&mut self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Makes every living message due now, leased ones too. For the start of a process that is the only worker: what its
     /// predecessor had claimed when it died need not wait for the end of a lease. Returns how many.
     async fn make_due(&mut self, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Whether a message is due, or alive past its `expires_at`. Workers ask several times a second: MUST cost the same
+    /// however many messages wait or are dead.
+    async fn is_due(&mut self, now: Timestamp) -> Result<bool, StoreError>;
 
     /// How many messages wait, and how many are dead.
     async fn counts(&mut self) -> Result<(u64, u64), StoreError>;
@@ -237,7 +241,7 @@ pub trait RevocationLog: Send {
     /// Whether this session was revoked by itself. For a session that is about to be confirmed.
     async fn is_session_revoked(&mut self, session: &SessionId) -> Result<bool, StoreError>;
 
-    /// Deletes rows older than `before`. Returns how many.
+    /// Deletes rows older than `before`, a bounded number of them. Returns how many.
     async fn delete_before(&mut self, before: Timestamp) -> Result<u64, StoreError>;
 }
 
@@ -276,7 +280,7 @@ pub trait GuessBudgets: Send {
     /// The guess was right: takes its own count back, and nobody else's.
     async fn release(&mut self, key: &BudgetKey, policy: &RatePolicy) -> Result<(), StoreError>;
 
-    /// Deletes windows that ended before `now`. Returns how many.
+    /// Deletes windows that ended before `now`, a bounded number of them. Returns how many.
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError>;
 }
 
@@ -299,7 +303,7 @@ pub trait DeviceRepository: Send {
     /// Forgets all devices of a user.
     async fn forget_all(&mut self, user: UserId) -> Result<(), StoreError>;
 
-    /// Deletes devices that lapsed before `now`. Returns how many.
+    /// Deletes devices that lapsed before `now`, a bounded number of them. Returns how many.
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError>;
 }
 

@@ -95,6 +95,7 @@ macro_rules! store_contracts {
                 an_expired_message_is_never_claimed_and_becomes_a_dead_letter,
                 a_rolled_back_message_is_not_sent,
                 a_new_sole_worker_need_not_wait_for_leases,
+                a_worker_is_told_of_work_and_of_nothing_else,
             ]
         );
         $crate::contract_tests!(

@@ -189,3 +189,25 @@ pub async fn a_new_sole_worker_need_not_wait_for_leases(store: Arc<dyn Store>) {
     commit(tx).await;
     assert_eq!(ids(&claim(&store, 9, after(2)).await), ["leased", "waiting"]);
 }
+
+/// What waits for its time, is leased or is dead gives a worker nothing to do; what is due does, and what outlived its end.
+pub async fn a_worker_is_told_of_work_and_of_nothing_else(store: Arc<dyn Store>) {
+    async fn is_due(store: &Arc<dyn Store>, now: Timestamp) -> bool {
+        store.read().await.unwrap().outbox().is_due(now).await.unwrap()
+    }
+    assert!(!is_due(&store, after(1)).await);
+    let short = NewMessage { expires_at: after(30), ..a_message("short") };
+    enqueue(&store, &[short, a_message("dead")]).await;
+    assert!(is_due(&store, after(0)).await, "from the moment it was written");
+    let mut tx = begin(&store).await;
+    assert_eq!(tx.outbox().claim(9, after(1), LEASE).await.unwrap().len(), 2);
+    tx.outbox().mark_dead(&OutboxId("dead".into()), after(1), "550 no such user").await.unwrap();
+    commit(tx).await;
+    assert!(!is_due(&store, after(30).minus(MICRO)).await, "leased, or dead");
+    assert!(is_due(&store, after(30)).await, "past its end, though leased");
+    let mut tx = begin(&store).await;
+    tx.outbox().mark_failed(&OutboxId("short".into()), after(20), "421 try later").await.unwrap();
+    commit(tx).await;
+    assert!(!is_due(&store, after(20).minus(MICRO)).await);
+    assert!(is_due(&store, after(20)).await, "time for the next attempt");
+}

@@ -100,6 +100,10 @@ impl Outbox for Messages {
         Ok(moved)
     }
 
+    async fn is_due(&mut self, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.0.iter().any(|row| !row.dead && row.next_at.min(row.message.expires_at) <= now))
+    }
+
     async fn counts(&mut self) -> Result<(u64, u64), StoreError> {
         let dead = self.0.iter().filter(|row| row.dead).count();
         Ok(((self.0.len() - dead) as u64, dead as u64))
