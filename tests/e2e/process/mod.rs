@@ -10,3 +10,4 @@ pub(crate) mod keystead;
 mod kills;
 mod serve;
 pub(crate) mod site;
+mod upgrade;

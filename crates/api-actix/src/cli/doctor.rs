@@ -6,42 +6,41 @@ use std::time::Duration;
 use super::args::DataArgs;
 use super::data;
 use super::outcome::{Outcome, Trouble, say};
-use crate::compose;
-use crate::config::{Config, MailTransport};
+use crate::compose::{self, Finding};
+use crate::config::{Config, Data, MailTransport};
 
 /// How long to wait for the mail server.
 const REACH: Duration = Duration::from_secs(5);
-
-/// One thing that was tried.
-struct Finding {
-    what: &'static str,
-    result: Result<String, String>,
-}
 
 /// Tries everything, prints a line each, fails when one failed.
 pub(super) fn run(args: &DataArgs, json: bool) -> Outcome {
     let config = data::config(args)?;
     let mut findings = vec![
-        Finding { what: "configuration", result: safety(&config) },
-        Finding { what: "migrations", result: migrations(&config) },
-        Finding { what: "mail", result: mail(&config) },
-        Finding { what: "certificate", result: certificate(&config) },
+        ("configuration", finding(safety(&config))),
+        ("migrations", finding(migrations(&config))),
+        ("mail", finding(mail(&config))),
+        ("certificate", finding(certificate(&config))),
     ];
     findings.extend(shared_stores(&config)?);
-    findings.extend(store_and_keys(args));
-    for finding in &findings {
-        let (state, text) = match &finding.result {
-            Ok(text) => ("ok", text),
-            Err(text) => ("failed", text),
+    findings.push(("database", finding(store_and_keys(args))));
+    for (what, finding) in &findings {
+        let (state, text) = match finding {
+            Finding::Good(text) => ("ok", text),
+            Finding::Doubtful(text) => ("doubtful", text),
+            Finding::Bad(text) => ("failed", text),
         };
         if json {
-            say(serde_json::json!({ "check": finding.what, "state": state, "detail": text }));
+            say(serde_json::json!({ "check": what, "state": state, "detail": text }));
         } else {
-            say(format!("{state:6}  {:13}  {text}", finding.what));
+            say(format!("{state:8}  {what:13}  {text}"));
         }
     }
-    let failed = findings.iter().filter(|finding| finding.result.is_err()).count();
+    let failed = findings.iter().filter(|(_, finding)| matches!(finding, Finding::Bad(_))).count();
     if failed == 0 { Ok(()) } else { Err(Trouble::failed(format!("{failed} checks failed"))) }
+}
+
+fn finding(result: Result<String, String>) -> Finding {
+    result.map_or_else(Finding::Bad, Finding::Good)
 }
 
 fn safety(config: &Config) -> Result<String, String> {
@@ -55,8 +54,16 @@ fn safety(config: &Config) -> Result<String, String> {
 fn migrations(config: &Config) -> Result<String, String> {
     match compose::pending_migrations(config) {
         Ok(pending) if pending.is_empty() => Ok("the database has this version's form".into()),
-        Ok(pending) => Ok(format!("{} to be applied at start", pending.len())),
+        Ok(pending) if migrates_itself(config) => Ok(format!("{} to be applied at start", pending.len())),
+        Ok(pending) => Err(format!("{} are missing; run `keystead migrate` (store.migrate = false)", pending.len())),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+fn migrates_itself(config: &Config) -> bool {
+    match &config.store.data {
+        Data::Embedded(_) => true,
+        Data::Shared(shared) => shared.postgres.migrate,
     }
 }
 
@@ -83,21 +90,16 @@ fn certificate(config: &Config) -> Result<String, String> {
 }
 
 /// What only replicas need.
-fn shared_stores(config: &Config) -> Result<Vec<Finding>, Trouble> {
+fn shared_stores(config: &Config) -> Result<Vec<(&'static str, Finding)>, Trouble> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Trouble::failed)?;
-    let examined = runtime.block_on(compose::examine(config));
-    Ok(examined.into_iter().map(|(what, result)| Finding { what, result }).collect())
+    Ok(runtime.block_on(compose::examine(config)))
 }
 
 /// Opens the database and the keys in it with the master key.
-fn store_and_keys(args: &DataArgs) -> Vec<Finding> {
+fn store_and_keys(args: &DataArgs) -> Result<String, String> {
     let opened = data::with_services(args, async |composed| {
         composed.services.store.ping().await.map_err(Trouble::failed)?;
         composed.services.keys.list().await.map_err(Trouble::failed)
     });
-    let result = match opened {
-        Ok(keys) => Ok(format!("opened, {} keys", keys.len())),
-        Err(error) => Err(error.to_string()),
-    };
-    vec![Finding { what: "database", result }]
+    opened.map(|keys| format!("opened, {} keys", keys.len())).map_err(|error| error.to_string())
 }

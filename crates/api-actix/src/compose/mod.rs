@@ -1,5 +1,6 @@
 //! The one place that joins use-cases with adapters. Nothing else names an adapter.
 
+mod examine;
 mod mail;
 mod stores;
 mod transfer;
@@ -23,9 +24,10 @@ use thiserror::Error;
 use crate::config::{Algorithm, Config};
 use crate::routes::dev::DevToolsHandle;
 use crate::services::Services;
+pub use examine::{Finding, examine};
 use mail::{Tools, mailer, renderer};
 use stores::Stores;
-pub use stores::{Garbage, Purpose, examine, migrate, migrate_to, pending_migrations};
+pub use stores::{Garbage, Purpose, migrate, migrate_to, pending_migrations};
 pub use transfer::{Moved, transfer};
 use use_cases::join;
 

@@ -2,25 +2,18 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use keystead_adapters_crypto::SystemClock;
 use keystead_adapters_postgres::{PgConfig, PgDatabase};
 use keystead_adapters_redis::{RedisConfig, RedisLink, Topology};
 use keystead_adapters_sqlite::{LocalRevocationFeed, SqliteConfig, SqliteDatabase, Synchronous};
 use keystead_application::ports::{
-    CeremonyStore, Clock as _, Entropy, EphemeralError, RateLimiter, RevocationFeed, SessionStore, Store,
+    CeremonyStore, Entropy, EphemeralError, RateLimiter, RevocationFeed, SessionStore, Store,
 };
 use keystead_application::random;
 use keystead_domain::Timestamp;
 
 use super::{ComposeError, broken};
 use crate::config::{self, Config, Data, Link, PostgresConfig, RedisTopology, StoreConfig};
-
-/// Clocks further apart than this do not read the revocation log reliably.
-const LARGEST_DIFFERENCE: Duration = Duration::from_secs(5);
-/// Clocks further apart than this are not synchronised.
-const NOTABLE_DIFFERENCE: Duration = Duration::from_secs(2);
 
 /// The adapters that keep something, as ports.
 pub(super) struct Stores {
@@ -150,37 +143,6 @@ pub fn pending_migrations(config: &Config) -> Result<Vec<String>, ComposeError> 
             PgDatabase::pending_migrations(&postgres_config(&config.store, &shared.postgres)?).map_err(broken)
         }
     }
-}
-
-/// What PostgreSQL and Redis are like, for `keystead doctor`. Nothing when the store is one file.
-pub async fn examine(config: &Config) -> Vec<(&'static str, Result<String, String>)> {
-    let Data::Shared(shared) = &config.store.data else { return Vec::new() };
-    let redis = redis_config(&shared.redis)
-        .and_then(|settings| RedisLink::open(&settings).map_err(broken))
-        .map(|_| "answers, and evicts nothing".to_owned());
-    let redis = redis.map_err(|error| error.to_string());
-    vec![("clock", clock_difference(&config.store, &shared.postgres).await), ("redis", redis)]
-}
-
-/// Replicas compare times with each other through rows: their clocks must agree within seconds.
-async fn clock_difference(store: &StoreConfig, postgres: &PostgresConfig) -> Result<String, String> {
-    let text = |error: ComposeError| error.to_string();
-    let settings = postgres_config(store, postgres).map_err(text)?;
-    let database = PgDatabase::open(&settings).map_err(|error| error.to_string())?;
-    let micros = database.clock_skew(SystemClock.now()).await.map_err(|error| error.to_string())?;
-    let difference = Duration::from_micros(micros.unsigned_abs());
-    let told = format!(
-        "the database's clock is {:.1} s {} this machine's",
-        difference.as_secs_f64(),
-        if micros < 0 { "behind" } else { "ahead of" }
-    );
-    if difference > LARGEST_DIFFERENCE {
-        return Err(format!("{told}; synchronise both (NTP)"));
-    }
-    if difference > NOTABLE_DIFFERENCE {
-        return Ok(format!("warning: {told}; synchronise both (NTP)"));
-    }
-    Ok(told)
 }
 
 pub(super) fn sqlite_config(store: &StoreConfig, sqlite: &config::SqliteConfig) -> SqliteConfig {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use keystead_testkit::smtp_peer::{Behaviour, SmtpPeer};
@@ -40,17 +41,14 @@ impl Move {
         self.new.replace("master_key", line);
     }
 
-    fn arguments<'a>(&self, files: &'a [PathBuf; 2], more: &[&'a str]) -> Vec<&'a str> {
-        let [from, to] = files.each_ref().map(|path| path.to_str().unwrap());
-        [&["migrate-store", "--from", from, "--to", to], more].concat()
-    }
-
-    fn files(&self) -> [PathBuf; 2] {
-        [self.old.file(), self.new.file()]
+    fn command(&self, more: &[&str]) -> Command {
+        let mut command = command(self.old.path(), &["migrate-store"]);
+        command.arg("--from").arg(self.old.file()).arg("--to").arg(self.new.file()).args(more);
+        command
     }
 
     fn run(&self, more: &[&str]) -> Finished {
-        run(self.old.path(), &self.arguments(&self.files(), more))
+        finish(self.command(more), "")
     }
 
     /// A client of the old service.
@@ -257,8 +255,7 @@ async fn a_move_that_is_killed_half_way_leaves_nothing_and_can_be_done_again() {
     let (mut obstacle, watch) = (at.other_program().await, at.other_program().await);
     let open = obstacle.transaction().await.unwrap();
     open.execute("INSERT INTO keys VALUES ($1, 'mac', '', '', now(), now(), NULL)", &[&kid]).await.unwrap();
-    let files = at.files();
-    let mut child = command(at.old.path(), &at.arguments(&files, &[])).spawn().unwrap();
+    let mut child = at.command(&[]).spawn().unwrap();
     until(&watch, IMPORT_WAITS).await;
     child.kill().unwrap();
     child.wait().unwrap();
