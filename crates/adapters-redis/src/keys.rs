@@ -7,6 +7,8 @@ use keystead_domain::token::SessionId;
 
 /// How much longer than what it holds a key stays: time to live collects garbage, and decides nothing.
 const SLACK: Duration = Duration::from_secs(3600);
+/// The same of a rate window. Every address that ever asks has some: an hour more would be several times their memory.
+const WINDOW_SLACK: Duration = Duration::from_secs(60);
 
 /// The names of keys. What stands in braces decides the slot in a cluster.
 #[derive(Clone, Debug)]
@@ -48,7 +50,16 @@ impl Keys {
 
 /// The time to live, in milliseconds, of what is made at `now` and dead from `end` on.
 pub(crate) fn time_to_live(now: Timestamp, end: Timestamp) -> u64 {
-    u64::try_from((end.since(now) + SLACK).as_millis()).unwrap_or(u64::MAX)
+    millis(end.since(now) + SLACK)
+}
+
+/// The same of a rate window.
+pub(crate) fn window_time_to_live(now: Timestamp, end: Timestamp) -> u64 {
+    millis(end.since(now) + WINDOW_SLACK)
+}
+
+fn millis(life: Duration) -> u64 {
+    u64::try_from(life.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -71,5 +82,6 @@ mod tests {
         let now = Timestamp::from_seconds(100);
         assert_eq!(time_to_live(now, now.plus(Duration::from_secs(5))), 3_605_000);
         assert_eq!(time_to_live(now, Timestamp::from_seconds(5)), 3_600_000);
+        assert_eq!(window_time_to_live(now, now.plus(Duration::from_secs(5))), 65_000);
     }
 }

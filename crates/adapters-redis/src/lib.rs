@@ -16,8 +16,8 @@
 //! # Keys
 //!
 //! `keystead` is the configured prefix. What stands in braces decides the slot in a cluster; every command and every
-//! script is about the keys of one slot. Every key ends: time to live (an hour more than the table says) collects
-//! garbage, and decides nothing. Sizes are `MEMORY USAGE` of Redis 7.0.
+//! script is about the keys of one slot. Every key ends: time to live (an hour more than the table says, for windows a
+//! minute) collects garbage, and decides nothing. Sizes are `MEMORY USAGE` of Redis 7.0.
 //!
 //! | key | type | holds | bytes | until |
 //! |---|---|---|---|---|

@@ -6,7 +6,7 @@ use keystead_application::ports::{EphemeralError, RateDecision, RateHit, RateLim
 use keystead_domain::Timestamp;
 
 use crate::connection::{CallError, Repeat, Script};
-use crate::keys::time_to_live;
+use crate::keys::window_time_to_live;
 use crate::link::Link;
 
 static HIT: Script = Script::new(include_str!("scripts/rate_hit.lua"));
@@ -28,8 +28,8 @@ impl RedisRateLimiter {
             return Ok(RateDecision { policy, allowed: false, count: 0, resets_at: ends });
         }
         let key = self.link.keys.rate(policy.name, &hit.key);
-        let arguments =
-            [now.as_micros().into(), policy.limit.into(), ends.as_micros().into(), time_to_live(now, ends).into()];
+        let life = window_time_to_live(now, ends);
+        let arguments = [now.as_micros().into(), policy.limit.into(), ends.as_micros().into(), life.into()];
         // A hit whose answer is lost may have counted: counting it again would use up somebody's limit.
         let (allowed, count, resets_at): (bool, u32, i64) =
             HIT.run(&self.link.route, &[&key], &arguments, Repeat::Never).await?;

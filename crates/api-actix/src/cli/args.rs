@@ -148,7 +148,7 @@ pub struct InitArgs {
     /// Share sessions and limits in Redis: redis://…, rediss://…, redis+sentinel://…, redis+cluster://…
     #[arg(long, value_name = "URL", requires = "postgres")]
     pub redis: Option<String>,
-    /// Write compose.yaml, nginx.conf and keystead.env beside it, with PostgreSQL and Redis of their own unless named
+    /// Write compose.yaml, nginx.conf and .env beside it, with PostgreSQL and Redis of their own unless named
     #[arg(long, conflicts_with = "sqlite")]
     pub compose: bool,
     /// What browsers will see, such as https://id.example.com

@@ -19,8 +19,10 @@ const COMPOSE_FILES: [(&str, &str); 2] = [
     ("compose.yaml", include_str!("../../../../deploy/compose/compose.yaml")),
     ("nginx.conf", include_str!("../../../../deploy/compose/nginx.conf")),
 ];
-/// The secrets of the containers.
-const ENVIRONMENT: &str = "keystead.env";
+/// What stands in those files for the service's own origin: a redirect must not go where a header says (G17).
+const COMPOSE_ORIGIN: &str = "https://id.example.com$request_uri";
+/// The secrets of the containers; of this name, because `docker compose` reads no other for what compose.yaml asks for.
+const ENVIRONMENT: &str = ".env";
 /// Where `deploy/compose/compose.yaml` puts the proxy.
 const COMPOSE_PROXY: &str = "10.213.77.10";
 const PORT: u16 = 8787;
@@ -105,8 +107,10 @@ fn write(out: &Path, rendered: &Rendered) -> Result<Vec<PathBuf>, Trouble> {
         return Ok(vec![out.to_owned()]);
     };
     // The container's user reads these; the secrets are in the environment file, which only the owner reads.
+    let origin = format!("{}$request_uri", rendered.origin);
+    let compose = COMPOSE_FILES.map(|(name, text)| (out.with_file_name(name), text.replace(COMPOSE_ORIGIN, &origin)));
     let mut files = vec![(out.to_owned(), rendered.config.expose(), 0o644)];
-    files.extend(COMPOSE_FILES.map(|(name, text)| (out.with_file_name(name), text, 0o644)));
+    files.extend(compose.iter().map(|(path, text)| (path.clone(), text.as_str(), 0o644)));
     files.push((out.with_file_name(ENVIRONMENT), environment.expose(), 0o600));
     if let Some((path, ..)) = files.iter().find(|(path, ..)| path.exists()) {
         return Err(named(path, std::io::ErrorKind::AlreadyExists.into()));

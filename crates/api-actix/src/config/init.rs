@@ -44,6 +44,8 @@ pub struct Rendered {
     pub config: SecretString,
     /// The environment file, for [`InitOptions::compose`].
     pub environment: Option<SecretString>,
+    /// What browsers will see, without a slash at the end.
+    pub origin: String,
 }
 
 /// What `keystead init` was told.
@@ -83,7 +85,7 @@ pub fn render_init(options: &InitOptions) -> Result<Rendered, ConfigErrors> {
         for key in keys::all().iter().filter(|key| key.section() == *section && !key.secret_file) {
             match (is_apart(key), set(key)) {
                 (true, Some(_)) => {
-                    let _ = writeln!(text, "\n# {} is set by {} in keystead.env.", key.name, key.env());
+                    let _ = writeln!(text, "\n# {} is set by {} in .env.", key.name, key.env());
                 }
                 (_, value) => write_key(&mut text, key, value),
             }
@@ -92,16 +94,16 @@ pub fn render_init(options: &InitOptions) -> Result<Rendered, ConfigErrors> {
     let secrets = keys::all().iter().filter(|key| is_apart(key));
     let env: Vec<(String, String)> =
         secrets.filter_map(|key| set(key).map(|value| (key.env(), value.to_owned()))).collect();
-    Config::from_text(&options.out, &text, &env)?;
+    let origin = Config::from_text(&options.out, &text, &env)?.http.public_url.as_str().to_owned();
     let environment = options.compose.as_ref().map(|compose| environment(&env, &compose.variables));
-    Ok(Rendered { config: SecretString::new(text), environment })
+    Ok(Rendered { config: SecretString::new(text), environment, origin })
 }
 
 const HEAD: &str = "# Keystead. Keep this file secret: whoever reads it can read the database.\n\
                     # Any key can also be set in the environment (http.listen as KEYSTEAD_HTTP__LISTEN) or as a flag\n\
                     # (--set http.listen=…). Every secret can be moved to a file of its own: <key>_file = \"path\".\n\
                     # Lines that begin with \"#\" and a key show what holds without them.\n";
-const HEAD_APART: &str = "# Keystead, for containers. The secrets are in keystead.env; there are none in this file.\n\
+const HEAD_APART: &str = "# Keystead, for containers. The secrets are in .env; there are none in this file.\n\
                           # Any key can also be set in the environment: http.listen as KEYSTEAD_HTTP__LISTEN.\n\
                           # Lines that begin with \"#\" and a key show what holds without them.\n";
 

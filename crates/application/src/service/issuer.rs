@@ -235,9 +235,10 @@ impl TokenIssuer {
         LinkTokenHash(self.hash.digest(token.as_bytes()))
     }
 
-    /// How long a refreshed session may go without a look at the users table.
+    /// Whether a refreshed session went too long without a look at the users table. One that was looked at in the future was
+    /// so by a clock that was wrong, or by a hand at the session store.
     pub fn needs_recheck(session: &Session, now: Timestamp) -> bool {
-        now.since(session.checked_at) > limits::SESSION_RECHECK
+        now.since(session.checked_at) > limits::SESSION_RECHECK || session.checked_at.since(now) > limits::LEEWAY
     }
 }
 
@@ -259,6 +260,21 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_is_compared_after_an_hour_and_when_its_last_time_cannot_be() {
+        let session = crate::testing::a_session();
+        let at = session.checked_at;
+        let moment = std::time::Duration::from_micros(1);
+        for (now, needed) in [
+            (at.plus(limits::SESSION_RECHECK), false),
+            (at.plus(limits::SESSION_RECHECK + moment), true),
+            (at.minus(limits::LEEWAY), false),
+            (at.minus(limits::LEEWAY + moment), true),
+        ] {
+            assert_eq!(TokenIssuer::needs_recheck(&session, now), needed, "{now:?}");
+        }
+    }
 
     #[test]
     fn a_mac_has_one_spelling() {
