@@ -146,8 +146,8 @@ fn what_init_writes_is_what_the_containers_ask_for() {
         }
     }
     assert_eq!(shown, ["compose.yaml", "keystead.toml", "nginx.conf"].map(str::to_owned).into());
-    let [environment] = secret.as_slice() else { panic!("{secret:?}") };
-    let environment: Vec<(String, String)> = written(environment)
+    assert_eq!(secret, [text(&service(REPLICAS[0]), "/env_file")]);
+    let environment: Vec<(String, String)> = written(&secret[0])
         .lines()
         .filter(|line| !line.starts_with('#'))
         .map(|line| line.split_once('=').unwrap())
