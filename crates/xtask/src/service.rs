@@ -69,6 +69,14 @@ impl Service {
         drop(self);
     }
 
+    /// Asks it to end, as a supervisor does (SIGTERM), and waits until it has.
+    pub(crate) fn end(mut self) -> Outcome {
+        let pid = self.process.0.id().to_string();
+        crate::shell::run(Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]))?;
+        let status = self.process.0.wait()?;
+        if status.success() { Ok(()) } else { Err(format!("it ended badly: {status}").into()) }
+    }
+
     /// Its resident set now, in KiB.
     pub(crate) fn resident_kib(&self) -> Outcome<u64> {
         self.status("VmRSS:")

@@ -5,6 +5,7 @@ mod overload;
 mod races;
 mod report;
 mod timing;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -31,6 +32,12 @@ pub(crate) struct Options {
     /// A finished `keystead` to use instead of building one.
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
+    /// For `upgrade`: a finished `keystead` of the version before.
+    #[arg(long, value_name = "FILE", conflicts_with = "previous_revision")]
+    previous: Option<PathBuf>,
+    /// For `upgrade`: the git revision to build the version before from.
+    #[arg(long, value_name = "REVISION")]
+    previous_revision: Option<String>,
 }
 
 /// What can be proved.
@@ -44,22 +51,27 @@ enum Proof {
     Timing,
     /// G14: ten times the logins the machine can hash.
     Overload,
+    /// G20: the version before serves while this one migrates; with --previous or --previous-revision only.
+    Upgrade,
 }
 
 /// Runs one proof and adds what it found.
 type Run = fn(&Bed, &mut Report) -> Outcome;
 
 /// Every proof in the order they run.
-const PROOFS: [(Proof, Run); 4] = [
+const PROOFS: [(Proof, Run); 5] = [
     (Proof::Races, races::run),
     (Proof::Timing, timing::run),
     (Proof::Overload, overload::run),
     (Proof::Kills, kills::run),
+    (Proof::Upgrade, upgrade::run),
 ];
 
 /// What every proof needs.
 struct Bed {
     keystead: PathBuf,
+    /// The version before, when one was named.
+    previous: Option<PathBuf>,
     folder: tempfile::TempDir,
     seed: u64,
     full: bool,
@@ -86,11 +98,15 @@ impl Bed {
 pub(crate) fn run(root: &Path, options: &Options) -> Outcome {
     let bed = Bed {
         keystead: shell::release_keystead(root, options.binary.as_deref())?,
+        previous: upgrade::previous(root, options.previous.as_deref(), options.previous_revision.as_deref())?,
         folder: tempfile::tempdir()?,
         seed: options.seed,
         full: options.full,
     };
     let mut report = Report::default();
+    if bed.previous.is_none() && options.only.contains(&Proof::Upgrade) {
+        return Err("upgrade needs --previous FILE or --previous-revision REVISION".into());
+    }
     for (proof, run) in PROOFS {
         if options.only.is_empty() || options.only.contains(&proof) {
             run(&bed, &mut report)?;
