@@ -4,6 +4,7 @@
 mod bed;
 mod journal;
 mod kills;
+mod partition;
 mod postgres;
 mod redis;
 mod revoked;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keystead_test_servers::Value;
+use keystead_test_servers::{Proxy, Value};
 use tokio::time::Instant;
 
 use super::bed::{Bed, in_time, is_unavailable, verify};
@@ -69,7 +69,7 @@ async fn f03_redis_stopped_killed_frozen_and_cut_off() {
     outage(&bed, "stopped", Left::Nothing, |bed| bed.redis.stop().unwrap(), |bed| bed.redis.restart().unwrap()).await;
     outage(&bed, "killed", Left::Nothing, |bed| bed.redis.kill(), |bed| bed.redis.restart().unwrap()).await;
     outage(&bed, "frozen", Left::Nothing, |bed| bed.redis.freeze(), |bed| bed.redis.thaw()).await;
-    outage(&bed, "gone", Left::Nothing, |bed| bed.to_redis.black_hole().unwrap(), |bed| bed.to_redis.pass().unwrap())
+    outage(&bed, "gone", Left::Nothing, |bed| bed.redis_lines(Proxy::black_hole), |bed| bed.redis_lines(Proxy::pass))
         .await;
 }
 
@@ -128,7 +128,7 @@ async fn f05_redis_slow_full_and_demoted() {
     let revoked = Revoked::prepare(&bed, "slow").await;
     let since = bed.log_marks();
     // 200 ms a command: everything works, later.
-    bed.to_redis.latency(Duration::from_millis(200)).unwrap();
+    bed.redis_lines(|line| line.latency(Duration::from_millis(200)));
     for api in bed.apis() {
         let begun = Instant::now();
         let person = Person::new(&api.login(&revoked.email, PASSWORD).await.expect(200));
@@ -138,8 +138,8 @@ async fn f05_redis_slow_full_and_demoted() {
     }
     revoked.probe(&bed, PROBES).await;
     // 1 s a command is as good as away.
-    let slow = |bed: &Bed| bed.to_redis.latency(Duration::from_secs(1)).unwrap();
-    outage(&bed, "crawling", Left::Nothing, slow, |bed| bed.to_redis.pass().unwrap()).await;
+    let slow = |bed: &Bed| bed.redis_lines(|line| line.latency(Duration::from_secs(1)));
+    outage(&bed, "crawling", Left::Nothing, slow, |bed| bed.redis_lines(Proxy::pass)).await;
     bed.logs_are_bearable(&since);
 
     // Out of memory it keeps what it has and takes nothing new.

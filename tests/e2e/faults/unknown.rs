@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keystead_test_servers::Value;
+use keystead_test_servers::{Proxy, Value};
 use serde_json::json;
 
 use super::bed::{Bed, is_unavailable, verify};
@@ -22,10 +22,10 @@ async fn with_key(api: &Api, path: &str, key: &str, more: &[(&str, &str)], body:
 /// Sends a request to one replica whose commit is cut, and again, with the same key, to the other. Returns the answer of
 /// the second.
 async fn cut_and_repeated(bed: &Bed, path: &str, key: &str, more: &[(&str, &str)], body: &serde_json::Value) -> Answer {
-    let cuts = bed.to_postgres.cuts();
-    bed.to_postgres.cut_when_client_sends(COMMIT).unwrap();
+    let cuts = bed.to_postgres[0].cuts();
+    bed.to_postgres[0].cut_when_client_sends(COMMIT).unwrap();
     is_unavailable(&with_key(&bed.api(0), path, key, more, body).await);
-    assert_eq!(bed.to_postgres.cuts(), cuts + 1);
+    assert_eq!(bed.to_postgres[0].cuts(), cuts + 1);
     let second = with_key(&bed.api(1), path, key, more, body).await;
     let third = with_key(&bed.api(0), path, key, more, body).await;
     assert_eq!((second.status, &second.body), (third.status, &third.body), "the answer is kept");
@@ -52,7 +52,7 @@ async fn f09_a_commit_nobody_heard_of_happens_once() {
     let code = bed.code_for(email).await;
 
     // Proving it has no key: who got no answer tries again, and then logs in.
-    bed.to_postgres.cut_when_client_sends(COMMIT).unwrap();
+    bed.to_postgres[0].cut_when_client_sends(COMMIT).unwrap();
     let proved = first.verify(&resent, &code).await;
     is_unavailable(&proved);
     let again = second.verify(&resent, &code).await;
@@ -69,7 +69,7 @@ async fn f09_a_commit_nobody_heard_of_happens_once() {
     })
     .await;
 
-    bed.to_postgres.cut_when_client_sends(COMMIT).unwrap();
+    bed.to_postgres[0].cut_when_client_sends(COMMIT).unwrap();
     is_unavailable(&first.send_as(&ada, "POST", "/api/v1/auth/logout", None).await);
     second.send_as(&ada, "POST", "/api/v1/auth/logout", None).await.expect(204);
     verify(&first, &ada).await.expect(401);
@@ -81,7 +81,7 @@ async fn f09_a_commit_nobody_heard_of_happens_once() {
         [("keystead-client", "native"), ("authorization", bearer.as_str()), ("keystead-client-id", client_id.as_str())];
     let new = "copper-violin-meadow-17";
     let reset = json!({"newPassword": new});
-    bed.to_postgres.cut_when_client_sends(COMMIT).unwrap();
+    bed.to_postgres[0].cut_when_client_sends(COMMIT).unwrap();
     is_unavailable(&first.send("POST", "/api/v1/auth/password/reset", &headers, Some(&reset)).await);
     second.send("POST", "/api/v1/auth/password/reset", &headers, Some(&reset)).await.expect(401);
     first.login(email, PASSWORD).await.expect(401);
@@ -106,7 +106,7 @@ async fn f09_a_rotation_nobody_heard_of_happens_once() {
     let ada = Person { refresh: first.refresh(&ada, &ada.refresh).await.expect(200).attribute("refreshToken"), ..ada };
     let script = include_str!("../../../crates/adapters-redis/src/scripts/session_rotate.lua");
     let Value::Text(hash) = bed.redis.command(&["SCRIPT", "LOAD", script]).unwrap() else { panic!("no hash") };
-    bed.to_redis.cut_when_client_sends(hash.as_bytes()).unwrap();
+    bed.to_redis[0].cut_when_client_sends(hash.as_bytes()).unwrap();
     is_unavailable(&first.refresh(&ada, &ada.refresh).await);
     let next = eventually(PATIENCE, "the successor", async || {
         let answer = second.refresh(&ada, &ada.refresh).await;
@@ -114,7 +114,7 @@ async fn f09_a_rotation_nobody_heard_of_happens_once() {
     });
     let next = next.await.attribute("refreshToken");
     assert_eq!(generation(&next), generation(&ada.refresh) + 1);
-    assert_eq!(bed.to_redis.cuts(), 1);
+    assert_eq!(bed.to_redis[0].cuts(), 1);
     first.refresh(&ada, &next).await.expect(200);
 }
 
@@ -126,7 +126,8 @@ async fn f09_connections_that_break_now_and_then() {
     let registrars = Registrars::start(&bed, "breaking", 4);
     for round in 0..12 {
         registrars.progress(3).await;
-        if round % 3 == 2 { bed.to_redis.reset() } else { bed.to_postgres.reset() }
+        let lines = if round % 3 == 2 { &bed.to_redis } else { &bed.to_postgres };
+        lines.iter().for_each(Proxy::reset);
     }
     registrars.progress(3).await;
     let journal = registrars.finish().await;
@@ -140,7 +141,7 @@ async fn f09_connections_that_break_now_and_then() {
 async fn f09_a_slow_line_to_postgres() {
     let bed = Bed::start().await;
     let revoked = Revoked::prepare(&bed, "slow").await;
-    bed.to_postgres.latency(Duration::from_millis(100)).unwrap();
+    bed.postgres_lines(|line| line.latency(Duration::from_millis(100)));
     let stubborn = Stubborn::new(bed.apis());
     for api in bed.apis() {
         let begun = tokio::time::Instant::now();
@@ -153,6 +154,6 @@ async fn f09_a_slow_line_to_postgres() {
     stubborn.register("slow-new@example.com").await.expect(201);
     let seen = revoked.probe(&bed, 100).await;
     assert_eq!(seen.get(&401), Some(&100), "{seen:?}");
-    bed.to_postgres.pass().unwrap();
+    bed.postgres_lines(Proxy::pass);
     bed.works_again(&revoked.email).await;
 }
