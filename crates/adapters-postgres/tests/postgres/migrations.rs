@@ -88,23 +88,25 @@ async fn a_migration_takes_what_it_takes() {
     assert_eq!(applied, all);
 }
 
-/// The newest migration, and the one before it. The newest builds an index while others write.
-fn newest(config: &PgConfig) -> (String, String) {
-    let mut all = PgDatabase::pending_migrations(config).unwrap();
-    let newest = all.pop().unwrap();
-    (newest, all.pop().unwrap())
+/// Builds an index while others write.
+const INDEXING: &str = "2026-11-22-000001_outbox_due";
+
+/// The migration before that one.
+fn before_indexing(config: &PgConfig) -> String {
+    let all = PgDatabase::pending_migrations(config).unwrap();
+    all.into_iter().take_while(|name| name != INDEXING).last().unwrap()
 }
 
 #[test]
 fn migrating_can_stop_at_a_name() {
     let database = shared::fresh_database();
     let config = PgConfig::new(database.url());
-    let (newest, before) = newest(&config);
+    let before = before_indexing(&config);
     let error = PgDatabase::migrate_to(&config, "initial").unwrap_err().to_string();
     assert!(error.contains("initial") && error.contains(&before), "{error}");
     assert_eq!(PgDatabase::migrate_to(&config, &before).unwrap().last(), Some(&before));
     assert_eq!(PgDatabase::migrate_to(&config, &before).unwrap(), Vec::<String>::new());
-    assert_eq!(PgDatabase::pending_migrations(&config).unwrap(), [newest]);
+    assert_eq!(PgDatabase::pending_migrations(&config).unwrap().first().map(String::as_str), Some(INDEXING));
 }
 
 const INDEX_IS_BROKEN: &str = "SELECT count(*) = 1 FROM pg_index WHERE NOT indisvalid";
@@ -116,14 +118,13 @@ const NOBODY_MIGRATES: &str = "SELECT count(*) = 0 FROM pg_stat_activity WHERE d
 async fn an_index_is_built_while_others_write_and_again_when_that_was_killed() {
     let database = shared::fresh_database();
     let config = PgConfig::new(database.url());
-    let (newest, before) = newest(&config);
-    PgDatabase::migrate_to(&config, &before).unwrap();
+    PgDatabase::migrate_to(&config, &before_indexing(&config)).unwrap();
     let mut writer = other_program(database.url()).await;
     let open = writer.transaction().await.unwrap();
     open.batch_execute("DELETE FROM outbox").await.unwrap();
     let migrate = || {
         let config = config.clone();
-        thread::spawn(move || PgDatabase::migrate(&config))
+        thread::spawn(move || PgDatabase::migrate_to(&config, INDEXING))
     };
     let (first, second) = (migrate(), migrate());
     let watch = other_program(database.url()).await;
@@ -142,10 +143,10 @@ async fn an_index_is_built_while_others_write_and_again_when_that_was_killed() {
     let outcomes = tokio::task::spawn_blocking(move || [first.join().unwrap(), second.join().unwrap()]).await.unwrap();
     let (applied, failed): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
     assert_eq!((applied.len(), failed.len()), (1, 1));
-    assert_eq!(applied[0].as_ref().unwrap(), &[newest]);
+    assert_eq!(applied[0].as_ref().unwrap(), &[INDEXING]);
     until(&watch, INDEX_IS_WHOLE).await;
     until(&watch, NOBODY_MIGRATES).await;
-    assert_eq!(PgDatabase::migrate(&config).unwrap(), Vec::<String>::new());
+    assert_eq!(PgDatabase::migrate_to(&config, INDEXING).unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]
