@@ -7,7 +7,7 @@ use std::time::Duration;
 use keystead_testkit::race::race;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use crate::single_use::wrong;
@@ -140,9 +140,10 @@ async fn g02_changes_of_one_account_at_once_fail_for_no_reason_but_each_other() 
 async fn lag(watched: &SignedIn, there: &Api, change: impl Future<Output = ()>) -> Duration {
     let watched = watched.through(there);
     let (tell, told) = watch::channel(None::<Instant>);
+    let (accepted_once, accepts) = oneshot::channel();
     let probing = tokio::spawn(async move {
         let mut ticks = tokio::time::interval(Duration::from_millis(10));
-        let (mut before, mut last, mut refused) = (0, Duration::ZERO, 0);
+        let (mut accepted_once, mut last, mut refused) = (Some(accepted_once), Duration::ZERO, 0);
         // Twenty refusals in a row: it is over, and stays so.
         while refused < 20 {
             ticks.tick().await;
@@ -150,7 +151,7 @@ async fn lag(watched: &SignedIn, there: &Api, change: impl Future<Output = ()>) 
             let accepted = watched.verify().await.is_ok();
             let since = told.borrow().map(|at| began.saturating_duration_since(at));
             match (accepted, since) {
-                (true, None) => before += 1,
+                (true, None) => drop(accepted_once.take().map(|first| first.send(()))),
                 (true, Some(since)) => {
                     assert!(since < PROMISED, "accepted {since:?} after it was revoked");
                     (last, refused) = (since, 0);
@@ -158,9 +159,9 @@ async fn lag(watched: &SignedIn, there: &Api, change: impl Future<Output = ()>) 
                 (false, _) => refused += 1,
             }
         }
-        assert!(before > 0, "it was never accepted: nothing was shown");
         last
     });
+    accepts.await.expect("it is accepted before it ends");
     change.await;
     tell.send(Some(Instant::now())).unwrap();
     probing.await.unwrap()

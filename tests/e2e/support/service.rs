@@ -18,6 +18,7 @@ use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::process::keystead::{Finished, command, finish};
 
@@ -239,6 +240,8 @@ impl Service {
 
 /// Starts replicas, all at once.
 async fn start_all(configs: Vec<Config>) -> Vec<Running> {
+    // What the replicas warn of is told with a test that fails: their threads print where it does.
+    let _ = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_test_writer().with_ansi(false).try_init();
     let mut bound = Vec::new();
     for mut config in configs {
         let (listener, address): (_, SocketAddr) = server::bind(config.http.listen).unwrap();

@@ -1,6 +1,7 @@
 //! Which stores the services of this run keep their data in.
 
-use std::sync::LazyLock;
+use std::collections::BTreeSet;
+use std::sync::{LazyLock, Mutex};
 
 use deadpool_redis::redis;
 use keystead_api_actix::compose::migrate;
@@ -62,6 +63,7 @@ const ALWAYS_EMBEDDED: [(&str, &str); 7] = [
 /// # Panics
 /// When nobody has said why: such a test would pass without having shown anything of the stores it claims to run on.
 pub fn embedded_in_every_run() {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let thread = std::thread::current();
     // Each test has a thread of its name, unless there is to be one thread only.
     let test = thread.name().unwrap_or_default();
@@ -69,7 +71,9 @@ pub fn embedded_in_every_run() {
         let listed = ALWAYS_EMBEDDED.iter().find(|(name, _)| test.starts_with(name));
         let (_, why) =
             listed.unwrap_or_else(|| panic!("{test} runs on a SQLite file, and ALWAYS_EMBEDDED does not say why"));
-        report(&format!("{test}: on a SQLite file in every run: {why}"));
+        if TOLD.lock().unwrap().insert(test.to_owned()) {
+            report(&format!("{test}: on a SQLite file in every run: {why}"));
+        }
     }
 }
 
