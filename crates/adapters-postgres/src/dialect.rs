@@ -25,6 +25,12 @@ pub(crate) type Due = Bound<Bound<SqlLiteral<Bool>, At, Moment>, At, Moment>;
 /// tells one such thing from another; the first is `KS` and a count.
 const LOCK_KEYS: &str = "pg_advisory_xact_lock(19283, 1)::text";
 const LOCK_CLAIMS: &str = "pg_advisory_xact_lock(19284, hashtext(email))::text";
+/// The row's username and the one of the two values; who has none yet only takes the new one.
+const LOCK_NAMES: [&str; 3] = [
+    "concat(pg_advisory_xact_lock(19285, least(hashtext(username), hashtext(",
+    "))), pg_advisory_xact_lock(19285, greatest(hashtext(username), hashtext(",
+    "))))",
+];
 
 /// Not an address: looking it up costs as much as any name nobody has.
 const NOBODY: &str = " ";
@@ -48,6 +54,14 @@ pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<(), Sto
         Hold::Claim(id) => {
             let lock = claims::table.find(Uid(id)).select(sql::<Text>(LOCK_CLAIMS));
             let locked = lock.get_result::<String>(tx.connection()?).await.optional();
+            return tx.check(locked).map(drop);
+        }
+        Hold::Rename(id, name) => {
+            let [lower, higher, end] = LOCK_NAMES;
+            let lock =
+                sql::<Text>(lower).bind::<Text, _>(name.as_str()).sql(higher).bind::<Text, _>(name.as_str()).sql(end);
+            let other = users::table.find(Uid(id)).filter(users::username.is_distinct_from(name.as_str()));
+            let locked = other.select(lock).get_result::<String>(tx.connection()?).await.optional();
             return tx.check(locked).map(drop);
         }
         Hold::User(id) if tx.holds(id) => return Ok(()),

@@ -1,6 +1,6 @@
 //! What a transaction holds.
 
-use keystead_domain::account::{LinkTokenHash, LoginName, UserId};
+use keystead_domain::account::{LinkTokenHash, LoginName, UserId, Username};
 use keystead_domain::token::TokenId;
 
 /// What a decision rests on. A writing transaction that holds it is alone with it to its end: others that want it wait.
@@ -19,6 +19,9 @@ pub enum Hold<'a> {
     /// The user with this login name, if there is one and the transaction holds no user yet. The first one only: a
     /// transaction that looks at two users decides about the first at most, and holding both could deadlock.
     Name(&'a LoginName),
+    /// The username a held user has and the one they are to have, when it is another: both before either is touched, and in
+    /// one order for everybody. Two people who swap their names would each wait for the other to let go.
+    Rename(UserId, &'a Username),
     /// The owner of the link with this hash.
     Link(LinkTokenHash),
     /// The owner of the link bound to this pre-authorized token.

@@ -58,6 +58,9 @@ impl UserRepository for Transaction {
     }
 
     async fn update(&mut self, user: &User) -> Result<(), StoreError> {
+        if let Some(username) = &user.username {
+            dialect::hold(self, Hold::Rename(user.id, username)).await?;
+        }
         let row = UserRow::from(user);
         let statement = diesel::update(users::table.find(row.id)).set((
             users::email.eq(row.email),
