@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use keystead_api_actix::compose::{HashingFigures, compose, fresh_bytes};
-use keystead_api_actix::config::{
-    Config, LimitsMode, MASTER_KEY_BYTES, StoreConfig, encode_master_key, write_new_private,
-};
+use keystead_api_actix::config::{Config, LimitsMode, MASTER_KEY_BYTES, encode_master_key, write_new_private};
 use keystead_api_actix::server;
 use keystead_api_actix::services::Services;
 use keystead_domain::SecretBytes;
@@ -31,10 +29,6 @@ use super::stores::{REPLICAS, Shared, Stores};
 /// Hashes that may wait. Tests send more at once than a small machine's default takes.
 const HASH_QUEUE: usize = 1024;
 
-/// How long a request waits for a connection: as long as on a SQLite file, because two hundred at once on an unoptimised
-/// build take longer than the default of PostgreSQL.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// How a service differs from `keystead dev --limits off`.
 pub struct Builder {
     directory: TempDir,
@@ -51,7 +45,7 @@ impl Builder {
         let mut config = Config::for_dev((Ipv4Addr::LOCALHOST, 0).into(), directory.path(), &key).unwrap();
         let shared = Stores::are_shared().then(Shared::new);
         if let Some(shared) = &shared {
-            config.store = StoreConfig { acquire_timeout: PATIENCE, ..shared.configured().store };
+            config.store = shared.configured().store;
         }
         config.limits.mode = LimitsMode::Off;
         config.http.workers = 2;

@@ -16,6 +16,10 @@ pub const VARIABLE: &str = "KEYSTEAD_TEST_STORES";
 /// How many replicas a service has.
 pub const REPLICAS: usize = 2;
 
+/// Two hundred requests at one row, on an unoptimised build and a machine that runs other tests, wait for each other longer
+/// than the defaults allow. Processes of their own have the defaults.
+const PATIENCE: [(&str, &str); 2] = [("store.acquire_timeout", "30s"), ("store.statement_timeout", "4s")];
+
 /// What the services of this run are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stores {
@@ -112,9 +116,10 @@ impl Shared {
         settings(self.postgres_url(), &self.prefix)
     }
 
-    /// A configuration that uses it; everything else is as it must be to be read at all.
+    /// A configuration that uses it, with [`PATIENCE`]; everything else is as it must be to be read at all.
     pub fn configured(&self) -> Config {
-        configured(&self.settings())
+        let patience = PATIENCE.map(|(key, value)| (key, value.to_owned()));
+        configured(&[&self.settings()[..], &patience].concat())
     }
 
     /// G02: whatever raced, PostgreSQL never had to end a transaction that waited in a circle. Its log names the database in
