@@ -8,6 +8,7 @@ mod opening;
 mod outages;
 mod parity;
 mod races;
+mod statements;
 mod tls;
 
 use std::time::Duration;

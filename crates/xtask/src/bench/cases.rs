@@ -90,7 +90,7 @@ fn start_bare(bench: &Bench, service: &Service, headers: &Headers) -> Outcome<Se
     let folder = bench.folder.path();
     std::fs::write(folder.join("head"), head)?;
     std::fs::write(folder.join("body"), &reply.body)?;
-    let mut command = on_core(&bench.bare, bench.server_core);
+    let mut command = on_core(&bench.yardsticks, bench.server_core);
     command.args(["serve", VERIFY]).args([folder.join("head"), folder.join("body")]);
     command.arg(service.workers()?.max(1).to_string());
     Service::start(command, &folder.join("bare.log"))

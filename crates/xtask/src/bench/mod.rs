@@ -2,6 +2,7 @@
 
 mod cases;
 pub(crate) mod load;
+mod scale;
 mod shared;
 mod sink;
 mod stores;
@@ -34,7 +35,13 @@ pub(crate) struct Options {
     /// Only this case; may be repeated.
     #[arg(long, value_enum)]
     only: Vec<Case>,
-    /// A finished `keystead` to use instead of building one.
+    /// Cost of each operation with a thousand to a million users, instead of everything else.
+    #[arg(long)]
+    scale: bool,
+    /// With `--scale`: stop at this power of ten.
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(3..=7))]
+    powers: u32,
+    /// A finished `keystead` to use instead of building one; `yardsticks` beside it is used too.
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
 }
@@ -66,8 +73,8 @@ struct Bench {
     /// Where servers run, when pinned.
     server_core: Option<u32>,
     keystead: PathBuf,
-    /// The bare actix-web server and the raw Argon2 loop (`tests/examples/bare.rs`).
-    bare: PathBuf,
+    /// The bare actix-web server, the raw Argon2 loop, and what fills stores (`crates/yardsticks`).
+    yardsticks: PathBuf,
     load: tools::Generator,
     folder: tempfile::TempDir,
 }
@@ -85,13 +92,13 @@ impl Bench {
 
     /// Runs the raw Argon2 loop on every core and returns its hashes a second.
     fn raw_argon2(&self) -> Outcome<f64> {
-        self.raw_argon2_on(self.cores())
+        self.raw_argon2_on(self.cores(), self.seconds)
     }
 
-    /// The same on so many threads.
-    fn raw_argon2_on(&self, threads: usize) -> Outcome<f64> {
-        let mut command = on_core(&self.bare, self.server_core);
-        command.args(["raw-argon2", &threads.to_string(), &self.seconds.to_string()]);
+    /// The same on so many threads, for so many seconds.
+    fn raw_argon2_on(&self, threads: usize, seconds: u64) -> Outcome<f64> {
+        let mut command = on_core(&self.yardsticks, self.server_core);
+        command.args(["raw-argon2", &threads.to_string(), &seconds.to_string()]);
         Ok(shell::read(&mut command)?.trim().parse()?)
     }
 }
@@ -107,14 +114,18 @@ pub(crate) fn run(root: &Path, options: &Options) -> Outcome {
         return again_on_core_1();
     }
     let target = shell::target_dir(root)?;
+    let (keystead, yardsticks) = build(root, &target, options.binary.as_deref())?;
     let bench = Bench {
         seconds: options.seconds,
         server_core: options.pinned.then_some(0),
-        keystead: shell::release_keystead(root, options.binary.as_deref())?,
-        bare: build_bare(root, &target)?,
+        keystead,
+        yardsticks,
         load: tools::find_or_install(root, &target)?,
         folder: tempfile::tempdir()?,
     };
+    if options.scale {
+        return scale::run(&bench, options.powers, &target);
+    }
     let wanted = |case| options.only.is_empty() || options.only.contains(&case);
     let mut table = Table::default();
     if wanted(Case::Cold) {
@@ -156,9 +167,21 @@ fn again_on_core_1() -> Outcome {
     shell::run(command.args(std::env::args_os().skip(1)).env(PINNED, "1"))
 }
 
-fn build_bare(root: &Path, target: &Path) -> Outcome<PathBuf> {
-    shell::run(shell::cargo(root).args(["build", "--release", "--package", "keystead-tests", "--example", "bare"]))?;
-    Ok(target.join("release/examples/bare"))
+/// Builds what is measured and what it is held against, together: they share nearly every crate. Finished programs are
+/// taken as they are.
+fn build(root: &Path, target: &Path, given: Option<&Path>) -> Outcome<(PathBuf, PathBuf)> {
+    let given = given.map(std::path::absolute).transpose()?;
+    let beside = given.as_ref().map(|keystead| keystead.with_file_name("yardsticks")).filter(|path| path.is_file());
+    let mut build = shell::cargo(root);
+    build.args(["build", "--release", "--package", "keystead-yardsticks"]);
+    if given.is_none() {
+        build.args(["--package", "keystead-api-actix"]);
+    }
+    if beside.is_none() {
+        shell::run(&mut build)?;
+    }
+    let made = |name| target.join("release").join(name);
+    Ok((given.unwrap_or_else(|| made("keystead")), beside.unwrap_or_else(|| made("yardsticks"))))
 }
 
 fn heading(bench: &Bench) -> String {

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use keystead_test_servers::{Postgres, Redis, Value};
+use keystead_test_servers::{Database, Postgres, Redis, Value};
 
 use super::sink::MailSink;
 use crate::service::{Service, on_core};
@@ -41,12 +41,6 @@ impl Stores {
         Ok(Self { postgres, redis: Redis::start()?, mail: MailSink::start()? })
     }
 
-    /// Writes the configuration of a service on these stores.
-    pub(super) fn configure(&self, keystead: &Path, file: PathBuf, mail: Option<&MailSink>) -> Outcome<Config> {
-        let stores = ["--postgres", self.postgres.url(), "--redis", self.redis.url()];
-        Config::write(keystead, file, &stores, mail)
-    }
-
     /// Every statement PostgreSQL ran since [`Self::forget_statements`]: text, how often, mean milliseconds.
     pub(super) fn statements(&self) -> Outcome<BTreeMap<String, (u64, f64)>> {
         let rows = self.postgres.execute(
@@ -67,12 +61,13 @@ impl Stores {
         Ok(())
     }
 
-    /// Transactions PostgreSQL has committed or rolled back, as of now.
-    pub(super) fn transactions(&self) -> Outcome<u64> {
-        let sum = "SELECT sum(xact_commit + xact_rollback)::bigint FROM pg_stat_database WHERE datname = 'postgres'";
+    /// Transactions PostgreSQL has committed or rolled back in a database, as of now.
+    pub(super) fn transactions(&self, database: &Database) -> Outcome<u64> {
+        let sum =
+            format!("SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = '{}'", database.name());
         // Backends report at the end of a transaction, and at most once a second.
         std::thread::sleep(std::time::Duration::from_millis(1200));
-        Ok(self.postgres.execute(sum)?.trim().parse()?)
+        Ok(self.postgres.execute(&sum)?.trim().parse()?)
     }
 
     /// How often Redis ran each command since [`Self::forget_commands`], and its microseconds in all.
@@ -88,14 +83,14 @@ impl Stores {
         self.redis.command(&["CONFIG", "RESETSTAT"])?;
         Ok(())
     }
+}
 
-    /// A field of Redis' `INFO`.
-    pub(super) fn redis_info(&self, field: &str) -> Outcome<u64> {
-        let Value::Text(text) = self.redis.command(&["INFO"])? else { return Err("Redis tells nothing".into()) };
-        let prefix = format!("{field}:");
-        let value = text.lines().find_map(|line| line.strip_prefix(&prefix)).ok_or("no such field of INFO")?;
-        Ok(value.trim().parse()?)
-    }
+/// A field of a Redis server's `INFO`.
+pub(super) fn redis_info(redis: &Redis, field: &str) -> Outcome<u64> {
+    let Value::Text(text) = redis.command(&["INFO"])? else { return Err("Redis tells nothing".into()) };
+    let prefix = format!("{field}:");
+    let value = text.lines().find_map(|line| line.strip_prefix(&prefix)).ok_or("no such field of INFO")?;
+    Ok(value.trim().parse()?)
 }
 
 /// `cmdstat_evalsha:calls=21,usec=175,usec_per_call=8.33,…`.
@@ -117,6 +112,17 @@ impl Config {
         let database = folder.join("keystead.db");
         let database = database.to_str().ok_or("the path of the temporary folder is not UTF-8")?;
         Self::write(keystead, folder.join("embedded.toml"), &["--sqlite", database], mail)
+    }
+
+    /// One for these servers.
+    pub(super) fn shared(
+        keystead: &Path,
+        file: PathBuf,
+        database: &Database,
+        redis: &Redis,
+        mail: Option<&MailSink>,
+    ) -> Outcome<Self> {
+        Self::write(keystead, file, &["--postgres", database.url(), "--redis", redis.url()], mail)
     }
 
     fn write(keystead: &Path, file: PathBuf, stores: &[&str], mail: Option<&MailSink>) -> Outcome<Self> {

@@ -1,0 +1,66 @@
+use keystead_adapters_sql::LAPSED_BATCH;
+use keystead_application::ports::{BudgetDecision, BudgetKey, LoginRecord, Store, Tx};
+use keystead_application::testing::{a_login, a_user, after, an_audit_event, token_id, user_id};
+use keystead_domain::limits::LOGIN_ACCOUNT;
+use keystead_domain::token::DeviceTokenHash;
+use keystead_test_servers::Postgres;
+
+use super::{insert, migrated, migrated_database, open};
+
+/// What a login writes, and a change of a profile.
+async fn write(tx: &mut dyn Tx, number: u8) {
+    let (user, key) = (user_id(1), BudgetKey("login-account:user:1".to_owned()));
+    let decision = tx.guess_budgets().reserve(&key, &LOGIN_ACCOUNT, after(0)).await.unwrap();
+    assert_eq!(decision, BudgetDecision::Reserved { count: 1 });
+    tx.guess_budgets().release(&key, &LOGIN_ACCOUNT).await.unwrap();
+    tx.devices().remember(user, DeviceTokenHash([number; 32]), after(0), after(10)).await.unwrap();
+    let token_id = token_id(&format!("session.{number}"));
+    tx.login_history().append(&LoginRecord { token_id, ..a_login() }).await.unwrap();
+    tx.audit().append(&an_audit_event()).await.unwrap();
+    tx.users().update(&a_user()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_prepares_every_statement_once() {
+    let server = Postgres::options().setting("log_min_duration_statement", "0").start().unwrap();
+    let database = migrated(&server);
+    let store = open(database.url(), 1);
+    insert(&store, &a_user()).await.unwrap();
+    for number in 0..3 {
+        let mut tx = store.begin().await.unwrap();
+        write(&mut *tx, number).await;
+        tx.commit().await.unwrap();
+    }
+    // "duration: 0.1 ms  parse s7: INSERT INTO …"
+    let log = server.log();
+    let count = |step: &str, text: &str| {
+        let has_both = |line: &&str| line.contains(&format!(" ms  {step} s")) && line.contains(&format!(": {text}"));
+        log.lines().filter(has_both).count()
+    };
+    for text in [
+        r#"INSERT INTO "guess_budgets""#,
+        r#"UPDATE "guess_budgets""#,
+        r#"INSERT INTO "devices""#,
+        r#"INSERT INTO "login_history""#,
+        r#"INSERT INTO "audit_events""#,
+        r#"UPDATE "users""#,
+    ] {
+        assert_eq!((count("parse", text), count("execute", text)), (1, 3), "{text}\n{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_is_deleted_a_batch_at_a_time() {
+    let database = migrated_database();
+    let store = open(database.url(), 1);
+    insert(&store, &a_user()).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    for number in 0..LAPSED_BATCH + 5 {
+        let mut hash = [0; 32];
+        hash[..4].copy_from_slice(&number.to_be_bytes());
+        tx.devices().remember(user_id(1), DeviceTokenHash(hash), after(0), after(10)).await.unwrap();
+    }
+    assert_eq!(tx.devices().delete_expired(after(20)).await.unwrap(), u64::from(LAPSED_BATCH));
+    assert_eq!(tx.devices().delete_expired(after(20)).await.unwrap(), 5);
+    assert_eq!(tx.devices().delete_expired(after(20)).await.unwrap(), 0);
+}
