@@ -1,11 +1,13 @@
 //! Keystead's API as a native client uses it (`docs/openapi.json`).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::http::{Connection, Reply, request};
+use crate::inbox::Inbox;
 use crate::{Outcome, sample};
 
 /// Every password of a measurement: not a common one, within the length limits.
@@ -82,12 +84,19 @@ pub(crate) fn refresh_request(tokens: &Tokens) -> Outcome<Vec<u8>> {
 /// One client with one connection.
 pub(crate) struct Api {
     connection: Connection,
+    /// Where mail arrives; without one it stays in the service's development mailbox.
+    inbox: Option<Arc<Inbox>>,
 }
 
 impl Api {
     /// A client of the service at this address.
     pub(crate) const fn at(address: SocketAddr) -> Self {
-        Self { connection: Connection::to(address) }
+        Self { connection: Connection::to(address), inbox: None }
+    }
+
+    /// A client of a service that sends its mail to this inbox.
+    pub(crate) const fn with_mail(address: SocketAddr, inbox: Option<Arc<Inbox>>) -> Self {
+        Self { connection: Connection::to(address), inbox }
     }
 
     /// Sends a request as it is.
@@ -129,7 +138,10 @@ impl Api {
 
     /// Asks for a reset and returns the token of the link that is mailed.
     pub(crate) fn forgot(&mut self, email: &str) -> Outcome<String> {
-        self.send(&request("DELETE", "/dev/mail", &[], None))?;
+        match &self.inbox {
+            Some(inbox) => inbox.forget(email),
+            None => drop(self.send(&request("DELETE", "/dev/mail", &[], None))?),
+        }
         self.send(&forgot_request(email))?.expect(202, "password/forgot")?;
         self.mailed(email, Duration::from_secs(20), link_token_in)
     }
@@ -140,6 +152,16 @@ impl Api {
         Tokens::read(&reply, None)
     }
 
+    /// The texts of the mails to an address.
+    fn mails_to(&mut self, email: &str) -> Outcome<Vec<String>> {
+        if let Some(inbox) = &self.inbox {
+            return Ok(inbox.to(email).into_iter().map(|mail| mail.text).collect());
+        }
+        let path = format!("/dev/mail?filter%5Bto%5D={}", email.replace('@', "%40"));
+        let asking = request("GET", &path, &[("Accept", "application/vnd.api+json")], None);
+        Ok(texts(&self.send(&asking)?.expect(200, "/dev/mail")?.json()?))
+    }
+
     /// Waits for a mail to this address that has what is looked for.
     pub(crate) fn mailed(
         &mut self,
@@ -147,14 +169,9 @@ impl Api {
         patience: Duration,
         find: impl Fn(&str) -> Option<String>,
     ) -> Outcome<String> {
-        let path = format!("/dev/mail?filter%5Bto%5D={}", email.replace('@', "%40"));
-        let inbox = request("GET", &path, &[("Accept", "application/vnd.api+json")], None);
         let deadline = sample::now() + patience;
         loop {
-            let mails = self.send(&inbox)?.expect(200, "/dev/mail")?.json()?;
-            let texts = mails.pointer("/data").and_then(Value::as_array).into_iter().flatten();
-            let mut texts = texts.filter_map(|mail| mail.pointer("/attributes/text").and_then(Value::as_str));
-            if let Some(found) = texts.find_map(&find) {
+            if let Some(found) = self.mails_to(email)?.iter().find_map(|text| find(text)) {
                 return Ok(found);
             }
             if sample::now() > deadline {
@@ -163,6 +180,12 @@ impl Api {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+/// The texts of the mails in the answer of `/dev/mail`.
+fn texts(mails: &Value) -> Vec<String> {
+    let mails = mails.pointer("/data").and_then(Value::as_array).into_iter().flatten();
+    mails.filter_map(|mail| mail.pointer("/attributes/text")?.as_str().map(str::to_owned)).collect()
 }
 
 /// The request that exchanges the token of a reset link.

@@ -7,6 +7,7 @@ mod arch;
 mod bench;
 mod generated;
 mod http;
+mod inbox;
 mod prove;
 mod sample;
 mod service;

@@ -3,6 +3,7 @@
 mod kills;
 mod overload;
 mod races;
+mod replicas;
 mod report;
 mod timing;
 mod upgrade;
@@ -26,7 +27,8 @@ pub(crate) struct Options {
     /// Only this proof; may be repeated.
     #[arg(long, value_enum)]
     only: Vec<Proof>,
-    /// The long forms: 1,000 kills, 100 rounds of races, 2,000 samples a class.
+    /// The long forms: 1,000 kills and 200 of replicas at each kind of work, 100 rounds of races, 2,000 samples a class,
+    /// 10,000 probes in each outage.
     #[arg(long)]
     full: bool,
     /// A finished `keystead` to use instead of building one.
@@ -51,6 +53,14 @@ enum Proof {
     Timing,
     /// G14: ten times the logins the machine can hash.
     Overload,
+    /// G02, G03 on PostgreSQL and Redis: the races over two replicas.
+    ReplicaRaces,
+    /// G05: how long a token revoked on one replica is accepted by the other.
+    Lag,
+    /// F03-F06, G05: revoked tokens, refusals and recovery while PostgreSQL or Redis is away.
+    Outages,
+    /// F01, F02, F19: replicas are killed while people register, refresh and reset, and while mail is sent.
+    ReplicaKills,
     /// G20: the version before serves while this one migrates; with --previous or --previous-revision only.
     Upgrade,
 }
@@ -59,11 +69,15 @@ enum Proof {
 type Run = fn(&Bed, &mut Report) -> Outcome;
 
 /// Every proof in the order they run.
-const PROOFS: [(Proof, Run); 5] = [
+const PROOFS: [(Proof, Run); 9] = [
     (Proof::Races, races::run),
     (Proof::Timing, timing::run),
     (Proof::Overload, overload::run),
     (Proof::Kills, kills::run),
+    (Proof::ReplicaRaces, replicas::races),
+    (Proof::Lag, replicas::lag::run),
+    (Proof::Outages, replicas::outages::run),
+    (Proof::ReplicaKills, replicas::kills::run),
     (Proof::Upgrade, upgrade::run),
 ];
 
