@@ -254,13 +254,10 @@ pub(super) fn is_unavailable(answer: &Answer) {
 }
 
 /// The answer, which must come within [`REFUSED_WITHIN`].
-#[track_caller]
-pub(super) fn in_time<F: Future<Output = Answer>>(what: &str, asking: F) -> impl Future<Output = Answer> {
-    async move {
-        let begun = Instant::now();
-        let answer = asking.await;
-        let took = begun.elapsed();
-        assert!(took < REFUSED_WITHIN, "{what}: {} after {took:?}", answer.status);
-        answer
-    }
+pub(super) async fn in_time<F: Future<Output = Answer>>(what: &str, asking: F) -> Answer {
+    let begun = Instant::now();
+    let answer = asking.await;
+    let took = begun.elapsed();
+    assert!(took < REFUSED_WITHIN, "{what}: {} after {took:?}", answer.status);
+    answer
 }

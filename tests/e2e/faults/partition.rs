@@ -73,7 +73,7 @@ async fn g05_a_ban_reaches_a_replica_that_is_cut_off_or_silences_it() {
         verify(&second, &victim).await.expect(200);
         let cut = |is_cut: bool, line: &Proxy| {
             if is_cut {
-                line.black_hole().unwrap()
+                line.black_hole().unwrap();
             }
         };
         // The writer first: its last word on the feed must not be after the reader's cut.

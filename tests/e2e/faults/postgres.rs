@@ -24,7 +24,7 @@ async fn outage(bed: &Bed, name: &str, begin: impl FnOnce(&Bed), end: impl FnOnc
     let registrars = Registrars::start(bed, name, 3);
     registrars.progress(6).await;
     tokio::task::block_in_place(|| begin(bed));
-    let begun = Instant::now();
+    let away_since = Instant::now();
     for api in bed.apis() {
         let refused = eventually(WORKS_WITHIN, "tokens are no longer vouched for", async || {
             let answer = in_time("verify", verify(&api, &revoked.living)).await;
@@ -39,7 +39,7 @@ async fn outage(bed: &Bed, name: &str, begin: impl FnOnce(&Bed), end: impl FnOnc
     lives(bed).await;
     let seen = revoked.probe(bed, PROBES).await;
     assert!(seen.contains_key(&401), "what a view knows to be revoked stays so: {seen:?}");
-    println!("away for {:?}", begun.elapsed());
+    println!("away for {:?}", away_since.elapsed());
     tokio::task::block_in_place(|| end(bed));
     bed.works_again(&revoked.email).await;
     revoked.probe(bed, 16).await;

@@ -45,9 +45,9 @@ impl Revoked {
 
         let changed_email = format!("{name}-changed@example.com");
         let changed = bed.sign_up(&changed_email).await;
-        let changer = first.signed_in(&changed_email, PASSWORD).await;
+        let hand = first.signed_in(&changed_email, PASSWORD).await;
         let change = json!({"currentPassword": PASSWORD, "newPassword": "copper-violin-meadow-17"});
-        first.send_as(&changer, "PATCH", "/api/v1/auth/password", Some(&change)).await.expect(200);
+        first.send_as(&hand, "PATCH", "/api/v1/auth/password", Some(&change)).await.expect(200);
 
         let dead = vec![
             ("logged out", logged_out),

@@ -80,10 +80,10 @@ async fn f09_a_commit_nobody_heard_of_happens_once() {
     let headers =
         [("keystead-client", "native"), ("authorization", bearer.as_str()), ("keystead-client-id", client_id.as_str())];
     let new = "copper-violin-meadow-17";
-    let reset = json!({"newPassword": new});
+    let new_password = json!({"newPassword": new});
     bed.to_postgres[0].cut_when_client_sends(COMMIT).unwrap();
-    is_unavailable(&first.send("POST", "/api/v1/auth/password/reset", &headers, Some(&reset)).await);
-    second.send("POST", "/api/v1/auth/password/reset", &headers, Some(&reset)).await.expect(401);
+    is_unavailable(&first.send("POST", "/api/v1/auth/password/reset", &headers, Some(&new_password)).await);
+    second.send("POST", "/api/v1/auth/password/reset", &headers, Some(&new_password)).await.expect(401);
     first.login(email, PASSWORD).await.expect(401);
     second.login(email, new).await.expect(200);
 
