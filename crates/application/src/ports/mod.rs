@@ -5,6 +5,7 @@
 
 mod crypto;
 mod ephemeral;
+mod keys;
 mod mail;
 mod repositories;
 mod revocation_feed;
@@ -19,11 +20,12 @@ pub use ephemeral::{
     CeremonyKey, CeremonyKind, CeremonyStore, EphemeralError, RateDecision, RateHit, RateLimiter, Rotation,
     SessionStore, SessionUpdate,
 };
+pub use keys::{KeyRepository, KeyUse, StoredKey};
 pub use mail::{Mail, MailError, MailRenderer, Mailer, RenderError};
 pub use repositories::{
-    AuditLog, BudgetDecision, BudgetKey, ClaimedMessage, DeviceRepository, GuessBudgets, KeyRepository, KeyUse,
-    LinkTokenRepository, LoginHistory, LoginRecord, NewMessage, Outbox, OutboxId, RegistrationRepository,
-    RevocationLog, StoredKey, UserPage, UserRepository,
+    AuditLog, BudgetDecision, BudgetKey, ClaimedMessage, DeviceRepository, GuessBudgets, LinkTokenRepository,
+    LoginHistory, LoginRecord, NewMessage, Outbox, OutboxId, RegistrationRepository, RevocationLog, UserPage,
+    UserRepository,
 };
 pub use revocation_feed::{FeedBatch, FeedCursor, RevocationFeed};
 pub use store::{Constraint, Store, StoreError, Tx};
@@ -33,10 +35,11 @@ pub use world::{Clock, Entropy};
 pub use self::{
     crypto::{MockKeyRing, MockKeyedHash, MockPasswordHasher, MockSealer, MockTokenSigner, MockTokenVerifier},
     ephemeral::{MockCeremonyStore, MockRateLimiter, MockSessionStore},
+    keys::MockKeyRepository,
     mail::{MockMailRenderer, MockMailer},
     repositories::{
-        MockAuditLog, MockDeviceRepository, MockGuessBudgets, MockKeyRepository, MockLinkTokenRepository,
-        MockLoginHistory, MockOutbox, MockRegistrationRepository, MockRevocationLog, MockUserRepository,
+        MockAuditLog, MockDeviceRepository, MockGuessBudgets, MockLinkTokenRepository, MockLoginHistory, MockOutbox,
+        MockRegistrationRepository, MockRevocationLog, MockUserRepository,
     },
     revocation_feed::MockRevocationFeed,
     world::{MockClock, MockEntropy},
