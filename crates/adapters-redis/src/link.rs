@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use keystead_application::ports::EphemeralError;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::time::Instant;
 
 use crate::ceremonies::RedisCeremonies;
 use crate::config::{OpenError, RedisConfig, Topology};
@@ -13,6 +14,11 @@ use crate::rate_limiter::RedisRateLimiter;
 use crate::revocation_feed::RedisRevocationFeed;
 use crate::sessions::RedisSessions;
 use crate::suitable;
+
+/// How long a start waits for a Redis that does not answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two tries of a start.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A Redis in use: every port it implements, over connections they share. Cheap to clone.
 #[derive(Clone)]
@@ -81,12 +87,13 @@ impl Link {
 }
 
 impl RedisLink {
-    /// Connects, and refuses a Redis that would lose data. Blocks the thread, whether it belongs to a runtime or not.
+    /// Connects, and refuses a Redis that would lose data. One that does not answer is waited for, 5 s at most: it may be
+    /// starting, too, or the machine be busy. Blocks the thread, whether it belongs to a runtime or not.
     ///
     /// # Errors
     /// [`OpenError`], whose text tells the operator what to set.
     pub fn open(config: &RedisConfig) -> Result<Self, OpenError> {
-        let (link, proof) = Self::connect(config)?;
+        let (link, proof) = Self::connect(config, PATIENCE)?;
         proof.map(|()| link)
     }
 
@@ -96,14 +103,14 @@ impl RedisLink {
     /// # Errors
     /// [`OpenError`], never [`OpenError::Unreachable`] because of Redis.
     pub fn open_though_away(config: &RedisConfig) -> Result<Self, OpenError> {
-        match Self::connect(config)? {
+        match Self::connect(config, Duration::ZERO)? {
             (link, Ok(()) | Err(OpenError::Unreachable(_))) => Ok(link),
             (_, Err(error)) => Err(error),
         }
     }
 
     /// The link, and whether Redis answers and is set up as it must be.
-    fn connect(config: &RedisConfig) -> Result<(Self, Result<(), OpenError>), OpenError> {
+    fn connect(config: &RedisConfig, patience: Duration) -> Result<(Self, Result<(), OpenError>), OpenError> {
         config.check()?;
         let unreachable = |error: std::io::Error| OpenError::Unreachable(error.to_string());
         let runtime = Builder::new_multi_thread()
@@ -118,7 +125,7 @@ impl RedisLink {
         let route = route(&config.topology, &dialer);
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         let proved = route.clone();
-        dialer.runtime().spawn(async move { sender.send(prove(&proved).await) });
+        dialer.runtime().spawn(async move { sender.send(prove_within(&proved, patience).await) });
         let proof = receiver.recv().map_err(|_| OpenError::Unreachable("connecting was given up".to_owned()))?;
         let link = Link {
             route,
@@ -166,6 +173,17 @@ fn route(topology: &Topology, dialer: &Arc<Dialer>) -> Route {
             one(Place::Watched { sentinels: nodes.clone().into(), master: master.as_str().into() })
         }
         Topology::Cluster { nodes } => Route::Cluster(Cluster::new(nodes.clone(), Arc::clone(dialer))),
+    }
+}
+
+/// [`prove`], again and again while a server cannot be reached.
+async fn prove_within(route: &Route, patience: Duration) -> Result<(), OpenError> {
+    let end = Instant::now() + patience;
+    loop {
+        match prove(route).await {
+            Err(OpenError::Unreachable(_)) if Instant::now() < end => tokio::time::sleep(PAUSE).await,
+            outcome => return outcome,
+        }
     }
 }
 

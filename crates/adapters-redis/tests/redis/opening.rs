@@ -80,6 +80,19 @@ fn a_server_of_the_wrong_kind_is_refused() {
     assert!(matches!(refusal(&servers::on(master.port())), OpenError::Unreachable(_)));
 }
 
+/// A server that comes up a moment after the service is waited for.
+#[test]
+fn a_redis_that_is_about_to_answer_is_waited_for() {
+    let server = Redis::start().unwrap();
+    let config = servers::hurried(server.port());
+    server.stop().unwrap();
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| RedisLink::open(&config).map(drop));
+        server.restart().unwrap();
+        opening.join().unwrap().unwrap();
+    });
+}
+
 /// A command whose work is in the database may begin while Redis is away; one that is set up wrongly is refused still.
 #[tokio::test]
 async fn a_link_can_be_had_while_redis_is_away() {
