@@ -88,8 +88,14 @@ impl Person {
 
 impl Api {
     pub(crate) fn new(url: &str) -> Self {
-        let http =
-            reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        // Connections are left before the service would leave them (`http.header_timeout`): an answer that meets a request on
+        // its way is neither's fault.
+        let http = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_idle_timeout(Duration::from_secs(3))
+            .build()
+            .unwrap();
         Self { http, urls: Arc::from([url.to_owned()]), turn: Arc::default(), peer: None }
     }
 
