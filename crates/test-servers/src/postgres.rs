@@ -132,7 +132,7 @@ impl PostgresOptions {
         home.write("postgresql.conf", &lines)?;
         let host = if self.requires_tls { "hostssl" } else { "host" };
         let method = if self.password.is_some() { "scram-sha-256" } else { "trust" };
-        home.write("pg_hba.conf", &format!("{host} all all 127.0.0.1/32 {method}\n"))?;
+        home.write("pg_hba.conf", &format!("{host} all,replication all 127.0.0.1/32 {method}\n"))?;
         Ok(())
     }
 }
@@ -217,6 +217,11 @@ impl Postgres {
         if self.pid().is_some() {
             self.stop(Mode::Fast)?;
         }
+        self.start_server()
+    }
+
+    /// Returns when it takes connections; a standby takes those that read.
+    fn start_server(&self) -> Result {
         let mut command = self.server.home().command(&self.programs.join("postgres"));
         command.arg("-D").arg(self.server.home().data());
         let lock = self.server.home().data().join("postmaster.pid");
@@ -224,8 +229,33 @@ impl Postgres {
         self.server.start(command, |pid, _| {
             let text = std::fs::read_to_string(&lock).unwrap_or_default();
             let mut lines = text.lines();
-            lines.next() == Some(&pid.to_string()) && lines.nth(6).is_some_and(|state| state.trim() == "ready")
+            lines.next() == Some(&pid.to_string())
+                && lines.nth(6).is_some_and(|state| matches!(state.trim(), "ready" | "standby"))
         })
+    }
+
+    /// A standby that streams from this server, on a port of its own. It takes no writes until `SELECT pg_promote()`.
+    pub fn standby(&self) -> Result<Self> {
+        let home = Home::new("standby", programs::account(&["postgres", "nobody"])?, Place::Memory)?;
+        // The folder may hold links to some of the programs only.
+        let beside = self.programs.join("initdb").canonicalize().map_err(Error::doing("initdb"))?;
+        let mut backup = home.command(&beside.with_file_name("pg_basebackup"));
+        backup.args(["--dbname", &self.url, "--checkpoint=fast", "--wal-method=stream", "--pgdata"]);
+        run(backup.arg(home.data()))?;
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(home.data(), private).map_err(Error::doing("the standby's files"))?;
+        let port = ports::free()?;
+        let settings = std::fs::read_to_string(home.data().join("postgresql.conf"));
+        let mut settings = settings.map_err(Error::doing("the copied settings"))?;
+        // The last line of a name wins.
+        let _ = writeln!(settings, "port = {port}\nprimary_conninfo = '{}'", self.url);
+        home.write("postgresql.conf", &settings)?;
+        home.write("standby.signal", "")?;
+        let url = self.url.replacen(&format!(":{}/", self.port), &format!(":{port}/"), 1);
+        let admin = Arc::new(Admin::of_own_server(&url, &url));
+        let standby = Self { server: Server::new(home), programs: self.programs, port, url, admin };
+        standby.start_server()?;
+        Ok(standby)
     }
 
     /// Runs statements in the database `postgres` as the superuser and returns what they print, one line per row,

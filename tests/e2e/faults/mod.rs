@@ -2,6 +2,7 @@
 //! that these tests start for themselves, stop, freeze, kill, empty and cut off. The long forms are `cargo xtask prove`'s.
 
 mod bed;
+mod failover;
 mod journal;
 mod kills;
 mod partition;

@@ -73,7 +73,8 @@ async fn f09_a_commit_nobody_heard_of_happens_once() {
     is_unavailable(&first.send_as(&ada, "POST", "/api/v1/auth/logout", None).await);
     second.send_as(&ada, "POST", "/api/v1/auth/logout", None).await.expect(204);
     // Nothing is published twice: the first replica finds the row when it next reads the log.
-    eventually(PATIENCE, "the end of the session", async || (verify(&first, &ada).await.status == 401).then_some(())).await;
+    eventually(PATIENCE, "the end of the session", async || (verify(&first, &ada).await.status == 401).then_some(()))
+        .await;
 
     let grant = first.post("/api/v1/auth/password/reset/begin", &json!({"token": link})).await.expect(200);
     let bearer = format!("Bearer {}", grant.attribute("accessToken"));

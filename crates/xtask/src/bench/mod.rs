@@ -2,6 +2,7 @@
 
 mod cases;
 pub(crate) mod load;
+mod replicas;
 mod scale;
 mod shared;
 mod sink;
@@ -65,6 +66,8 @@ enum Case {
     Memory,
     /// What an operation asks PostgreSQL and Redis. `verify`, `login` and `refresh` are measured on them too.
     Statements,
+    /// One, two and three replicas.
+    Replicas,
 }
 
 /// Everything a case needs.
@@ -157,6 +160,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Outcome {
     drop(service);
     if wanted(Case::Verify) || wanted(Case::Login) || wanted(Case::Refresh) || wanted(Case::Statements) {
         shared::run(&bench, wanted, &mut table)?;
+    }
+    if wanted(Case::Replicas) {
+        replicas::run(&bench, &mut table)?;
     }
     report(&target, &heading(&bench), &table)
 }

@@ -15,7 +15,7 @@ use crate::api::{self, Api};
 use crate::service::Service;
 use crate::{Outcome, sample};
 
-const USER: &str = "bench@example.com";
+pub(super) const USER: &str = "bench@example.com";
 /// Refreshes a second of the fastest peer that rotates, measured on a machine of two cores.
 const BEST_PEER_REFRESH: f64 = 549.0;
 /// Operations whose statements are counted.
