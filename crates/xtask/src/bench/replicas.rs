@@ -49,6 +49,7 @@ pub(super) fn run(bench: &Bench, table: &mut Table) -> Outcome {
 
 /// What replicas that are asked nothing ask of their stores, a second.
 fn idle(stores: &Stores, replicas: &[Service]) -> Outcome<String> {
+    wait_for_mail(stores);
     let span = Duration::from_secs(5);
     let cpu = || replicas.iter().map(Service::cpu_seconds).sum::<Outcome<f64>>();
     let before = cpu()?;
@@ -70,6 +71,15 @@ fn idle(stores: &Stores, replicas: &[Service]) -> Outcome<String> {
         millis / seconds,
         (cpu()? - before) * 1000.0 / seconds
     ))
+}
+
+/// Returns when everything that was written has been sent: nothing came for a second.
+fn wait_for_mail(stores: &Stores) {
+    let mut before = None;
+    while before != Some(stores.mail.taken()) {
+        before = Some(stores.mail.taken());
+        std::thread::sleep(Duration::from_secs(1));
+    }
 }
 
 /// The same load on all of them at once, clients spread evenly.
