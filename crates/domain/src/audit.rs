@@ -34,6 +34,8 @@ events! {
     RegistrationOfTakenAddress => "user_registration_taken",
     /// A claim was proved: an account came to be.
     UserCreated => "user_created",
+    /// A code was sent.
+    CodeSent => "authn_code_sent",
     /// A wrong or dead one-time code.
     CodeRejected => "authn_code_fail",
     /// Somebody signed in.
@@ -82,6 +84,46 @@ events! {
     UserBanned => "user_banned",
     /// An operator reopened an account.
     UserUnbanned => "user_unbanned",
+    /// The first factor was right; a second one is asked for.
+    SecondFactorAsked => "authn_mfa_asked",
+    /// A second factor was wrong.
+    SecondFactorFailed => "authn_mfa_fail",
+    /// Wrong second factors blocked an account's factors.
+    SecondFactorBlocked => "authn_mfa_lock",
+    /// A person proved a second factor within a session.
+    SteppedUp => "authn_mfa_success",
+    /// A code of another person was shown with one's own session.
+    StepUpMismatch => "authn_mfa_mismatch",
+    /// A login without a password began.
+    PasswordlessStarted => "authn_passwordless_started",
+    /// A TOTP secret was confirmed.
+    TotpEnabled => "mfa_totp_enabled",
+    /// A TOTP secret was removed.
+    TotpDisabled => "mfa_totp_disabled",
+    /// A passkey was registered.
+    PasskeyAdded => "mfa_passkey_added",
+    /// A passkey was renamed.
+    PasskeyRenamed => "mfa_passkey_renamed",
+    /// A passkey was removed.
+    PasskeyRemoved => "mfa_passkey_removed",
+    /// A passkey's counter went back: there may be a copy of it.
+    PasskeyCloned => "mfa_passkey_cloned",
+    /// New recovery codes were made.
+    RecoveryCodesMade => "mfa_recovery_codes_made",
+    /// A recovery code was used.
+    RecoveryCodeUsed => "mfa_recovery_code_used",
+    /// An address is to be added or replaced.
+    ContactChangeStarted => "contact_change_started",
+    /// An address was added or replaced.
+    ContactChanged => "contact_changed",
+    /// An address was removed.
+    ContactRemoved => "contact_removed",
+    /// Codes to a contact became a second factor.
+    ContactOtpEnabled => "mfa_contact_enabled",
+    /// Codes to a contact are a second factor no more.
+    ContactOtpDisabled => "mfa_contact_disabled",
+    /// The change of an address was undone from the old one.
+    ContactChangeUndone => "contact_change_undone",
     /// A signing or server key was added.
     KeyRotated => "sys_key_rotated",
 }

@@ -7,11 +7,13 @@
 //! |---|---|
 //! | [`account`] | who a person is: addresses, names, passwords, roles, registrations, link tokens |
 //! | [`token`] | what a person carries: claims, sessions, refresh generations, revocations, one-time codes |
+//! | [`factor`] | second factors: enrolment, policy, guesses, passkeys, recovery codes |
 //! | [`audit`] | the closed list of security events |
 //! | [`limits`] | every default figure, in one table |
 
 pub mod account;
 pub mod audit;
+pub mod factor;
 pub mod limits;
 pub mod secret;
 pub mod time;

@@ -58,6 +58,22 @@ policies! {
     CODE_RESEND_GAP = "code-resend-gap", 1, Duration::from_secs(30), "account or claim";
     /// Codes sent again.
     CODE_RESEND = "code-resend", 5, minutes(60), "account or claim";
+    /// Tries of a second factor.
+    LOGIN_FACTOR = "login-factor", 30, minutes(15), "client address";
+    /// Logins without a password, by address.
+    PASSWORDLESS = "passwordless", 10, minutes(15), "client address";
+    /// Messages of logins without a password, by account.
+    PASSWORDLESS_ACCOUNT = "passwordless-account", 5, minutes(60), "account";
+    /// Step-up codes asked for, one after the other.
+    STEP_UP_GAP = "step-up-gap", 1, Duration::from_secs(30), "account";
+    /// Step-up codes asked for.
+    STEP_UP = "step-up", 10, minutes(60), "account";
+    /// Addresses to be added.
+    CONTACT_ADD = "contact-add", 5, minutes(60), "account";
+    /// Messages to one address, whoever asks for them.
+    ADDRESS = "address", 10, minutes(60), "mail address or phone number";
+    /// Changes of factors. Each is an audit event, which is kept.
+    FACTOR_CHANGE = "factor-change", 30, minutes(15), "account";
     /// Access tokens revoked one by one. Each is a row, and an entry in every replica's memory, for an hour or more.
     TOKEN_REVOKE = "token-revoke", 60, minutes(15), "account";
     /// Changes of a profile. Each is an audit event, which is kept.
@@ -93,6 +109,30 @@ pub const REGISTRATION_LIFE: Duration = days(1);
 pub const CODE_LIFE: Duration = minutes(5);
 /// Tries per code.
 pub const CODE_TRIES: u32 = 5;
+/// Life of a step-up proof.
+pub const STEP_UP_LIFE: Duration = minutes(15);
+/// Life of a WebAuthn challenge.
+pub const PASSKEY_CHALLENGE_LIFE: Duration = minutes(5);
+/// Life of a TOTP secret that was not confirmed.
+pub const TOTP_PENDING_LIFE: Duration = minutes(15);
+/// Accepted TOTP steps before the current one.
+pub const TOTP_WINDOW: u32 = 1;
+/// Most passkeys of a person.
+pub const PASSKEYS: u32 = 5;
+/// Life of an address that was not proved.
+pub const PENDING_CONTACT_LIFE: Duration = minutes(30);
+/// Life of the link that undoes the change of an address.
+pub const CONTACT_UNDO_LIFE: Duration = days(3);
+/// Wrong second factors before a block.
+pub const MFA_MAX_FAILURES: u32 = 10;
+/// The first block; each one after it is twice as long.
+pub const MFA_BLOCK: Duration = minutes(15);
+/// The longest block.
+pub const MFA_LONGEST_BLOCK: Duration = days(1);
+/// Failures that led to no block are forgotten this long after the last.
+pub const MFA_MEMORY: Duration = days(1);
+/// The least time between two alert mails about wrong second factors.
+pub const MFA_ALERT_GAP: Duration = minutes(15);
 /// Life of a reset link.
 pub const RESET_LINK_LIFE: Duration = minutes(30);
 /// Life of an activation link.
@@ -115,6 +155,8 @@ pub const REVOCATION_REREAD: Duration = Duration::from_secs(60);
 pub const KEY_POLL: Duration = Duration::from_secs(5);
 /// How long a key is published before it signs.
 pub const KEY_PREPUBLISH: Duration = Duration::from_secs(60);
+/// How long a replaced sealing key stays: longer than sealing everything again can take, down time included.
+pub const SEAL_KEY_LIFE: Duration = days(3650);
 /// Life of an idempotency record; 5 minutes on routes that answer tokens.
 pub const IDEMPOTENCY_LIFE: Duration = days(1);
 /// Life of an idempotency record on routes that answer tokens.

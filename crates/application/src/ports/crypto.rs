@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keystead_domain::account::{Password, PasswordHash};
-use keystead_domain::token::{AccessClaims, KeyId, PreAuthorizedClaims};
+use keystead_domain::token::{AccessClaims, KeyId, PreAuthorizedClaims, StepUpClaims};
 use keystead_domain::{SecretBytes, SecretString, Timestamp};
 use thiserror::Error;
 
@@ -50,6 +50,8 @@ pub enum TokenKind {
     Access,
     /// `typ: pre+jwt`.
     PreAuthorized,
+    /// `typ: otp+jwt`.
+    StepUp,
 }
 
 /// A token was refused. One error whatever the cause, so that an answer tells a forger nothing.
@@ -76,6 +78,9 @@ pub trait TokenSigner: Send + Sync {
     /// Signs a pre-authorized token with the active key.
     fn sign_pre_authorized(&self, claims: &PreAuthorizedClaims) -> Result<SecretString, TokenError>;
 
+    /// Signs a step-up proof with the active key.
+    fn sign_step_up(&self, claims: &StepUpClaims) -> Result<SecretString, TokenError>;
+
     /// The public keys as a JWK set (RFC 7517 section 5), as JSON text.
     fn jwks(&self) -> String;
 }
@@ -92,6 +97,9 @@ pub trait TokenVerifier: Send + Sync {
     /// Checks a pre-authorized token.
     fn verify_pre_authorized(&self, token: &str) -> Result<PreAuthorizedClaims, TokenError>;
 
+    /// Checks a step-up proof.
+    fn verify_step_up(&self, token: &str) -> Result<StepUpClaims, TokenError>;
+
     /// Whether a key is still published: tokens of a withdrawn key are refused at once, cached or not.
     fn is_published(&self, key: &KeyId, now: Timestamp) -> bool;
 }
@@ -103,6 +111,8 @@ pub enum MacPurpose {
     Refresh,
     /// The `otp` claim.
     OneTimeCode,
+    /// Codes whose hash stays on the server.
+    StoredCode,
     /// Known-device tokens.
     Device,
     /// Names and addresses in limiter and budget keys.

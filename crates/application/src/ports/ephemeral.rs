@@ -82,6 +82,12 @@ pub enum CeremonyKind {
     Code,
     /// A repeated request.
     Idempotency,
+    /// A code to prove a factor within a session.
+    StepUp,
+    /// A code to prove an address.
+    Contact,
+    /// A WebAuthn challenge.
+    Passkey,
 }
 
 impl CeremonyKind {
@@ -90,6 +96,9 @@ impl CeremonyKind {
         match self {
             Self::Code => "code",
             Self::Idempotency => "idempotency",
+            Self::StepUp => "step_up",
+            Self::Contact => "contact",
+            Self::Passkey => "passkey",
         }
     }
 }

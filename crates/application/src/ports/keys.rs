@@ -13,23 +13,32 @@ pub enum KeyUse {
     SignAccess,
     /// Signing pre-authorized tokens.
     SignPreAuthorized,
+    /// Signing step-up proofs.
+    SignStepUp,
     /// The root of all keyed hashes.
     Mac,
+    /// Sealing what must open for years.
+    Seal,
 }
 
 impl KeyUse {
+    /// Every use.
+    pub const ALL: [Self; 5] = [Self::SignAccess, Self::SignPreAuthorized, Self::SignStepUp, Self::Mac, Self::Seal];
+
     /// The name in stores.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SignAccess => "sign_access",
             Self::SignPreAuthorized => "sign_pre_authorized",
+            Self::SignStepUp => "sign_step_up",
             Self::Mac => "mac",
+            Self::Seal => "seal",
         }
     }
 
     /// Reads the name in stores.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::SignAccess, Self::SignPreAuthorized, Self::Mac].into_iter().find(|key_use| key_use.as_str() == text)
+        Self::ALL.into_iter().find(|key_use| key_use.as_str() == text)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod crypto;
 mod ephemeral;
+mod factors;
 mod keys;
 mod mail;
 mod repositories;
@@ -20,8 +21,13 @@ pub use ephemeral::{
     CeremonyKey, CeremonyKind, CeremonyStore, EphemeralError, RateDecision, RateHit, RateLimiter, Rotation,
     SessionStore, SessionUpdate,
 };
+pub use factors::{
+    Assertion, ContactRepository, FactorFailureRepository, FactorRepository, PasskeyCeremony, PasskeyError,
+    PasskeyRepository, PasskeyUser, PasskeyVerifier, RegisteredCredential, TotpAlgorithm, UnverifiedAnswer,
+    UserVerification, Vault,
+};
 pub use keys::{KeyRepository, KeyUse, StoredKey};
-pub use mail::{Mail, MailError, MailRenderer, Mailer, RenderError};
+pub use mail::{DeliveryError, Mail, Mailer, MessageRenderer, RenderError, Rendered, Sms, SmsSender};
 pub use repositories::{
     AuditLog, BudgetDecision, BudgetKey, ClaimedMessage, DeviceRepository, GuessBudgets, LinkTokenRepository,
     LoginHistory, LoginRecord, NewMessage, Outbox, OutboxId, RegistrationRepository, RevocationLog, UserPage,
@@ -35,8 +41,12 @@ pub use world::{Clock, Entropy};
 pub use self::{
     crypto::{MockKeyRing, MockKeyedHash, MockPasswordHasher, MockSealer, MockTokenSigner, MockTokenVerifier},
     ephemeral::{MockCeremonyStore, MockRateLimiter, MockSessionStore},
+    factors::{
+        MockContactRepository, MockFactorFailureRepository, MockFactorRepository, MockPasskeyRepository,
+        MockPasskeyVerifier, MockTotpAlgorithm, MockVault,
+    },
     keys::MockKeyRepository,
-    mail::{MockMailRenderer, MockMailer},
+    mail::{MockMailer, MockMessageRenderer, MockSmsSender},
     repositories::{
         MockAuditLog, MockDeviceRepository, MockGuessBudgets, MockLinkTokenRepository, MockLoginHistory, MockOutbox,
         MockRegistrationRepository, MockRevocationLog, MockUserRepository,

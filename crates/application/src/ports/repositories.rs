@@ -44,10 +44,11 @@ pub trait UserRepository: Send {
     /// The password hash of a user.
     async fn password(&mut self, id: UserId) -> Result<Option<PasswordHash>, StoreError>;
 
-    /// Adds a user. A lost race is `Conflict` with `UserEmail`, `UserUsername` or `UserId`.
+    /// Adds a user. A lost race is `Conflict` with `UserEmail`, `UserPhone`, `UserUsername` or `UserId`.
     async fn insert(&mut self, user: &User, password: Option<PasswordHash>) -> Result<(), StoreError>;
 
-    /// Replaces e-mail, username, full name, locale, role, status and `updated_at` of a user; never an epoch or a password.
+    /// Replaces contacts, username, full name, locale, role, status and `updated_at` of a user; never an
+    /// epoch or a password. A lost race is a `Conflict` as with [`Self::insert`].
     async fn update(&mut self, user: &User) -> Result<(), StoreError>;
 
     /// Sets the password.
@@ -116,6 +117,24 @@ pub trait LinkTokenRepository: Send {
 
     /// The token bound to this pre-authorized token, while it is alive.
     async fn find_begun(&mut self, as_token: &TokenId, now: Timestamp) -> Result<Option<LinkToken>, StoreError>;
+
+    /// A second factor was proved: binds the token to another pre-authorized token instead, and remembers the proof. MUST
+    /// be `true` for exactly one caller.
+    async fn prove_begun(
+        &mut self,
+        as_token: &TokenId,
+        next_token: &TokenId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// A code was sent for the pre-authorized token: binds the token to the new one that carries it. MUST be `true` for
+    /// exactly one caller.
+    async fn rebind_begun(
+        &mut self,
+        as_token: &TokenId,
+        next_token: &TokenId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
 
     /// Takes the token bound to this pre-authorized token. MUST return it to exactly one caller.
     async fn consume_begun(&mut self, as_token: &TokenId, now: Timestamp) -> Result<Option<LinkToken>, StoreError>;

@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use super::{
-    AuditLog, DeviceRepository, GuessBudgets, KeyRepository, LinkTokenRepository, LoginHistory, Outbox,
-    RegistrationRepository, RevocationLog, UserRepository,
+    AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
+    KeyRepository, LinkTokenRepository, LoginHistory, Outbox, PasskeyRepository, RegistrationRepository, RevocationLog,
+    UserRepository,
 };
 
 /// A uniqueness rule that a write lost against.
@@ -13,10 +14,14 @@ use super::{
 pub enum Constraint {
     /// One account per e-mail address.
     UserEmail,
+    /// One account per phone number.
+    UserPhone,
     /// One account per username.
     UserUsername,
     /// One account per identifier.
     UserId,
+    /// One passkey per credential.
+    PasskeyCredential,
 }
 
 /// The store did not do what it was asked.
@@ -66,6 +71,14 @@ pub trait Tx: Send {
     fn revocations(&mut self) -> &mut dyn RevocationLog;
     /// Counters of guesses.
     fn guess_budgets(&mut self) -> &mut dyn GuessBudgets;
+    /// TOTP credentials and recovery codes.
+    fn factors(&mut self) -> &mut dyn FactorRepository;
+    /// Passkeys.
+    fn passkeys(&mut self) -> &mut dyn PasskeyRepository;
+    /// Addresses on their way to an account.
+    fn contacts(&mut self) -> &mut dyn ContactRepository;
+    /// Failures at second factors.
+    fn factor_failures(&mut self) -> &mut dyn FactorFailureRepository;
     /// Browsers a user signed in with before.
     fn devices(&mut self) -> &mut dyn DeviceRepository;
     /// Logins, for their owner to read.

@@ -43,6 +43,8 @@ pub struct LinkToken {
     pub epoch: Epoch,
     /// The pre-authorized token that the link was exchanged for.
     pub begun_as: Option<TokenId>,
+    /// Whether a second factor was proved since it was begun.
+    pub factor_proved: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it lapses.

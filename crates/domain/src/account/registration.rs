@@ -1,4 +1,4 @@
-use super::{EmailAddress, FullName, PasswordHash, UserId, Username};
+use super::{Address, FullName, PasswordHash, UserId, Username};
 use crate::Timestamp;
 
 /// One claim to an address, waiting for its proof. Every registration is a claim of its own: proving one activates only
@@ -8,13 +8,13 @@ pub struct PendingRegistration {
     /// The identifier the account will have.
     pub id: UserId,
     /// The claimed address.
-    pub email: EmailAddress,
+    pub address: Address,
     /// The wanted name. Only verified accounts hold names, so it may be taken by then.
     pub username: Option<Username>,
     /// What they want to be called.
     pub full_name: Option<FullName>,
-    /// The password this claim, and only this claim, would activate.
-    pub password: PasswordHash,
+    /// The password this claim, and only this claim, would activate; `None` for an account without one.
+    pub password: Option<PasswordHash>,
     /// When the claim was made.
     pub created_at: Timestamp,
     /// When it lapses.

@@ -9,6 +9,14 @@ pub enum Amr {
     Password,
     /// A one-time code.
     Otp,
+    /// A code by SMS.
+    Sms,
+    /// A key that stays in its authenticator.
+    HardwareKey,
+    /// A key that may be copied to other devices.
+    SoftwareKey,
+    /// The authenticator verified its user.
+    UserVerified,
     /// Two or more factors.
     MultiFactor,
 }
@@ -19,6 +27,10 @@ impl Amr {
         match self {
             Self::Password => "pwd",
             Self::Otp => "otp",
+            Self::Sms => "sms",
+            Self::HardwareKey => "hwk",
+            Self::SoftwareKey => "swk",
+            Self::UserVerified => "user",
             Self::MultiFactor => "mfa",
         }
     }
@@ -28,6 +40,10 @@ impl Amr {
         match text {
             "pwd" => Some(Self::Password),
             "otp" => Some(Self::Otp),
+            "sms" => Some(Self::Sms),
+            "hwk" => Some(Self::HardwareKey),
+            "swk" => Some(Self::SoftwareKey),
+            "user" => Some(Self::UserVerified),
             "mfa" => Some(Self::MultiFactor),
             _ => None,
         }
@@ -151,6 +167,8 @@ pub struct PreAuthorizedClaims {
     pub epoch: Epoch,
     /// `purpose`.
     pub purpose: PreAuthorizedPurpose,
+    /// `amr`: what was proved so far.
+    pub amr: Vec<Amr>,
     /// `fgp`.
     pub fingerprint: Fingerprint,
     /// `otp`: keyed hash of the code that was sent, bound to this token, its purpose and the address.
@@ -161,4 +179,47 @@ pub struct PreAuthorizedClaims {
     pub tfa_options: Vec<Factor>,
     /// `defaultTfa`.
     pub default_tfa: Option<Factor>,
+}
+
+/// How a step-up was proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StepUpMethod {
+    /// By one of the factors.
+    Factor(Factor),
+    /// By a recovery code.
+    Recovery,
+}
+
+impl StepUpMethod {
+    /// The name in claims.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Factor(factor) => factor.as_str(),
+            Self::Recovery => "recovery",
+        }
+    }
+
+    /// Reads the name in claims.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "recovery" { Some(Self::Recovery) } else { Factor::parse(text).map(Self::Factor) }
+    }
+}
+
+/// What an OTPSession says (`typ: otp+jwt`, audience: Keystead itself): a factor was proved in this session.
+///
+/// It belongs to one session and one epoch, so it ends with the session and with every change of a factor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepUpClaims {
+    /// `sub`: the user.
+    pub subject: UserId,
+    /// `jti`; its session part is `sid`.
+    pub token_id: TokenId,
+    /// `iat` and `nbf`.
+    pub issued_at: Timestamp,
+    /// `exp`.
+    pub expires_at: Timestamp,
+    /// `epoch`.
+    pub epoch: Epoch,
+    /// `method`: how.
+    pub method: StepUpMethod,
 }
