@@ -1,7 +1,7 @@
 //! What Keystead tells people, as data. Templates turn it into mails; the outbox keeps it sealed until then.
 
 use keystead_domain::SecretString;
-use keystead_domain::account::EmailAddress;
+use keystead_domain::account::{Address, ContactKind, EmailAddress};
 use serde::{Deserialize, Serialize};
 
 /// Where and when something happened, for a person to recognise.
@@ -26,7 +26,44 @@ pub enum Notice {
         /// How long the code lives.
         minutes: u64,
     },
-    /// Somebody registered an address that has an account.
+    /// Proves an address that is to be added to an account.
+    VerifyContact {
+        /// Six digits.
+        code: String,
+        /// How long the code lives.
+        minutes: u64,
+    },
+    /// The second factor of a login.
+    LoginCode {
+        /// Six digits.
+        code: String,
+        /// How long the code lives.
+        minutes: u64,
+    },
+    /// The second factor before a new password is chosen.
+    ResetCode {
+        /// Six digits.
+        code: String,
+        /// How long the code lives.
+        minutes: u64,
+    },
+    /// A login without a password.
+    PasswordlessCode {
+        /// Six digits.
+        code: String,
+        /// The address of the page that takes the code from its fragment.
+        link: String,
+        /// How long the code lives.
+        minutes: u64,
+    },
+    /// The second factor before something sensitive.
+    StepUpCode {
+        /// Six digits.
+        code: String,
+        /// How long the code lives.
+        minutes: u64,
+    },
+    /// Somebody registered, or wants to add, an address that has an account.
     AccountExists {
         /// Where from.
         occasion: Occasion,
@@ -65,6 +102,67 @@ pub enum Notice {
         /// Where from.
         occasion: Occasion,
     },
+    /// A second factor was added.
+    FactorAdded {
+        /// Which: `device`, `totp`, `email`, `phone`.
+        factor: String,
+        /// Where from.
+        occasion: Occasion,
+    },
+    /// A second factor was removed.
+    FactorRemoved {
+        /// Which: `device`, `totp`, `email`, `phone`.
+        factor: String,
+        /// Where from.
+        occasion: Occasion,
+    },
+    /// New recovery codes were made; older ones are void.
+    RecoveryCodesMade {
+        /// Where from.
+        occasion: Occasion,
+    },
+    /// A recovery code was used.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: u32,
+        /// Where from.
+        occasion: Occasion,
+    },
+    /// Wrong second factors blocked the account's factors for a while. Whoever tried had passed the first factor.
+    FactorsBlocked {
+        /// How long.
+        minutes: u64,
+        /// Where from.
+        occasion: Occasion,
+    },
+    /// A passkey's counter went back: there may be a copy of it.
+    PasskeyCloned {
+        /// What its owner calls it.
+        name: String,
+        /// Where from.
+        occasion: Occasion,
+    },
+    /// An address was added.
+    ContactAdded {
+        /// The address, masked.
+        address: String,
+        /// Where from.
+        occasion: Occasion,
+    },
+    /// The address this goes to was replaced or removed.
+    ContactLost {
+        /// The address of the page that undoes it, the token in its fragment.
+        link: String,
+        /// How long the link lives.
+        hours: u64,
+        /// Where from.
+        occasion: Occasion,
+    },
+    /// The change of an address was undone.
+    ContactRestored {
+        /// Where from.
+        occasion: Occasion,
+    },
     /// The account was closed by its owner.
     AccountDeactivated {
         /// Where from.
@@ -79,6 +177,20 @@ impl Notice {
     pub const fn template(&self) -> &'static str {
         match self {
             Self::VerifyEmail { .. } => "verify_email",
+            Self::VerifyContact { .. } => "verify_contact",
+            Self::LoginCode { .. } => "login_code",
+            Self::ResetCode { .. } => "reset_code",
+            Self::PasswordlessCode { .. } => "passwordless_code",
+            Self::StepUpCode { .. } => "step_up_code",
+            Self::FactorAdded { .. } => "factor_added",
+            Self::FactorRemoved { .. } => "factor_removed",
+            Self::RecoveryCodesMade { .. } => "recovery_codes_made",
+            Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::FactorsBlocked { .. } => "factors_blocked",
+            Self::PasskeyCloned { .. } => "passkey_cloned",
+            Self::ContactAdded { .. } => "contact_added",
+            Self::ContactLost { .. } => "contact_lost",
+            Self::ContactRestored { .. } => "contact_restored",
             Self::AccountExists { .. } => "account_exists",
             Self::ResetPassword { .. } => "reset_password",
             Self::ActivateAccount { .. } => "activate_account",
@@ -102,7 +214,7 @@ impl std::fmt::Debug for Notice {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Recipient.
-    pub to: EmailAddress,
+    pub to: Address,
     /// Language wished for.
     pub locale: Option<String>,
     /// What to call them.
@@ -114,6 +226,9 @@ pub struct Message {
 /// [`Message`] as it is sealed.
 #[derive(Serialize, Deserialize)]
 struct Stored {
+    /// `phone`; left out for e-mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
     to: String,
     locale: Option<String>,
     name: Option<String>,
@@ -124,12 +239,13 @@ struct Stored {
 impl Message {
     /// A message that is never sent.
     pub fn decoy() -> Self {
-        Self { to: EmailAddress::nobody(), locale: None, name: None, notice: Notice::Decoy }
+        Self { to: Address::Email(EmailAddress::nobody()), locale: None, name: None, notice: Notice::Decoy }
     }
 
     /// The message as text, to be sealed.
     pub fn encode(&self) -> SecretString {
         let stored = Stored {
+            kind: (self.to.kind() != ContactKind::Email).then(|| self.to.kind().as_str().to_owned()),
             to: self.to.to_string(),
             locale: self.locale.clone(),
             name: self.name.clone(),
@@ -141,8 +257,9 @@ impl Message {
     /// Reads what [`Self::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let stored: Stored = serde_json::from_slice(bytes).ok()?;
+        let kind = stored.kind.as_deref().map_or(Some(ContactKind::Email), ContactKind::parse)?;
         Some(Self {
-            to: EmailAddress::try_new(&stored.to).ok()?,
+            to: Address::from_stored(kind, &stored.to)?,
             locale: stored.locale,
             name: stored.name,
             notice: stored.notice,
@@ -157,12 +274,15 @@ mod tests {
     #[test]
     fn messages_survive_sealing_and_print_no_code() {
         let message = Message {
-            to: EmailAddress::try_new("ada@example.com").unwrap(),
+            to: Address::Email(EmailAddress::try_new("ada@example.com").unwrap()),
             locale: Some("en".into()),
             name: None,
             notice: Notice::VerifyEmail { code: "000123".into(), minutes: 5 },
         };
         assert_eq!(Message::decode(message.encode().expose().as_bytes()), Some(message.clone()));
         assert!(!format!("{message:?}").contains("000123"));
+        let to = Address::from_stored(ContactKind::Phone, "+442079460958").unwrap();
+        let text = Message { to, ..message };
+        assert_eq!(Message::decode(text.encode().expose().as_bytes()), Some(text));
     }
 }

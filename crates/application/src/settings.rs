@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use keystead_domain::account::PasswordPolicy;
+use keystead_domain::account::{ContactKind, PasswordPolicy};
+use keystead_domain::factor::{BlockPolicy, SecondFactorPolicy};
 use keystead_domain::limits::{self, RatePolicy};
 use keystead_domain::token::RefreshPolicy;
+
+use crate::ports::UserVerification;
 
 /// Lives of tokens and sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +52,18 @@ pub struct AccountLimits {
     pub code_resend: RatePolicy,
     /// Codes sent again, one after the other.
     pub code_resend_gap: RatePolicy,
+    /// Messages of logins without a password.
+    pub passwordless: RatePolicy,
+    /// Step-up codes.
+    pub step_up: RatePolicy,
+    /// Step-up codes, one after the other.
+    pub step_up_gap: RatePolicy,
+    /// Addresses to be added.
+    pub contact_add: RatePolicy,
+    /// Messages to one address.
+    pub address: RatePolicy,
+    /// Changes of factors.
+    pub factor_change: RatePolicy,
 }
 
 impl Default for AccountLimits {
@@ -61,7 +76,73 @@ impl Default for AccountLimits {
             account_exists: limits::ACCOUNT_EXISTS,
             code_resend: limits::CODE_RESEND,
             code_resend_gap: limits::CODE_RESEND_GAP,
+            passwordless: limits::PASSWORDLESS_ACCOUNT,
+            step_up: limits::STEP_UP,
+            step_up_gap: limits::STEP_UP_GAP,
+            contact_add: limits::CONTACT_ADD,
+            address: limits::ADDRESS,
+            factor_change: limits::FACTOR_CHANGE,
         }
+    }
+}
+
+/// Second factors, contacts and logins without a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactorSettings {
+    /// What people may register with.
+    pub registration: Vec<ContactKind>,
+    /// When a login wants a second factor.
+    pub second_factor: SecondFactorPolicy,
+    /// Whether a code to a contact, instead of a password, signs in.
+    pub passwordless: bool,
+    /// The kinds of contact whose codes may be a second factor, and to which step-up codes are sent.
+    pub channels: Vec<ContactKind>,
+    /// Whether text messages can be sent at all.
+    pub sms: bool,
+    /// TOTP steps accepted before the current one: 0 to 2.
+    pub totp_window: u32,
+    /// What authenticator programs show as the service.
+    pub totp_issuer: String,
+    /// Wrong second factors.
+    pub block: BlockPolicy,
+    /// Most passkeys of a person.
+    pub passkeys: u32,
+    /// What is demanded of a passkey that is a second factor. One that signs in alone always verifies its user.
+    pub user_verification: UserVerification,
+}
+
+impl Default for FactorSettings {
+    fn default() -> Self {
+        Self {
+            registration: vec![ContactKind::Email],
+            second_factor: SecondFactorPolicy::default(),
+            passwordless: false,
+            channels: ContactKind::ALL.to_vec(),
+            sms: false,
+            totp_window: limits::TOTP_WINDOW,
+            totp_issuer: "Keystead".into(),
+            block: BlockPolicy {
+                max_failures: limits::MFA_MAX_FAILURES,
+                block: limits::MFA_BLOCK,
+                longest: limits::MFA_LONGEST_BLOCK,
+                memory: limits::MFA_MEMORY,
+                alert_gap: limits::MFA_ALERT_GAP,
+            },
+            passkeys: limits::PASSKEYS,
+            user_verification: UserVerification::default(),
+        }
+    }
+}
+
+impl FactorSettings {
+    /// The kinds of contact whose codes are a factor here: the channels that can be sent to.
+    pub fn usable_channels(&self) -> Vec<ContactKind> {
+        self.channels.iter().copied().filter(|kind| self.reaches(*kind)).collect()
+    }
+
+    /// Whether messages to a kind of contact can be sent.
+    pub fn reaches(&self, kind: ContactKind) -> bool {
+        kind == ContactKind::Email || self.sms
     }
 }
 
@@ -79,6 +160,8 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     /// Budgets per account.
     pub limits: AccountLimits,
+    /// Second factors.
+    pub factors: FactorSettings,
 }
 
 impl Default for Settings {
@@ -89,6 +172,7 @@ impl Default for Settings {
             passwords: PasswordPolicy::default(),
             lifetimes: Lifetimes::default(),
             limits: AccountLimits::default(),
+            factors: FactorSettings::default(),
         }
     }
 }
