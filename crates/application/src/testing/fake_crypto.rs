@@ -6,7 +6,7 @@ use super::key_id;
 use crate::ports::{KeyedHash, MacPurpose, MacTag, SealError, Sealer};
 
 /// Spreads bytes over 32 bytes so that different inputs practically never meet. Fake: anyone can forge it.
-fn scatter(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+pub(super) fn scatter(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut state = [1_u64, 2, 3, 4];
     let mut absorb = |word: u64| {
         for (lane, value) in (0_u64..).zip(state.iter_mut()) {

@@ -3,7 +3,8 @@ use std::sync::{Arc, Mutex};
 
 use keystead_domain::account::{Epoch, Role, UserId};
 use keystead_domain::token::{
-    AccessClaims, Amr, Factor, Fingerprint, KeyId, PreAuthorizedClaims, PreAuthorizedPurpose, TokenId,
+    AccessClaims, Amr, Factor, Fingerprint, KeyId, PreAuthorizedClaims, PreAuthorizedPurpose, StepUpClaims,
+    StepUpMethod, TokenId,
 };
 use keystead_domain::{SecretString, Timestamp};
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ pub struct FakeTokens {
 
 const ACCESS: &str = "fake-access";
 const PRE_AUTHORIZED: &str = "fake-pre";
+const STEP_UP: &str = "fake-otp";
 
 impl FakeTokens {
     /// Signs with the key `sign-1`; every key is published.
@@ -106,11 +108,23 @@ fn read_pre_authorized(claims: &Value) -> Option<PreAuthorizedClaims> {
         expires_at: seconds(claims, "exp")?,
         epoch: Epoch::new(claims.get("epoch")?.as_i64()?),
         purpose: PreAuthorizedPurpose::parse(text(claims, "purpose")?)?,
+        amr: list(claims, "amr", Amr::parse)?,
         fingerprint: Fingerprint(bytes32(claims, "fgp")?),
         otp: bytes32(claims, "otp"),
         otp_key: text(claims, "otp_kid").and_then(KeyId::parse),
         tfa_options: list(claims, "tfaOptions", Factor::parse)?,
         default_tfa: text(claims, "defaultTfa").and_then(Factor::parse),
+    })
+}
+
+fn read_step_up(claims: &Value) -> Option<StepUpClaims> {
+    Some(StepUpClaims {
+        subject: UserId::parse(text(claims, "sub")?)?,
+        token_id: TokenId::parse(text(claims, "jti")?)?,
+        issued_at: seconds(claims, "iat")?,
+        expires_at: seconds(claims, "exp")?,
+        epoch: Epoch::new(claims.get("epoch")?.as_i64()?),
+        method: StepUpMethod::parse(text(claims, "method")?)?,
     })
 }
 
@@ -142,11 +156,26 @@ impl TokenSigner for FakeTokens {
                 "exp": claims.expires_at.as_seconds(),
                 "epoch": claims.epoch.number(),
                 "purpose": claims.purpose.as_str(),
+                "amr": claims.amr.iter().map(|amr| amr.as_str()).collect::<Vec<_>>(),
                 "fgp": hex(&claims.fingerprint.0),
                 "otp": claims.otp.map(|otp| hex(&otp)),
                 "otp_kid": claims.otp_key.as_ref().map(KeyId::as_str),
                 "tfaOptions": claims.tfa_options.iter().map(|factor| factor.as_str()).collect::<Vec<_>>(),
                 "defaultTfa": claims.default_tfa.map(Factor::as_str),
+            }),
+        ))
+    }
+
+    fn sign_step_up(&self, claims: &StepUpClaims) -> Result<SecretString, TokenError> {
+        Ok(self.sign(
+            STEP_UP,
+            &json!({
+                "sub": claims.subject.to_string(),
+                "jti": claims.token_id.as_str(),
+                "iat": claims.issued_at.as_seconds(),
+                "exp": claims.expires_at.as_seconds(),
+                "epoch": claims.epoch.number(),
+                "method": claims.method.as_str(),
             }),
         ))
     }
@@ -165,6 +194,11 @@ impl TokenVerifier for FakeTokens {
     fn verify_pre_authorized(&self, token: &str) -> Result<PreAuthorizedClaims, TokenError> {
         let (_, claims) = open(PRE_AUTHORIZED, token).ok_or(TokenError)?;
         read_pre_authorized(&claims).ok_or(TokenError)
+    }
+
+    fn verify_step_up(&self, token: &str) -> Result<StepUpClaims, TokenError> {
+        let (_, claims) = open(STEP_UP, token).ok_or(TokenError)?;
+        read_step_up(&claims).ok_or(TokenError)
     }
 
     fn is_published(&self, key: &KeyId, _now: Timestamp) -> bool {

@@ -8,6 +8,7 @@
 mod builders;
 mod fake_ceremonies;
 mod fake_crypto;
+mod fake_factors;
 mod fake_hasher;
 mod fake_mailbox;
 mod fake_rate_limiter;
@@ -25,6 +26,7 @@ pub use builders::{
 };
 pub use fake_ceremonies::FakeCeremonies;
 pub use fake_crypto::{FakeKeyedHash, FakeSealer};
+pub use fake_factors::{FakeAnswer, FakePasskeys, FakeTotp, FakeVault};
 pub use fake_hasher::FakeHasher;
 pub use fake_mailbox::FakeMailbox;
 pub use fake_rate_limiter::FakeRateLimiter;
