@@ -9,8 +9,8 @@ use crate::revocation::RevocationView;
 /// Most batches of one round: what a larger backlog leaves is for the next.
 const BATCHES: u32 = 500;
 
-/// Deletes what has lapsed: claims, links, budgets, devices, revocations no living token can concern. Every rule works
-/// without it; it keeps stores small.
+/// Deletes what has lapsed: claims, links, addresses never proved, budgets, failures, devices, revocations no living token
+/// can concern. Every rule works without it; it keeps stores small.
 pub struct Housekeeping {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -43,7 +43,9 @@ impl Housekeeping {
         let mut tx = self.store.begin().await?;
         let mut deleted = tx.registrations().delete_expired(now).await?;
         deleted += tx.link_tokens().delete_expired(now).await?;
+        deleted += tx.contacts().delete_expired(now).await?;
         deleted += tx.guess_budgets().delete_expired(now).await?;
+        deleted += tx.factor_failures().delete_expired(now).await?;
         deleted += tx.devices().delete_expired(now).await?;
         // A session can be shown again until its life is over, and its end must then still be known to be announced.
         let oldest = now.minus(limits::SESSION_LIFE + limits::REVOCATION_WINDOW);
@@ -57,12 +59,13 @@ impl Housekeeping {
 mod tests {
     use std::time::Duration;
 
+    use keystead_domain::factor::FactorFailures;
     use keystead_domain::token::{DeviceTokenHash, Revocation};
 
     use super::*;
     use crate::ports::BudgetKey;
     use crate::test_world::{World, down};
-    use crate::testing::{START, a_link_token, a_registration, a_revocation, user_id};
+    use crate::testing::{START, a_link_token, a_pending_contact, a_registration, a_revocation, user_id};
 
     fn housekeeping(world: &World) -> Housekeeping {
         Housekeeping::new(world.store.clone(), world.clock.clone(), world.view.clone())
@@ -80,14 +83,21 @@ mod tests {
             state.link_tokens.0 = vec![dead, a_link_token()];
             let budgets = [("dead", gone), ("alive", START.plus(Duration::from_secs(1)))];
             state.guess_budgets.0 = budgets.map(|(key, end)| (("test", BudgetKey(key.into())), (1, end))).into();
+            let failures = [("dead", gone), ("alive", START.plus(Duration::from_secs(1)))];
+            let failures = failures.map(|(key, end)| (BudgetKey(key.into()), (FactorFailures::default(), end)));
+            state.factor_failures.0 = failures.into();
+            let (alive, mut stale) = (a_pending_contact(), a_pending_contact());
+            stale.expires_at = gone;
+            state.contacts.pending = vec![stale, alive];
             let devices = [(1, gone), (2, START.plus(limits::DEVICE_LIFE))];
             state.devices.0 = devices.map(|(n, end)| ((user_id(n), DeviceTokenHash([0; 32])), end)).into();
             let at = oldest.minus(Duration::from_secs(1));
             state.revocations.0 = vec![Revocation { at, ..a_revocation() }, a_revocation()];
         });
-        assert_eq!(housekeeping(&world).run().await, Ok(5));
+        assert_eq!(housekeeping(&world).run().await, Ok(7));
         let state = world.rows.state();
-        assert_eq!((state.registrations.0.len(), state.link_tokens.0.len()), (1, 1));
+        assert_eq!((state.registrations.0.len(), state.link_tokens.0.len(), state.contacts.pending.len()), (1, 1, 1));
+        assert_eq!(state.factor_failures.0.keys().collect::<Vec<_>>(), [&BudgetKey("alive".into())]);
         assert_eq!((state.guess_budgets.0.len(), state.devices.0.len(), state.revocations.0.len()), (1, 1, 1));
         assert_eq!(housekeeping(&world).run().await, Ok(0));
     }

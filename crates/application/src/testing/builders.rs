@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use keystead_domain::account::{
-    AccountStatus, EmailAddress, Epoch, FullName, LinkPurpose, LinkToken, LinkTokenHash, Locale, PasswordHash,
+    AccountStatus, Address, EmailAddress, Epoch, FullName, LinkPurpose, LinkToken, LinkTokenHash, Locale, PasswordHash,
     PendingRegistration, Role, User, UserId, Username,
 };
 use keystead_domain::audit::{AuditEvent, AuditEventName};
@@ -15,6 +15,7 @@ use keystead_domain::token::{
 };
 use keystead_domain::{SecretString, Timestamp};
 
+use super::factor_builders::contact;
 use crate::ports::{KeyUse, LoginRecord, Mail, NewMessage, OutboxId, StoredKey};
 
 /// The time at which every built value was made: a point with microseconds, so that a store that rounds is noticed.
@@ -84,13 +85,13 @@ pub fn a_device() -> DeviceInfo {
     DeviceInfo::new(Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))), Some("Mozilla/5.0 (X11; Linux x86_64)"))
 }
 
-/// Ada: active, all optional facts set.
+/// Ada: active, all optional facts set but a number.
 pub fn a_user() -> User {
     User {
         username: Some(username("ada")),
         full_name: FullName::try_new("Ada Lovelace").ok(),
         locale: Locale::try_new("en-GB").ok(),
-        email: email("ada@example.com"),
+        email: Some(contact(user_id(1), email("ada@example.com"))),
         ..user_number(1)
     }
 }
@@ -99,7 +100,8 @@ pub fn a_user() -> User {
 pub fn user_number(number: u16) -> User {
     User {
         id: user_id(number),
-        email: email(&format!("user{number}@example.com")),
+        email: Some(contact(user_id(number), email(&format!("user{number}@example.com")))),
+        phone: None,
         username: None,
         full_name: None,
         locale: None,
@@ -117,10 +119,10 @@ pub fn a_registration() -> PendingRegistration {
     let ada = a_user();
     PendingRegistration {
         id: ada.id,
-        email: ada.email,
+        address: Address::Email(email("ada@example.com")),
         username: ada.username,
         full_name: ada.full_name,
-        password: fake_hash("correct horse battery staple"),
+        password: Some(fake_hash("correct horse battery staple")),
         created_at: START,
         expires_at: START.plus(limits::REGISTRATION_LIFE),
     }
@@ -134,6 +136,7 @@ pub fn a_link_token() -> LinkToken {
         user_id: Some(user_id(1)),
         epoch: Epoch::new(1),
         begun_as: None,
+        factor_proved: false,
         created_at: START,
         expires_at: START.plus(limits::RESET_LINK_LIFE),
     }
@@ -262,6 +265,7 @@ pub fn pre_authorized_claims() -> PreAuthorizedClaims {
         expires_at: Timestamp::from_seconds(START.as_seconds()).plus(limits::PRE_AUTHORIZED_LIFE),
         epoch: Epoch::new(1),
         purpose: PreAuthorizedPurpose::Register,
+        amr: Vec::new(),
         fingerprint: Fingerprint([9; 32]),
         otp: Some([5; 32]),
         otp_key: Some(key_id("mac-1")),

@@ -7,10 +7,12 @@ use async_trait::async_trait;
 
 use super::lock;
 use crate::ports::{
-    AuditLog, DeviceRepository, GuessBudgets, KeyRepository, LinkTokenRepository, LoginHistory, MockAuditLog,
-    MockDeviceRepository, MockGuessBudgets, MockKeyRepository, MockLinkTokenRepository, MockLoginHistory, MockOutbox,
-    MockRegistrationRepository, MockRevocationLog, MockUserRepository, Outbox, RegistrationRepository, RevocationLog,
-    Store, StoreError, Tx, UserRepository,
+    AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
+    KeyRepository, LinkTokenRepository, LoginHistory, MockAuditLog, MockContactRepository, MockDeviceRepository,
+    MockFactorFailureRepository, MockFactorRepository, MockGuessBudgets, MockKeyRepository, MockLinkTokenRepository,
+    MockLoginHistory, MockOutbox, MockPasskeyRepository, MockRegistrationRepository, MockRevocationLog,
+    MockUserRepository, Outbox, PasskeyRepository, RegistrationRepository, RevocationLog, Store, StoreError, Tx,
+    UserRepository,
 };
 
 #[derive(Debug, Default)]
@@ -82,6 +84,14 @@ pub struct MockTx {
     pub revocations: MockRevocationLog,
     /// Counters of guesses.
     pub guess_budgets: MockGuessBudgets,
+    /// TOTP credentials and recovery codes.
+    pub factors: MockFactorRepository,
+    /// Passkeys.
+    pub passkeys: MockPasskeyRepository,
+    /// Addresses on their way to an account.
+    pub contacts: MockContactRepository,
+    /// Failures at second factors.
+    pub factor_failures: MockFactorFailureRepository,
     /// Browsers a user signed in with before.
     pub devices: MockDeviceRepository,
     /// Logins, for their owner to read.
@@ -146,6 +156,22 @@ impl Tx for MockTx {
 
     fn guess_budgets(&mut self) -> &mut dyn GuessBudgets {
         &mut self.guess_budgets
+    }
+
+    fn factors(&mut self) -> &mut dyn FactorRepository {
+        &mut self.factors
+    }
+
+    fn passkeys(&mut self) -> &mut dyn PasskeyRepository {
+        &mut self.passkeys
+    }
+
+    fn contacts(&mut self) -> &mut dyn ContactRepository {
+        &mut self.contacts
+    }
+
+    fn factor_failures(&mut self) -> &mut dyn FactorFailureRepository {
+        &mut self.factor_failures
     }
 
     fn devices(&mut self) -> &mut dyn DeviceRepository {

@@ -6,6 +6,7 @@
 #![expect(clippy::panic, reason = "a test that misuses a helper must fail, and say why")]
 
 mod builders;
+mod factor_builders;
 mod fake_ceremonies;
 mod fake_crypto;
 mod fake_factors;
@@ -24,6 +25,9 @@ pub use builders::{
     a_revocation, a_session, a_user, access_claims, after, an_audit_event, email, fake_hash, key_id,
     pre_authorized_claims, session_id, session_number, token_id, user_id, user_number, username,
 };
+pub use factor_builders::{
+    a_contact_undo, a_passkey, a_pending_contact, a_recovery_code, a_totp, contact, contact_id, passkey_number, phone,
+};
 pub use fake_ceremonies::FakeCeremonies;
 pub use fake_crypto::{FakeKeyedHash, FakeSealer};
 pub use fake_factors::{FakeAnswer, FakePasskeys, FakeTotp, FakeVault};
@@ -33,8 +37,8 @@ pub use fake_rate_limiter::FakeRateLimiter;
 pub use fake_revocation_feed::FakeRevocationFeed;
 pub use fake_sessions::FakeSessions;
 pub use fake_store::{
-    Audit, Budgets, Devices, FakeStore, Keys, LinkTokens, Logins, Messages, OutboxRow, Registrations, Revocations,
-    StoreState, UserRow, Users,
+    Audit, Budgets, Contacts, Devices, Factors, Failures, FakeStore, Keys, LinkTokens, Logins, Messages, OutboxRow,
+    Registrations, Revocations, StoreState, UserRow, Users,
 };
 pub use fake_tokens::FakeTokens;
 pub use fake_world::{CountingEntropy, FixedClock};

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use keystead_domain::Timestamp;
 use keystead_domain::account::{
-    AccountStatus, Epoch, LinkPurpose, LinkToken, LinkTokenHash, LoginName, PasswordHash, PendingRegistration, User,
-    UserId,
+    AccountStatus, Epoch, LinkPurpose, LinkToken, LinkTokenHash, LoginName, PasswordHash, PendingRegistration,
+    PhoneNumber, User, UserId,
 };
 use keystead_domain::token::TokenId;
 
@@ -19,6 +19,10 @@ pub struct UserRow {
     pub password: Option<PasswordHash>,
 }
 
+fn number(user: &User) -> Option<&PhoneNumber> {
+    user.phone.as_ref().map(|contact| &contact.address)
+}
+
 /// Accounts.
 #[derive(Clone, Debug, Default)]
 pub struct Users(pub BTreeMap<UserId, UserRow>);
@@ -27,8 +31,10 @@ impl Users {
     /// The value of `user` that another account holds.
     fn taken(&self, user: &User) -> Option<Constraint> {
         self.0.values().map(|row| &row.user).filter(|other| other.id != user.id).find_map(|other| {
-            if other.email == user.email {
+            if user.email.is_some() && other.email_address() == user.email_address() {
                 Some(Constraint::UserEmail)
+            } else if user.phone.is_some() && number(other) == number(user) {
+                Some(Constraint::UserPhone)
             } else if user.username.is_some() && other.username == user.username {
                 Some(Constraint::UserUsername)
             } else {
@@ -49,7 +55,8 @@ impl UserRepository for Users {
         name: &LoginName,
     ) -> Result<Option<(User, Option<PasswordHash>)>, StoreError> {
         let found = self.0.values().find(|row| match name {
-            LoginName::Email(email) => row.user.email == *email,
+            LoginName::Email(email) => row.user.email_address() == Some(email),
+            LoginName::Phone(phone) => number(&row.user) == Some(phone),
             LoginName::Username(username) => row.user.username.as_ref() == Some(username),
             LoginName::Unknown(_) => false,
         });
@@ -153,7 +160,7 @@ impl RegistrationRepository for Registrations {
     async fn consume(&mut self, id: UserId, now: Timestamp) -> Result<Option<PendingRegistration>, StoreError> {
         let taken = self.get(id, now).await?;
         if let Some(taken) = &taken {
-            self.0.retain(|claim| claim.email != taken.email);
+            self.0.retain(|claim| claim.address != taken.address);
         }
         Ok(taken)
     }
@@ -178,6 +185,13 @@ impl LinkTokens {
 
     fn begun(&self, as_token: &TokenId, now: Timestamp) -> Option<usize> {
         self.0.iter().position(|token| token.begun_as.as_ref() == Some(as_token) && now < token.expires_at)
+    }
+
+    fn rebind(&mut self, as_token: &TokenId, next_token: &TokenId, now: Timestamp) -> Option<&mut LinkToken> {
+        let index = self.begun(as_token, now)?;
+        let token = self.0.get_mut(index)?;
+        token.begun_as = Some(next_token.clone());
+        Some(token)
     }
 }
 
@@ -210,6 +224,24 @@ impl LinkTokenRepository for LinkTokens {
 
     async fn find_begun(&mut self, as_token: &TokenId, now: Timestamp) -> Result<Option<LinkToken>, StoreError> {
         Ok(self.begun(as_token, now).and_then(|index| self.0.get(index)).cloned())
+    }
+
+    async fn prove_begun(
+        &mut self,
+        as_token: &TokenId,
+        next_token: &TokenId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.rebind(as_token, next_token, now).map(|token| token.factor_proved = true).is_some())
+    }
+
+    async fn rebind_begun(
+        &mut self,
+        as_token: &TokenId,
+        next_token: &TokenId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.rebind(as_token, next_token, now).is_some())
     }
 
     async fn consume_begun(&mut self, as_token: &TokenId, now: Timestamp) -> Result<Option<LinkToken>, StoreError> {

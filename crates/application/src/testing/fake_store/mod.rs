@@ -1,6 +1,8 @@
 //! A whole store in memory, transactions and all.
 
 mod accounts;
+mod contacts;
+mod factors;
 mod logs;
 mod outbox;
 mod small;
@@ -12,14 +14,17 @@ use async_trait::async_trait;
 use tokio::sync::OwnedMutexGuard;
 
 pub use accounts::{LinkTokens, Registrations, UserRow, Users};
+pub use contacts::Contacts;
+pub use factors::{Factors, Failures};
 pub use logs::{Audit, Logins, Revocations};
 pub use outbox::{Messages, OutboxRow};
 pub use small::{Budgets, Devices, Keys};
 
 use super::lock;
 use crate::ports::{
-    AuditLog, DeviceRepository, GuessBudgets, KeyRepository, LinkTokenRepository, LoginHistory, Outbox,
-    RegistrationRepository, RevocationLog, Store, StoreError, Tx, UserRepository,
+    AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
+    KeyRepository, LinkTokenRepository, LoginHistory, Outbox, PasskeyRepository, RegistrationRepository, RevocationLog,
+    Store, StoreError, Tx, UserRepository,
 };
 
 /// Everything a [`FakeStore`] holds, for tests to look at.
@@ -39,6 +44,12 @@ pub struct StoreState {
     pub revocations: Revocations,
     /// Guess counters.
     pub guess_budgets: Budgets,
+    /// TOTP credentials, recovery codes and passkeys.
+    pub factors: Factors,
+    /// Addresses on their way to an account.
+    pub contacts: Contacts,
+    /// Failures at second factors.
+    pub factor_failures: Failures,
     /// Known devices.
     pub devices: Devices,
     /// Logins.
@@ -165,6 +176,22 @@ impl Tx for FakeTx {
 
     fn guess_budgets(&mut self) -> &mut dyn GuessBudgets {
         &mut self.state.guess_budgets
+    }
+
+    fn factors(&mut self) -> &mut dyn FactorRepository {
+        &mut self.state.factors
+    }
+
+    fn passkeys(&mut self) -> &mut dyn PasskeyRepository {
+        &mut self.state.factors
+    }
+
+    fn contacts(&mut self) -> &mut dyn ContactRepository {
+        &mut self.state.contacts
+    }
+
+    fn factor_failures(&mut self) -> &mut dyn FactorFailureRepository {
+        &mut self.state.factor_failures
     }
 
     fn devices(&mut self) -> &mut dyn DeviceRepository {
