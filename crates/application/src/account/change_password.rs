@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use keystead_domain::account::{Password, PasswordHash, PasswordRefusal};
+use keystead_domain::account::{Password, PasswordHash, PasswordRefusal, User};
 use keystead_domain::audit::AuditEventName;
-use keystead_domain::token::{AccessClaims, Amr, EndReason};
+use keystead_domain::factor::SecondFactorPolicy;
+use keystead_domain::token::AccessClaims;
 use keystead_domain::{SecretString, Timestamp};
 use thiserror::Error;
 
@@ -10,17 +11,19 @@ use super::reset_password::own_words;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
-use crate::ports::{Clock, HashError, PasswordHasher, SessionStore, SessionUpdate, Store};
-use crate::service::{AuthorizedTokens, GuessTicket, Revoker, TokenIssuer, raise_epoch, record};
+use crate::ports::{Clock, HashError, PasswordHasher, Store};
+use crate::service::{
+    AuthorizedTokens, Caller, Continuation, Continued, GuessTicket, Revoker, Unproved, raise_epoch, record, standing_of,
+};
 use crate::session::LoginDesk;
 
 /// A change of password.
 #[derive(Clone, Debug)]
 pub struct ChangePasswordCommand {
-    /// What the access token says.
-    pub claims: AccessClaims,
-    /// The password until now.
-    pub current: SecretString,
+    /// Who asks.
+    pub caller: Caller,
+    /// The password until now; `None` for an account without one.
+    pub current: Option<SecretString>,
     /// The password from now on.
     pub new: SecretString,
 }
@@ -28,9 +31,15 @@ pub struct ChangePasswordCommand {
 /// Why the password was not changed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ChangePasswordError {
-    /// The current password is another.
+    /// The current password is another, or was left out.
     #[error("the current password is wrong")]
     WrongPassword,
+    /// A second factor must be proved first.
+    #[error("a second factor is needed")]
+    MfaRequired,
+    /// The account has no password: the person must prove again who they are first.
+    #[error("a fresh sign-in is needed")]
+    ReauthRequired,
     /// The new password cannot be chosen.
     #[error(transparent)]
     Password(#[from] PasswordRefusal),
@@ -50,15 +59,23 @@ pub enum ChangePasswordError {
 
 fails_with!(ChangePasswordError);
 
+impl From<Unproved> for ChangePasswordError {
+    fn from(unproved: Unproved) -> Self {
+        match unproved {
+            Unproved::MfaRequired => Self::MfaRequired,
+            Unproved::ReauthRequired => Self::ReauthRequired,
+        }
+    }
+}
+
 /// Changes the password of a signed-in person. This session goes on with fresh tokens; every other one ends, known
 /// devices are forgotten, the owner is told.
 pub struct ChangePassword {
     store: Arc<dyn Store>,
-    sessions: Arc<dyn SessionStore>,
     hasher: Arc<dyn PasswordHasher>,
     clock: Arc<dyn Clock>,
-    issuer: Arc<TokenIssuer>,
-    desk: ChangeDesk,
+    continuation: Continuation,
+    desk: LoginDesk,
 }
 
 /// What a change tells, counts and ends.
@@ -74,13 +91,12 @@ impl ChangePassword {
     /// The use-case with its dependencies.
     pub fn new(
         store: Arc<dyn Store>,
-        sessions: Arc<dyn SessionStore>,
         hasher: Arc<dyn PasswordHasher>,
         clock: Arc<dyn Clock>,
-        issuer: Arc<TokenIssuer>,
-        desk: ChangeDesk,
+        continuation: Continuation,
+        desk: LoginDesk,
     ) -> Self {
-        Self { store, sessions, hasher, clock, issuer, desk }
+        Self { store, hasher, clock, continuation, desk }
     }
 
     /// Runs it.
@@ -89,76 +105,86 @@ impl ChangePassword {
         command: ChangePasswordCommand,
         context: &RequestContext,
     ) -> Result<AuthorizedTokens, ChangePasswordError> {
-        let user_id = command.claims.subject;
-        let desk = &self.desk.login;
-        let current = Password::for_verification(command.current.expose()).ok_or(ChangePasswordError::WrongPassword)?;
-        let (user, hash) = {
-            let mut tx = self.store.read().await?;
-            let user = tx.users().get(user_id).await?.filter(keystead_domain::account::User::is_active);
-            let user = user.ok_or(ChangePasswordError::SessionOver)?;
-            (user, tx.users().password(user_id).await?)
+        let claims = &command.caller.claims;
+        let (user, stored) = self.allowed(&command).await?;
+        let new = self.desk.settings.passwords.accept(command.new.expose(), &own_words(&user))?;
+        let ticket = self.count_attempt(claims).await?;
+        let hashed = match (&command.current, stored) {
+            (_, None) => self.hasher.hash(&new).await.map(|hash| Some((None, hash))),
+            (Some(current), Some(stored)) => self.hash_if_right(current, stored, &new).await,
+            (None, Some(_)) => Ok(None),
         };
-        let new = desk.settings.passwords.accept(command.new.expose(), &own_words(&user))?;
-        let ticket = self.count_attempt(&command.claims).await?;
-        let (old, new) = match self.hash_if_right(&current, hash, &new).await {
+        let (old, new) = match hashed {
             Ok(Some(hashes)) => hashes,
-            Ok(None) => return self.refuse(&command.claims, context).await,
+            Ok(None) => return self.refuse(claims, context).await,
             Err(error) => {
-                desk.guard.give_back(&*self.store, &ticket).await?;
+                self.desk.guard.give_back(&*self.store, &ticket).await?;
                 return Err(error.into());
             }
         };
-
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        // Of two parallel changes with one current password the first wins: the second finds another hash.
-        if !tx.users().upgrade_password(user_id, &old, &new).await? {
+        // What ended this session or account while hashes were computed must not be followed by an epoch it does not know.
+        let user = tx.users().get(claims.subject).await?;
+        let user = user.filter(|user| user.is_active() && user.epoch == claims.epoch);
+        let replaced = match &old {
+            // Of two parallel changes with one current password the first wins: the second finds another hash.
+            Some(old) => tx.users().upgrade_password(claims.subject, old, &new).await?,
+            None if tx.users().password(claims.subject).await?.is_some() => false,
+            None => {
+                tx.users().set_password(claims.subject, &new, now).await?;
+                true
+            }
+        };
+        if !replaced {
             return Err(ChangePasswordError::WrongPassword);
         }
-        // What ended this session or account while hashes were computed must not be followed by an epoch it does not know.
-        let user = tx.users().get(user_id).await?.filter(|user| user.is_active() && user.epoch == command.claims.epoch);
         let user = user.ok_or(ChangePasswordError::SessionOver)?;
-        tx.devices().forget_all(user_id).await?;
-        let change = raise_epoch(&mut *tx, user_id, true, now).await?.ok_or(ChangePasswordError::SessionOver)?;
-        desk.postbox.notify(&mut *tx, &user, Notice::PasswordChanged { occasion: context.occasion(now) }, now).await?;
-        let session = command.claims.session();
-        record(&mut *tx, AuditEventName::PasswordChanged, (Some(user_id), Some(user_id)), Some(&session), context, now)
-            .await?;
+        tx.devices().forget_all(user.id).await?;
+        let change = raise_epoch(&mut *tx, user.id, true, now).await?.ok_or(ChangePasswordError::SessionOver)?;
+        let notice = Notice::PasswordChanged { occasion: context.occasion(now) };
+        self.desk.postbox.notify(&mut *tx, &user, notice, now).await?;
+        let (who, session) = ((Some(user.id), Some(user.id)), claims.session());
+        record(&mut *tx, AuditEventName::PasswordChanged, who, Some(&session), context, now).await?;
         tx.commit().await?;
+        let continued =
+            Continued { user: user.id, role: user.role, session, change, ends_others: true, proved: true };
+        self.continuation.go_on(continued, now).await?.ok_or(ChangePasswordError::SessionOver)
+    }
 
-        let update = SessionUpdate {
-            epoch: Some((change.epoch, user.role)),
-            auth_time: Some(now),
-            amr: Some(vec![Amr::Password]),
-            checked_at: Some(now),
-        };
-        // First, so that this session is not over for a moment; and announced even when it fails.
-        let kept = self.sessions.update(&session, &update).await;
-        self.desk.revoker.announce(&[change.revocation]).await;
-        Revoker::told(self.sessions.end_all(user_id, Some(session.clone()), EndReason::EpochEnded, now).await);
-        let current = if kept? { self.sessions.find(&session, now).await? } else { None };
-        Ok(self.issuer.access(&current.ok_or(ChangePasswordError::SessionOver)?, now)?)
+    /// The person and their password hash, provided they proved what a change takes.
+    async fn allowed(
+        &self,
+        command: &ChangePasswordCommand,
+    ) -> Result<(User, Option<PasswordHash>), ChangePasswordError> {
+        let policy = self.desk.settings.factors.second_factor;
+        let mut tx = self.store.read().await?;
+        let user = tx.users().get(command.caller.claims.subject).await?.filter(User::is_active);
+        let user = user.ok_or(ChangePasswordError::SessionOver)?;
+        let standing = standing_of(&mut *tx, &user, &self.desk.settings).await?;
+        let hash = tx.users().password(user.id).await?;
+        if hash.is_none() || standing.is_enrolled() && policy != SecondFactorPolicy::Never {
+            command.caller.require(&standing, policy, self.clock.now())?;
+        }
+        Ok((user, hash))
     }
 
     /// The stored hash and the new one; `None` when the current password is another.
     async fn hash_if_right(
         &self,
-        current: &Password,
-        stored: Option<PasswordHash>,
+        current: &SecretString,
+        stored: PasswordHash,
         new: &Password,
-    ) -> Result<Option<(PasswordHash, PasswordHash)>, HashError> {
-        let Some(stored) = stored else {
-            self.hasher.verify_dummy(current).await?;
-            return Ok(None);
-        };
-        if !self.hasher.verify(current, &stored).await? {
+    ) -> Result<Option<(Option<PasswordHash>, PasswordHash)>, HashError> {
+        let Some(current) = Password::for_verification(current.expose()) else { return Ok(None) };
+        if !self.hasher.verify(&current, &stored).await? {
             return Ok(None);
         }
-        Ok(Some((stored, self.hasher.hash(new).await?)))
+        Ok(Some((Some(stored), self.hasher.hash(new).await?)))
     }
 
     async fn count_attempt(&self, claims: &AccessClaims) -> Result<GuessTicket, ChangePasswordError> {
-        let desk = &self.desk.login;
+        let desk = &self.desk;
         let ticket = desk.guard.account(desk.settings.limits.password_change, claims.subject);
         let mut tx = self.store.begin().await?;
         if let Err(resets_at) = desk.guard.reserve(&mut *tx, &ticket, self.clock.now()).await? {

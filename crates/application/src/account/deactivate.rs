@@ -2,8 +2,7 @@ use std::sync::Arc;
 
 use keystead_domain::account::{AccountStatus, User};
 use keystead_domain::audit::AuditEventName;
-use keystead_domain::limits;
-use keystead_domain::token::{AccessClaims, EndReason};
+use keystead_domain::token::EndReason;
 use thiserror::Error;
 
 use super::change_password::ChangeDesk;
@@ -11,11 +10,14 @@ use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
 use crate::ports::{Clock, SessionStore, Store};
-use crate::service::{Revoker, raise_epoch, record};
+use crate::service::{Caller, Revoker, Unproved, raise_epoch, record, standing_of};
 
 /// Why an account was not closed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DeactivateAccountError {
+    /// A second factor must be proved first.
+    #[error("a second factor is needed")]
+    MfaRequired,
     /// The person must prove again who they are first.
     #[error("a fresh sign-in is needed")]
     ReauthenticationRequired,
@@ -28,6 +30,15 @@ pub enum DeactivateAccountError {
 }
 
 fails_with!(DeactivateAccountError);
+
+impl From<Unproved> for DeactivateAccountError {
+    fn from(unproved: Unproved) -> Self {
+        match unproved {
+            Unproved::MfaRequired => Self::MfaRequired,
+            Unproved::ReauthRequired => Self::ReauthenticationRequired,
+        }
+    }
+}
 
 /// Closes a person's own account: every session ends, it is purged after the configured time, the owner is told.
 pub struct DeactivateAccount {
@@ -49,16 +60,17 @@ impl DeactivateAccount {
     }
 
     /// Runs it.
-    pub async fn run(&self, claims: &AccessClaims, context: &RequestContext) -> Result<(), DeactivateAccountError> {
+    pub async fn run(&self, caller: &Caller, context: &RequestContext) -> Result<(), DeactivateAccountError> {
         let now = self.clock.now();
-        if now.since(claims.auth_time) > limits::REAUTH_WINDOW {
-            return Err(DeactivateAccountError::ReauthenticationRequired);
-        }
+        let claims = &caller.claims;
         let id = claims.subject;
         let mut tx = self.store.begin().await?;
         // Closed by an operator meanwhile: its owner's wish must not turn a ban into something milder.
         let user = tx.users().get(id).await?.filter(User::is_active);
         let mut user = user.ok_or(DeactivateAccountError::NotFound)?;
+        let settings = &self.desk.login.settings;
+        let standing = standing_of(&mut *tx, &user, settings).await?;
+        caller.require(&standing, settings.factors.second_factor, now)?;
         user.status = AccountStatus::Deactivated;
         user.updated_at = now;
         tx.users().update(&user).await?;

@@ -69,6 +69,7 @@ impl ForgotPassword {
             user_id: owner.as_ref().map(|user| user.id),
             epoch: owner.as_ref().map_or_else(Epoch::default, |user| user.epoch),
             begun_as: None,
+            factor_proved: false,
             created_at: now,
             expires_at: now.plus(limits::RESET_LINK_LIFE),
         };

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use keystead_domain::account::{EmailAddress, FullName, PasswordRefusal, PendingRegistration, Username};
+use keystead_domain::account::{
+    Address, ContactKind, FullName, LoginName, PasswordHash, PasswordRefusal, PendingRegistration, Username,
+};
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::token::{OneTimeCode, PreAuthorizedPurpose, TokenId};
 use keystead_domain::{SecretString, Timestamp, limits};
@@ -19,13 +21,13 @@ use crate::settings::Settings;
 #[derive(Clone, Debug)]
 pub struct RegisterUserCommand {
     /// The claimed address.
-    pub email: EmailAddress,
+    pub address: Address,
     /// The wanted name.
     pub username: Option<Username>,
     /// What they want to be called.
     pub full_name: Option<FullName>,
-    /// The password as typed.
-    pub password: SecretString,
+    /// The password as typed; `None` for an account that signs in without one.
+    pub password: Option<SecretString>,
 }
 
 /// Why a registration was refused. Never because the address is taken: its owner is told by mail instead.
@@ -34,6 +36,12 @@ pub enum RegisterUserError {
     /// The operator closed registration.
     #[error("registration is closed")]
     Closed,
+    /// Nobody registers with this kind of contact here.
+    #[error("nobody registers with this kind of contact here")]
+    ContactNotAccepted(ContactKind),
+    /// Accounts without a password are not made here.
+    #[error("a password is needed")]
+    PasswordRequired,
     /// The password cannot be chosen.
     #[error(transparent)]
     Password(#[from] PasswordRefusal),
@@ -93,8 +101,12 @@ impl RegisterUser {
         if !self.desk.settings.registration_open {
             return Err(RegisterUserError::Closed);
         }
-        let password = self.desk.settings.passwords.accept(command.password.expose(), &own_words(&command))?;
-        let password = self.hasher.hash(&password).await?;
+        let factors = &self.desk.settings.factors;
+        let kind = command.address.kind();
+        if !factors.registration.contains(&kind) || !factors.reaches(kind) {
+            return Err(RegisterUserError::ContactNotAccepted(kind));
+        }
+        let password = self.hash(&command).await?;
         let now = self.clock.now();
         let attempt = context.attempt.as_ref();
         let code = self.codes.draw(attempt);
@@ -102,9 +114,9 @@ impl RegisterUser {
 
         let mut tx = self.store.begin().await?;
         if self.desk.guard.was_carried_out(&mut *tx, attempt, now).await? {
-            let issued = self.desk.mailed_before(&mut *tx, &command.email, code, decoy).await?;
+            let issued = self.desk.mailed_before(&mut *tx, &command.address, code, decoy).await?;
             drop(tx);
-            return self.answer(self.tokens(&command.email, &issued, context, now)?, now).await;
+            return self.answer(self.tokens(&command.address, &issued, context, now)?, now).await;
         }
         if let Some(username) = &command.username
             && self.desk.holds(&mut *tx, username).await?
@@ -113,12 +125,12 @@ impl RegisterUser {
         }
         let (issued, message) = self
             .desk
-            .code_or_notice(&mut *tx, &command.email, command.full_name.as_ref(), code, decoy, context, now)
+            .code_or_notice(&mut *tx, &command.address, command.full_name.as_ref(), code, decoy, context, now)
             .await?;
-        let tokens = self.tokens(&command.email, &issued, context, now)?;
+        let tokens = self.tokens(&command.address, &issued, context, now)?;
         let claim = PendingRegistration {
             id: tokens.claims.subject,
-            email: command.email,
+            address: command.address,
             username: command.username,
             full_name: command.full_name,
             password,
@@ -136,9 +148,18 @@ impl RegisterUser {
         self.answer(tokens, now).await
     }
 
+    async fn hash(&self, command: &RegisterUserCommand) -> Result<Option<PasswordHash>, RegisterUserError> {
+        let Some(password) = &command.password else {
+            let passwordless = self.desk.settings.factors.passwordless;
+            return if passwordless { Ok(None) } else { Err(RegisterUserError::PasswordRequired) };
+        };
+        let password = self.desk.settings.passwords.accept(password.expose(), &own_words(command))?;
+        Ok(Some(self.hasher.hash(&password).await?))
+    }
+
     fn tokens(
         &self,
-        email: &EmailAddress,
+        address: &Address,
         issued: &IssuedCode,
         context: &RequestContext,
         now: Timestamp,
@@ -150,9 +171,10 @@ impl RegisterUser {
             life: limits::PRE_AUTHORIZED_LIFE,
             flow: None,
             tfa_options: Vec::new(),
+            amr: Vec::new(),
         };
         let seal =
-            |token: &TokenId| Some(self.codes.seal(token, PreAuthorizedPurpose::Register, email.as_str(), issued));
+            |token: &TokenId| Some(self.codes.seal(token, PreAuthorizedPurpose::Register, address.as_str(), issued));
         Ok(self.issuer.pre_authorized(request, context, now, seal)?)
     }
 
@@ -162,14 +184,14 @@ impl RegisterUser {
         tokens: PreAuthorizedTokens,
         now: Timestamp,
     ) -> Result<PreAuthorizedTokens, RegisterUserError> {
-        self.codes.open(&tokens.claims.token_id, now).await?;
+        self.codes.open(&tokens.claims, now).await?;
         Ok(tokens)
     }
 }
 
 fn own_words(command: &RegisterUserCommand) -> Vec<&str> {
     [
-        Some(command.email.as_str()),
+        Some(command.address.as_str()),
         command.username.as_ref().map(Username::as_str),
         command.full_name.as_ref().map(FullName::as_str),
     ]
@@ -181,7 +203,7 @@ fn own_words(command: &RegisterUserCommand) -> Vec<&str> {
 impl RegistrationDesk {
     /// Whether a verified account holds the name.
     pub(crate) async fn holds(&self, tx: &mut dyn Tx, username: &Username) -> Result<bool, crate::ports::StoreError> {
-        let name = keystead_domain::account::LoginName::Username(username.clone());
+        let name = LoginName::Username(username.clone());
         Ok(tx.users().find_by_login_name(&name).await?.is_some())
     }
 
@@ -189,11 +211,11 @@ impl RegistrationDesk {
     pub(crate) async fn mailed_before(
         &self,
         tx: &mut dyn Tx,
-        email: &EmailAddress,
+        address: &Address,
         code: OneTimeCode,
         decoy: IssuedCode,
     ) -> Result<IssuedCode, crate::ports::StoreError> {
-        let name = keystead_domain::account::LoginName::Email(email.clone());
+        let name = LoginName::from(address.clone());
         let is_taken = tx.users().find_by_login_name(&name).await?.is_some();
         Ok(if is_taken { decoy } else { IssuedCode::Real(code) })
     }
@@ -207,14 +229,14 @@ impl RegistrationDesk {
     pub(crate) async fn code_or_notice(
         &self,
         tx: &mut dyn Tx,
-        email: &EmailAddress,
+        address: &Address,
         full_name: Option<&FullName>,
         code: OneTimeCode,
         decoy: IssuedCode,
         context: &RequestContext,
         now: Timestamp,
     ) -> Result<(IssuedCode, Message), crate::ports::StoreError> {
-        let name = keystead_domain::account::LoginName::Email(email.clone());
+        let name = LoginName::from(address.clone());
         let owner = tx.users().find_by_login_name(&name).await?.map(|(user, _)| user);
         let minutes = limits::CODE_LIFE.as_secs() / 60;
         let Some(owner) = owner else {
@@ -223,14 +245,14 @@ impl RegistrationDesk {
             let _ = self.guard.reserve(tx, &ticket, now).await?;
             let notice = Notice::VerifyEmail { code: code.expose().to_owned(), minutes };
             let name = full_name.map(ToString::to_string);
-            return Ok((IssuedCode::Real(code), Message { to: email.clone(), locale: None, name, notice }));
+            return Ok((IssuedCode::Real(code), Message { to: address.clone(), locale: None, name, notice }));
         };
         let ticket = self.guard.account(self.settings.limits.account_exists, owner.id);
         let notice = match self.guard.reserve(tx, &ticket, now).await? {
             Ok(_) => Notice::AccountExists { occasion: context.occasion(now) },
             Err(_) => Notice::Decoy,
         };
-        Ok((decoy, crate::service::to_user(&owner, notice)))
+        Ok((decoy, crate::service::to_address(&owner, address.clone(), notice)))
     }
 }
 

@@ -65,7 +65,7 @@ impl ResendCode {
             return Err(ResendCodeError::Dead);
         };
         if self.desk.guard.was_carried_out(&mut *tx, context.attempt.as_ref(), now).await? {
-            let issued = self.desk.mailed_before(&mut *tx, &claim.email, code, decoy).await?;
+            let issued = self.desk.mailed_before(&mut *tx, &claim.address, code, decoy).await?;
             drop(tx);
             return self.answer(self.tokens(claims, &claim, &issued, context, now)?, now).await;
         }
@@ -79,7 +79,7 @@ impl ResendCode {
         }
         let (issued, message) = self
             .desk
-            .code_or_notice(&mut *tx, &claim.email, claim.full_name.as_ref(), code, decoy, context, now)
+            .code_or_notice(&mut *tx, &claim.address, claim.full_name.as_ref(), code, decoy, context, now)
             .await?;
         let tokens = self.tokens(claims, &claim, &issued, context, now)?;
         self.desk.postbox.post(&mut *tx, &message, now, limits::CODE_LIFE).await?;
@@ -103,8 +103,9 @@ impl ResendCode {
             life: limits::PRE_AUTHORIZED_LIFE,
             flow: Some(claims.token_id.session()),
             tfa_options: Vec::new(),
+            amr: Vec::new(),
         };
-        let address = claim.email.as_str();
+        let address = claim.address.as_str();
         let seal = |token: &TokenId| Some(self.codes.seal(token, PreAuthorizedPurpose::Register, address, issued));
         Ok(self.issuer.pre_authorized(request, context, now, seal)?)
     }
@@ -115,7 +116,7 @@ impl ResendCode {
         tokens: PreAuthorizedTokens,
         now: Timestamp,
     ) -> Result<PreAuthorizedTokens, ResendCodeError> {
-        self.codes.open(&tokens.claims.token_id, now).await?;
+        self.codes.open(&tokens.claims, now).await?;
         Ok(tokens)
     }
 }

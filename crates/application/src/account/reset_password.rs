@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use keystead_domain::account::{LinkPurpose, LinkToken, PasswordRefusal, User};
 use keystead_domain::audit::AuditEventName;
-use keystead_domain::token::{EndReason, PreAuthorizedClaims, PreAuthorizedPurpose};
+use keystead_domain::token::{EndReason, Factor, PreAuthorizedClaims, PreAuthorizedPurpose};
 use keystead_domain::{SecretString, limits};
 use thiserror::Error;
 
@@ -10,7 +10,9 @@ use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
 use crate::ports::{Clock, PasswordHasher, SessionStore, Store, Tx};
-use crate::service::{PreAuthorizedRequest, PreAuthorizedTokens, Revoker, TokenIssuer, raise_epoch, record};
+use crate::service::{
+    PreAuthorizedRequest, PreAuthorizedTokens, Revoker, SignInDesk, raise_epoch, record, standing_of,
+};
 use crate::session::LoginDesk;
 
 /// Why a link did not lead to the form.
@@ -30,30 +32,32 @@ fails_with!(BeginResetError);
 pub struct BeginReset {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    issuer: Arc<TokenIssuer>,
+    desk: SignInDesk,
 }
 
 impl BeginReset {
     /// The use-case with its dependencies.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, issuer: Arc<TokenIssuer>) -> Self {
-        Self { store, clock, issuer }
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, desk: SignInDesk) -> Self {
+        Self { store, clock, desk }
     }
 
     /// Runs it.
     pub async fn run(&self, token: &str, context: &RequestContext) -> Result<PreAuthorizedTokens, BeginResetError> {
         let now = self.clock.now();
-        let hash = self.issuer.link_hash(token);
+        let hash = self.desk.issuer.link_hash(token);
         let mut tx = self.store.begin().await?;
         let found = tx.link_tokens().find(hash, LinkPurpose::Reset, now).await?;
         let user = owner(&mut *tx, found.as_ref()).await?.ok_or(BeginResetError::LinkInvalid)?;
-        let tokens = self.issuer.pre_authorized(
+        let tfa_options = asked_at_reset(&mut *tx, &user, &self.desk.settings).await?;
+        let tokens = self.desk.issuer.pre_authorized(
             PreAuthorizedRequest {
                 subject: user.id,
                 epoch: user.epoch,
                 purpose: PreAuthorizedPurpose::Reset,
                 life: limits::RESET_GRANT_LIFE,
                 flow: None,
-                tfa_options: Vec::new(),
+                tfa_options,
+                amr: Vec::new(),
             },
             context,
             now,
@@ -66,6 +70,7 @@ impl BeginReset {
         }
         record(&mut *tx, AuditEventName::PasswordResetBegun, (None, Some(user.id)), None, context, now).await?;
         tx.commit().await?;
+        self.desk.codes.open(&tokens.claims, now).await?;
         Ok(tokens)
     }
 }
@@ -76,6 +81,9 @@ pub enum ResetPasswordError {
     /// The grant was used or replaced, or the account changed meanwhile.
     #[error("the link is not valid")]
     LinkInvalid,
+    /// A second factor must be proved first. The grant stays good.
+    #[error("a second factor is needed")]
+    MfaRequired,
     /// The password cannot be chosen. The grant stays good.
     #[error(transparent)]
     Password(#[from] PasswordRefusal),
@@ -119,7 +127,9 @@ impl ResetPassword {
         let user = {
             let mut tx = self.store.read().await?;
             let begun = tx.link_tokens().find_begun(&claims.token_id, self.clock.now()).await?;
-            owner(&mut *tx, begun.as_ref()).await?.ok_or(ResetPasswordError::LinkInvalid)?
+            let user = owner(&mut *tx, begun.as_ref()).await?.ok_or(ResetPasswordError::LinkInvalid)?;
+            self.second_factor(&mut *tx, &user, begun.as_ref()).await?;
+            user
         };
         let password = self.desk.settings.passwords.accept(new_password.expose(), &own_words(&user))?;
         let hash = self.hasher.hash(&password).await?;
@@ -128,6 +138,7 @@ impl ResetPassword {
         let mut tx = self.store.begin().await?;
         let consumed = tx.link_tokens().consume_begun(&claims.token_id, now).await?;
         let user = owner(&mut *tx, consumed.as_ref()).await?.ok_or(ResetPasswordError::LinkInvalid)?;
+        self.second_factor(&mut *tx, &user, consumed.as_ref()).await?;
         tx.users().set_password(user.id, &hash, now).await?;
         tx.devices().forget_all(user.id).await?;
         let change = raise_epoch(&mut *tx, user.id, true, now).await?.ok_or(ResetPasswordError::LinkInvalid)?;
@@ -139,6 +150,31 @@ impl ResetPassword {
         Revoker::told(self.sessions.end_all(user.id, None, EndReason::EpochEnded, now).await);
         Ok(())
     }
+
+    /// Refuses who was to prove a second factor and did not.
+    async fn second_factor(
+        &self,
+        tx: &mut dyn Tx,
+        user: &User,
+        begun: Option<&LinkToken>,
+    ) -> Result<(), ResetPasswordError> {
+        let asked = asked_at_reset(tx, user, &self.desk.settings).await?;
+        if asked.is_empty() || begun.is_some_and(|link| link.factor_proved) {
+            return Ok(());
+        }
+        Err(ResetPasswordError::MfaRequired)
+    }
+}
+
+/// The factors that a reset asks for: all but codes to where the link was sent, which its opening proved.
+async fn asked_at_reset(
+    tx: &mut dyn Tx,
+    user: &User,
+    settings: &crate::settings::Settings,
+) -> Result<Vec<Factor>, crate::ports::StoreError> {
+    let standing = standing_of(tx, user, settings).await?;
+    let link = user.address().map(|address| address.kind().factor());
+    Ok(standing.asks(settings.factors.second_factor, link, false))
 }
 
 /// The active owner of a link, provided nothing of their credentials changed since it was made.
@@ -153,7 +189,9 @@ async fn owner(tx: &mut dyn Tx, link: Option<&LinkToken>) -> Result<Option<User>
 pub(crate) fn own_words(user: &User) -> Vec<&str> {
     let username = user.username.as_ref().map(keystead_domain::account::Username::as_str);
     let full_name = user.full_name.as_ref().map(keystead_domain::account::FullName::as_str);
-    [Some(user.email.as_str()), username, full_name].into_iter().flatten().collect()
+    let email = user.email_address().map(keystead_domain::account::EmailAddress::as_str);
+    let phone = user.phone.as_ref().map(|contact| contact.address.as_str());
+    [email, phone, username, full_name].into_iter().flatten().collect()
 }
 
 #[cfg(test)]

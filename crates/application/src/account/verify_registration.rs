@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use keystead_domain::Timestamp;
-use keystead_domain::account::{AccountStatus, Epoch, PendingRegistration, Role, User, Username};
+use keystead_domain::account::{AccountStatus, Contact, Epoch, PendingRegistration, Role, User, Username};
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::token::{Amr, OneTimeCode, PreAuthorizedClaims};
 use thiserror::Error;
@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::ports::{Clock, Constraint, SessionStore, Store, StoreError};
-use crate::service::{AuthorizedTokens, CodeRefusal, GuessGuard, OneTimeCodes, TokenIssuer, record, record_sign_in};
+use crate::service::{AuthorizedTokens, amr_of, CodeRefusal, GuessGuard, OneTimeCodes, TokenIssuer, record, record_sign_in};
 
 /// A proof of a registration.
 #[derive(Clone, Debug)]
@@ -80,7 +80,7 @@ impl VerifyRegistration {
         let now = self.clock.now();
         let claims = &command.claims;
         let pending = self.store.read().await?.registrations().get(claims.subject, now).await?;
-        let address = pending.as_ref().map_or("", |claim| claim.email.as_str());
+        let address = pending.as_ref().map_or("", |claim| claim.address.as_str());
         if let Err(refusal) = self.codes.check(claims, address, &command.code, now).await {
             if refusal == CodeRefusal::Invalid {
                 self.record_rejection(claims, context, now).await?;
@@ -89,7 +89,7 @@ impl VerifyRegistration {
         }
         let outcome = self.activate(&command, context, now).await;
         match outcome {
-            Ok(_) => self.codes.close(&claims.token_id, now).await?,
+            Ok(_) => drop(self.codes.take(&claims.token_id, now).await?),
             Err(VerifyRegistrationError::UsernameTaken) => self.codes.give_back(&claims.token_id).await?,
             Err(_) => {}
         }
@@ -107,14 +107,15 @@ impl VerifyRegistration {
             return Err(VerifyRegistrationError::CodeInvalid);
         };
         let password = claim.password.clone();
+        let amr = if password.is_some() { Amr::Password } else { amr_of(claim.address.kind().factor()) };
         let user = new_user(claim, command.username.clone(), now);
-        match tx.users().insert(&user, Some(password)).await {
+        match tx.users().insert(&user, password).await {
             Ok(()) => {}
             Err(StoreError::Conflict(Constraint::UserUsername)) => return Err(VerifyRegistrationError::UsernameTaken),
             Err(StoreError::Conflict(_)) => return Err(VerifyRegistrationError::CodeInvalid),
             Err(other) => return Err(other.into()),
         }
-        let sign_in = self.issuer.sign_in(&user, vec![Amr::Password], context, now)?;
+        let sign_in = self.issuer.sign_in(&user, vec![amr], context, now)?;
         let event = AuditEventName::UserCreated;
         record_sign_in(&mut *tx, &self.guard, &user, &sign_in, event, context, now).await?;
         tx.commit().await?;
@@ -135,9 +136,10 @@ impl VerifyRegistration {
 }
 
 fn new_user(claim: PendingRegistration, username: Option<Username>, now: Timestamp) -> User {
-    User {
+    let mut user = User {
         id: claim.id,
-        email: claim.email,
+        email: None,
+        phone: None,
         username: username.or(claim.username),
         full_name: claim.full_name,
         locale: None,
@@ -147,7 +149,9 @@ fn new_user(claim: PendingRegistration, username: Option<Username>, now: Timesta
         sessions_epoch: Epoch::default(),
         created_at: now,
         updated_at: now,
-    }
+    };
+    user.set_contact(Contact { id: claim.id.into(), address: claim.address, otp_enabled: false });
+    user
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 use keystead_domain::limits;
 
 use crate::failure::Failure;
-use crate::ports::{ClaimedMessage, Clock, MailError, MailRenderer, Mailer, Store};
+use crate::ports::{ClaimedMessage, Clock, DeliveryError, Mailer, MessageRenderer, Rendered, SmsSender, Store};
 use crate::service::Postbox;
 
 /// How mail is tried.
@@ -60,12 +60,21 @@ impl Delivered {
     }
 }
 
+/// What messages leave by.
+#[derive(Clone)]
+pub struct Channels {
+    /// E-mail.
+    pub mailer: Arc<dyn Mailer>,
+    /// Text messages; `None` when there is no provider.
+    pub sms: Option<Arc<dyn SmsSender>>,
+}
+
 /// One round of a mail worker: claims due messages, sends them with no transaction open, marks them. A worker that dies
 /// in between leaves its lease to end; the next one sends again with the same `Message-ID`.
 pub struct DeliverMail {
     store: Arc<dyn Store>,
-    mailer: Arc<dyn Mailer>,
-    renderer: Arc<dyn MailRenderer>,
+    channels: Channels,
+    renderer: Arc<dyn MessageRenderer>,
     postbox: Arc<Postbox>,
     clock: Arc<dyn Clock>,
     policy: MailPolicy,
@@ -81,13 +90,13 @@ impl DeliverMail {
     /// The use-case with its dependencies.
     pub fn new(
         store: Arc<dyn Store>,
-        mailer: Arc<dyn Mailer>,
-        renderer: Arc<dyn MailRenderer>,
+        channels: Channels,
+        renderer: Arc<dyn MessageRenderer>,
         postbox: Arc<Postbox>,
         clock: Arc<dyn Clock>,
         policy: MailPolicy,
     ) -> Self {
-        Self { store, mailer, renderer, postbox, clock, policy }
+        Self { store, channels, renderer, postbox, clock, policy }
     }
 
     /// Takes over what a predecessor left claimed. Only for a process that is the store's one worker.
@@ -127,15 +136,20 @@ impl DeliverMail {
         let Some(opened) = self.postbox.open(&message.id.0, &message.sealed) else {
             return Outcome::Never("the sealed message could not be opened".into());
         };
-        let mail = match self.renderer.render(&message.id, &opened) {
-            Ok(Some(mail)) => mail,
+        let rendered = match self.renderer.render(&message.id, &opened) {
+            Ok(Some(rendered)) => rendered,
             Ok(None) => return Outcome::Sent,
             Err(error) => return Outcome::Later(error.to_string()),
         };
-        match self.mailer.send(&mail).await {
+        let sent = match (&rendered, &self.channels.sms) {
+            (Rendered::Mail(mail), _) => self.channels.mailer.send(mail).await,
+            (Rendered::Sms(sms), Some(sender)) => sender.send(sms).await,
+            (Rendered::Sms(_), None) => Err(DeliveryError::Permanent("no SMS provider is configured".into())),
+        };
+        match sent {
             Ok(()) => Outcome::Sent,
-            Err(MailError::Permanent(reason)) => Outcome::Never(reason),
-            Err(MailError::Transient(reason)) => Outcome::Later(reason),
+            Err(DeliveryError::Permanent(reason)) => Outcome::Never(reason),
+            Err(DeliveryError::Transient(reason)) => Outcome::Later(reason),
         }
     }
 

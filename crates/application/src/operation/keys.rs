@@ -9,9 +9,6 @@ use crate::failure::Failure;
 use crate::ports::{Clock, KeyRing, KeyUse, SealError, Store, StoredKey};
 use crate::service::record;
 
-/// Every use a key can have.
-const USES: [KeyUse; 3] = [KeyUse::SignAccess, KeyUse::SignPreAuthorized, KeyUse::Mac];
-
 /// A key, without its secret part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyOverview {
@@ -51,7 +48,7 @@ impl KeyKeeper {
     /// the start of the process. Of replicas that start together one makes them and the others load its.
     pub async fn ensure(&self) -> Result<(), Failure> {
         self.reload().await?;
-        if USES.into_iter().all(|key_use| self.ring.serves(key_use)) {
+        if KeyUse::ALL.into_iter().all(|key_use| self.ring.serves(key_use)) {
             return Ok(());
         }
         let now = self.clock.now();
@@ -59,7 +56,7 @@ impl KeyKeeper {
         // Another process may have been quicker: what counts is what is there under the lock.
         tx.keys().lock().await?;
         self.ring.load(&tx.keys().list(now).await?).map_err(broken)?;
-        for key_use in USES.into_iter().filter(|key_use| !self.ring.serves(*key_use)) {
+        for key_use in KeyUse::ALL.into_iter().filter(|key_use| !self.ring.serves(*key_use)) {
             let key = self.ring.generate(key_use, now, now).map_err(broken)?;
             tx.keys().insert(&key, self.end_of_older(key_use, now)).await?;
         }
@@ -111,7 +108,10 @@ impl KeyKeeper {
         let life = match key_use {
             KeyUse::SignAccess => self.access_life,
             KeyUse::SignPreAuthorized => limits::RESET_GRANT_LIFE,
+            KeyUse::SignStepUp => limits::STEP_UP_LIFE,
             KeyUse::Mac => self.session_life,
+            // What it sealed is sealed again under the new key, row by row; until then both must open.
+            KeyUse::Seal => limits::SEAL_KEY_LIFE,
         };
         active_from.plus(life + limits::LEEWAY * 2)
     }

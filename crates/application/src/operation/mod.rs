@@ -5,7 +5,7 @@ mod housekeeping;
 mod keys;
 mod operator;
 
-pub use deliver_mail::{DeliverMail, Delivered, MailPolicy};
+pub use deliver_mail::{Channels, DeliverMail, Delivered, MailPolicy};
 pub use housekeeping::Housekeeping;
 pub use keys::{KeyKeeper, KeyOverview};
 pub use operator::{AddUserCommand, AddedUser, Operator, OperatorError};

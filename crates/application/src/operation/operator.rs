@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use keystead_domain::account::{
-    AccountStatus, EmailAddress, Epoch, FullName, LinkPurpose, LinkToken, LoginName, PasswordRefusal, Role, User,
+    AccountStatus, Contact, EmailAddress, Epoch, FullName, LinkPurpose, LinkToken, LoginName, PasswordRefusal, Role, User,
     UserId, Username,
 };
 use keystead_domain::audit::AuditEventName;
@@ -97,9 +97,11 @@ impl Operator {
             None => None,
         };
         let now = self.clock.now();
+        let id = self.issuer.new_user_id(None);
         let user = User {
-            id: self.issuer.new_user_id(None),
-            email: command.email,
+            id,
+            email: Some(Contact { id: id.into(), address: command.email, otp_enabled: false }),
+            phone: None,
             username: command.username,
             full_name: command.full_name,
             locale: None,
@@ -138,6 +140,7 @@ impl Operator {
             user_id: Some(user.id),
             epoch: user.epoch,
             begun_as: None,
+            factor_proved: false,
             created_at: now,
             expires_at: now.plus(life),
         };

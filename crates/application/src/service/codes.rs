@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystead_domain::Timestamp;
+use keystead_domain::{SecretBytes, Timestamp};
 use keystead_domain::limits::{self, RatePolicy};
 use keystead_domain::token::{OneTimeCode, PreAuthorizedClaims, PreAuthorizedPurpose, TokenId};
 use thiserror::Error;
@@ -27,7 +27,7 @@ pub enum IssuedCode {
 }
 
 impl IssuedCode {
-    fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Real(code) => code.expose().as_bytes(),
             Self::Decoy(bytes) => bytes,
@@ -92,14 +92,32 @@ impl OneTimeCodes {
         self.hash.mac(MacPurpose::OneTimeCode, &parts(token, purpose, address, code.bytes()))
     }
 
-    /// Opens the challenge of a token just issued. Tokens issued again for one flow keep its `sid`, and the challenge
-    /// names the newest of them: the code of an older one is dead from here on.
-    pub async fn open(&self, token: &TokenId, now: Timestamp) -> Result<(), Failure> {
-        let (key, state, end) = (ceremony(token), token.as_str().as_bytes(), now.plus(limits::CODE_LIFE));
-        if !self.ceremonies.insert(&key, state, now, end).await? {
-            self.ceremonies.overwrite(&key, state, now, end).await?;
+    /// Opens the challenge of a token just issued, for as long as the token lives. Tokens issued again for one flow keep
+    /// its `sid`, and the challenge names the newest of them: older ones are dead from here on, and their codes.
+    pub async fn open(&self, claims: &PreAuthorizedClaims, now: Timestamp) -> Result<(), Failure> {
+        self.open_for(claims, &[], now).await
+    }
+
+    /// Like [`Self::open`], with something to be remembered that the token must not tell.
+    pub async fn open_for(&self, claims: &PreAuthorizedClaims, memory: &[u8], now: Timestamp) -> Result<(), Failure> {
+        let token = &claims.token_id;
+        let state = [token.as_str().as_bytes(), b"\n", memory].concat();
+        let (key, end) = (ceremony(token), claims.expires_at);
+        if !self.ceremonies.insert(&key, &state, now, end).await? {
+            self.ceremonies.overwrite(&key, &state, now, end).await?;
         }
         Ok(())
+    }
+
+    /// What was remembered when the challenge of this token was opened; `None` when it is dead, or a newer token's.
+    pub async fn memory(&self, token: &TokenId, now: Timestamp) -> Result<Option<SecretBytes>, Failure> {
+        Ok(self.ceremonies.find(&ceremony(token), now).await?.and_then(|state| memory_of(token, &state)))
+    }
+
+    /// Takes the challenge of a token. `true` for exactly one caller, and for nobody once a newer token was issued.
+    pub async fn take(&self, token: &TokenId, now: Timestamp) -> Result<bool, Failure> {
+        let taken = self.ceremonies.take(&ceremony(token), now).await?;
+        Ok(taken.is_some_and(|state| memory_of(token, &state).is_some()))
     }
 
     /// Compares a code. On success the challenge stays open until [`Self::close`]: what the code leads to is consumed in
@@ -112,14 +130,14 @@ impl OneTimeCodes {
         now: Timestamp,
     ) -> Result<(), CodeRefusal> {
         let count = self.count_guess(&claims.token_id, now).await?;
-        let newest = self.ceremonies.find(&ceremony(&claims.token_id), now).await?;
-        let alive = newest.is_some_and(|token| token.expose() == claims.token_id.as_str().as_bytes());
+        let alive = self.memory(&claims.token_id, now).await?.is_some();
+        let fresh = now < claims.issued_at.plus(limits::CODE_LIFE);
         let parts = parts(&claims.token_id, claims.purpose, address, code.expose().as_bytes());
         let right = match (&claims.otp_key, &claims.otp) {
             (Some(key), Some(otp)) => self.hash.verify(key, MacPurpose::OneTimeCode, &parts, otp),
             _ => false,
         };
-        if alive && right {
+        if alive && fresh && right {
             return Ok(());
         }
         if alive && count >= TRIES.limit {
@@ -128,7 +146,18 @@ impl OneTimeCodes {
         Err(CodeRefusal::Invalid)
     }
 
-    async fn count_guess(&self, token: &TokenId, now: Timestamp) -> Result<u32, CodeRefusal> {
+    /// Counts a guess at something else that answers the challenge of this token: a computed code, a recovery code. `Ok`:
+    /// the challenge is alive, compare.
+    pub async fn guess(&self, claims: &PreAuthorizedClaims, now: Timestamp) -> Result<(), CodeRefusal> {
+        self.count_guess(&claims.token_id, now).await?;
+        match self.memory(&claims.token_id, now).await? {
+            Some(_) => Ok(()),
+            None => Err(CodeRefusal::Invalid),
+        }
+    }
+
+    /// Counts a guess at whatever answers the challenge of this token, before it is compared. Returns how many there were.
+    pub async fn count_guess(&self, token: &TokenId, now: Timestamp) -> Result<u32, CodeRefusal> {
         let mut tx = self.store.begin().await?;
         let decision = tx.guess_budgets().reserve(&budget(token), &TRIES, now).await?;
         tx.commit().await?;
@@ -150,6 +179,12 @@ impl OneTimeCodes {
         self.ceremonies.take(&ceremony(token), now).await?;
         Ok(())
     }
+}
+
+/// What follows the token in the state of a challenge, if it is this token's.
+fn memory_of(token: &TokenId, state: &SecretBytes) -> Option<SecretBytes> {
+    let rest = state.expose().strip_prefix(token.as_str().as_bytes())?.strip_prefix(b"\n")?;
+    Some(SecretBytes::new(rest.to_vec()))
 }
 
 fn parts<'a>(token: &'a TokenId, purpose: PreAuthorizedPurpose, address: &'a str, code: &'a [u8]) -> [&'a [u8]; 4] {

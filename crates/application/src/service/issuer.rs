@@ -5,7 +5,7 @@ use keystead_domain::account::{Epoch, LinkTokenHash, User, UserId};
 use keystead_domain::limits;
 use keystead_domain::token::{
     AccessClaims, Amr, Factor, Fingerprint, Generation, PreAuthorizedClaims, PreAuthorizedPurpose, RefreshToken,
-    Session, SessionId, TokenId,
+    Session, SessionId, StepUpClaims, StepUpMethod, TokenId,
 };
 use keystead_domain::{SecretString, Timestamp};
 
@@ -30,6 +30,17 @@ pub struct AuthorizedTokens {
     pub client_id: Option<SecretString>,
     /// Known-device token.
     pub device: Option<SecretString>,
+    /// Proof of a second factor that was just shown.
+    pub step_up: Option<StepUpToken>,
+}
+
+/// An OTPSession.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepUpToken {
+    /// The token.
+    pub token: SecretString,
+    /// What it says.
+    pub claims: StepUpClaims,
 }
 
 /// What a half-way client gets.
@@ -61,6 +72,8 @@ pub(crate) struct PreAuthorizedRequest {
     /// The flow this token goes on with; `None` begins one.
     pub flow: Option<SessionId>,
     pub tfa_options: Vec<Factor>,
+    /// What was proved so far.
+    pub amr: Vec<Amr>,
 }
 
 /// Makes every token Keystead hands out.
@@ -145,6 +158,7 @@ impl TokenIssuer {
             session_expires_at: session.expires_at,
             client_id: None,
             device: None,
+            step_up: None,
         })
     }
 
@@ -198,6 +212,7 @@ impl TokenIssuer {
             expires_at: now.plus(request.life),
             epoch: request.epoch,
             purpose: request.purpose,
+            amr: request.amr,
             fingerprint,
             otp,
             otp_key,
@@ -206,6 +221,41 @@ impl TokenIssuer {
         };
         let token = self.signer.sign_pre_authorized(&claims)?;
         Ok(PreAuthorizedTokens { token, claims, client_id })
+    }
+
+    /// A proof that a second factor was shown in a session.
+    pub fn step_up(
+        &self,
+        user: (UserId, Epoch),
+        session: &SessionId,
+        method: StepUpMethod,
+        now: Timestamp,
+    ) -> Result<StepUpToken, TokenError> {
+        self.step_up_until(user, session, method, now, now.plus(limits::STEP_UP_LIFE))
+    }
+
+    /// The proof again, for a later epoch, ending when it would have ended.
+    pub(crate) fn step_up_again(
+        &self,
+        proof: &StepUpClaims,
+        epoch: Epoch,
+        now: Timestamp,
+    ) -> Result<StepUpToken, TokenError> {
+        let session = proof.token_id.session();
+        self.step_up_until((proof.subject, epoch), &session, proof.method, now, proof.expires_at)
+    }
+
+    fn step_up_until(
+        &self,
+        (subject, epoch): (UserId, Epoch),
+        session: &SessionId,
+        method: StepUpMethod,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<StepUpToken, TokenError> {
+        let token_id = random::token_id(&*self.entropy, session);
+        let claims = StepUpClaims { subject, token_id, issued_at: now, expires_at, epoch, method };
+        Ok(StepUpToken { token: self.signer.sign_step_up(&claims)?, claims })
     }
 
     fn client_id(&self) -> (SecretString, Fingerprint) {

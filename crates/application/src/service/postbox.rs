@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keystead_domain::Timestamp;
-use keystead_domain::account::{User, UserId};
+use keystead_domain::account::{Address, EmailAddress, User, UserId};
 use keystead_domain::audit::{AuditEvent, AuditEventName};
 use keystead_domain::token::SessionId;
 
@@ -39,9 +39,20 @@ impl Postbox {
         tx.outbox().enqueue(&NewMessage { id, sealed, created_at: now, expires_at: now.plus(life) }).await
     }
 
-    /// Posts a security notice to the owner of an account.
+    /// Posts a security notice to the owner of an account, where they are told things.
     pub async fn notify(&self, tx: &mut dyn Tx, user: &User, notice: Notice, now: Timestamp) -> Result<(), StoreError> {
         self.post(tx, &to_user(user, notice), now, NOTICE_LIFE).await
+    }
+
+    /// Posts a security notice about an account to an address.
+    pub async fn notify_at(
+        &self,
+        tx: &mut dyn Tx,
+        (user, to): (&User, Address),
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.post(tx, &to_address(user, to, notice), now, NOTICE_LIFE).await
     }
 
     /// Opens a message again. `None` when it was sealed by another key, for another row, or changed.
@@ -50,10 +61,19 @@ impl Postbox {
     }
 }
 
-/// The message to the owner of an account.
+/// The message to the owner of an account, where they are told things.
 pub(crate) fn to_user(user: &User, notice: Notice) -> Message {
+    match user.address() {
+        Some(to) => to_address(user, to, notice),
+        // No account is without a contact; if one ever is, nothing can be sent.
+        None => to_address(user, Address::Email(EmailAddress::nobody()), Notice::Decoy),
+    }
+}
+
+/// The message about an account to an address.
+pub(crate) fn to_address(user: &User, to: Address, notice: Notice) -> Message {
     Message {
-        to: user.email.clone(),
+        to,
         locale: user.locale.as_ref().map(ToString::to_string),
         name: user.full_name.as_ref().map(ToString::to_string),
         notice,

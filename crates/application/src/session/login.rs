@@ -8,9 +8,8 @@ use thiserror::Error;
 
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
-use crate::message::Notice;
-use crate::ports::{Clock, PasswordHasher, SessionStore, Store};
-use crate::service::{AuthorizedTokens, GuessGuard, GuessTicket, Postbox, TokenIssuer, record, record_sign_in};
+use crate::ports::{Clock, PasswordHasher, Store};
+use crate::service::{Admission, GuessGuard, GuessTicket, Postbox, Proof, SignInDesk, record};
 use crate::settings::Settings;
 
 /// An attempt to sign in.
@@ -46,14 +45,13 @@ pub enum LoginError {
 
 fails_with!(LoginError);
 
-/// Signs in with a name and a password: one look-up, one counted guess, one Argon2id, whoever asks.
+/// Signs in with a name and a password: one look-up, one counted guess, one Argon2id, whoever asks. Where a second factor is
+/// asked for, the password alone opens nothing.
 pub struct Login {
     store: Arc<dyn Store>,
-    sessions: Arc<dyn SessionStore>,
     hasher: Arc<dyn PasswordHasher>,
     clock: Arc<dyn Clock>,
-    issuer: Arc<TokenIssuer>,
-    desk: LoginDesk,
+    desk: SignInDesk,
 }
 
 /// What a login tells and counts.
@@ -78,17 +76,15 @@ impl Login {
     /// The use-case with its dependencies.
     pub fn new(
         store: Arc<dyn Store>,
-        sessions: Arc<dyn SessionStore>,
         hasher: Arc<dyn PasswordHasher>,
         clock: Arc<dyn Clock>,
-        issuer: Arc<TokenIssuer>,
-        desk: LoginDesk,
+        desk: SignInDesk,
     ) -> Self {
-        Self { store, sessions, hasher, clock, issuer, desk }
+        Self { store, hasher, clock, desk }
     }
 
     /// Runs it.
-    pub async fn run(&self, command: LoginCommand, context: &RequestContext) -> Result<AuthorizedTokens, LoginError> {
+    pub async fn run(&self, command: LoginCommand, context: &RequestContext) -> Result<Admission, LoginError> {
         let Some(password) = Password::for_verification(command.password.expose()) else {
             return Err(LoginError::InvalidCredentials);
         };
@@ -155,7 +151,7 @@ impl Login {
         Ok(Some(self.hasher.hash(password).await?))
     }
 
-    async fn refuse(&self, user: Option<User>, context: &RequestContext) -> Result<AuthorizedTokens, LoginError> {
+    async fn refuse(&self, user: Option<User>, context: &RequestContext) -> Result<Admission, LoginError> {
         let mut tx = self.store.begin().await?;
         let who = (None, user.map(|user| user.id));
         record(&mut *tx, AuditEventName::LoginFailed, who, None, context, self.clock.now()).await?;
@@ -170,12 +166,12 @@ impl Login {
         ticket: &GuessTicket,
         known_device: Option<SecretString>,
         context: &RequestContext,
-    ) -> Result<AuthorizedTokens, LoginError> {
+    ) -> Result<Admission, LoginError> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         // The password may have been changed, and the account closed, while the hash was computed.
-        let user = match tx.users().find_by_login_name(&LoginName::Email(user.email.clone())).await? {
-            Some((fresh, Some(stored))) if fresh.id == user.id && stored == hash => fresh,
+        let user = match tx.users().get(user.id).await? {
+            Some(fresh) if tx.users().password(user.id).await?.as_ref() == Some(&hash) => fresh,
             _ => return Err(LoginError::InvalidCredentials),
         };
         self.desk.guard.release(&mut *tx, ticket).await?;
@@ -187,18 +183,8 @@ impl Login {
         if let Some(new) = &upgraded {
             tx.users().upgrade_password(user.id, &hash, new).await?;
         }
-        let mut sign_in = self.issuer.sign_in(&user, vec![Amr::Password], context, now)?;
-        if known_device.is_some() {
-            sign_in.tokens.device = known_device;
-        } else {
-            let occasion = context.occasion(now);
-            self.desk.postbox.notify(&mut *tx, &user, Notice::NewDevice { occasion }, now).await?;
-        }
-        let event = AuditEventName::LoginSucceeded;
-        record_sign_in(&mut *tx, &self.desk.guard, &user, &sign_in, event, context, now).await?;
-        tx.commit().await?;
-        self.sessions.insert(&sign_in.session).await?;
-        Ok(sign_in.tokens)
+        let proof = Proof { amr: vec![Amr::Password], known_device, ..Proof::default() };
+        Ok(self.desk.admit(tx, &user, proof, context, now).await?)
     }
 }
 

@@ -4,13 +4,13 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 
 use super::lock;
-use crate::ports::{Mail, MailError, Mailer};
+use crate::ports::{DeliveryError, Mail, Mailer};
 
 /// Keeps mails instead of sending them.
 #[derive(Debug, Default)]
 pub struct FakeMailbox {
     mails: Mutex<Vec<Mail>>,
-    failures: Mutex<VecDeque<MailError>>,
+    failures: Mutex<VecDeque<DeliveryError>>,
 }
 
 impl FakeMailbox {
@@ -20,7 +20,7 @@ impl FakeMailbox {
     }
 
     /// The next mail is not accepted, for this reason. Reasons queue up.
-    pub fn fail_next(&self, error: MailError) {
+    pub fn fail_next(&self, error: DeliveryError) {
         lock(&self.failures).push_back(error);
     }
 
@@ -32,7 +32,7 @@ impl FakeMailbox {
 
 #[async_trait]
 impl Mailer for FakeMailbox {
-    async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+    async fn send(&self, mail: &Mail) -> Result<(), DeliveryError> {
         if let Some(error) = lock(&self.failures).pop_front() {
             return Err(error);
         }
@@ -49,7 +49,7 @@ mod tests {
     #[tokio::test]
     async fn only_accepted_mails_are_kept() {
         let mailbox = FakeMailbox::new();
-        let refusal = MailError::Transient("421".into());
+        let refusal = DeliveryError::Transient("421".into());
         mailbox.fail_next(refusal.clone());
         assert_eq!(mailbox.send(&a_mail()).await, Err(refusal));
         assert_eq!(mailbox.mails(), []);

@@ -3,7 +3,7 @@ use keystead_domain::Timestamp;
 
 use super::*;
 use crate::message::{Message, Notice};
-use crate::ports::{Mail, MockMailRenderer, MockMailer, NewMessage, OutboxId, RenderError};
+use crate::ports::{Mail, MockMailer, MockMessageRenderer, NewMessage, OutboxId, RenderError};
 use crate::test_world::{World, down};
 use crate::testing::{FakeMailbox, MockStore, MockTx, a_mail, a_message, after, email};
 
@@ -17,7 +17,7 @@ fn waits_double_up_to_the_cap() {
 /// Writes a code as its mail, and nothing for a decoy.
 struct Plain;
 
-impl MailRenderer for Plain {
+impl MessageRenderer for Plain {
     fn render(&self, id: &OutboxId, message: &Message) -> Result<Option<Mail>, RenderError> {
         let Notice::VerifyEmail { code, .. } = &message.notice else { return Ok(None) };
         let text = SecretString::new(code.clone());
@@ -60,7 +60,7 @@ async fn a_message_is_sent_once_and_forgotten() {
 async fn a_transient_refusal_is_tried_again_after_its_wait_with_the_same_id() {
     let (world, mailbox) = (World::default(), Arc::new(FakeMailbox::new()));
     post(&world, a_code()).await;
-    mailbox.fail_next(MailError::Transient("421".into()));
+    mailbox.fail_next(DeliveryError::Transient("421".into()));
     let worker = round(&world, mailbox.clone(), MailPolicy::default());
     assert_eq!(worker.run().await, Ok(DEFERRED));
     let row = world.rows.state().outbox.0[0].clone();
@@ -75,7 +75,7 @@ async fn a_transient_refusal_is_tried_again_after_its_wait_with_the_same_id() {
 async fn a_permanent_refusal_leaves_a_dead_letter_without_contents() {
     let (world, mailbox) = (World::default(), Arc::new(FakeMailbox::new()));
     post(&world, a_code()).await;
-    mailbox.fail_next(MailError::Permanent("550".into()));
+    mailbox.fail_next(DeliveryError::Permanent("550".into()));
     let worker = round(&world, mailbox.clone(), MailPolicy::default());
     assert_eq!(worker.run().await, Ok(DEAD));
     let row = world.rows.state().outbox.0[0].clone();
@@ -91,7 +91,7 @@ async fn attempts_run_out() {
     let worker = round(&world, mailbox.clone(), MailPolicy { attempts: 3, ..MailPolicy::default() });
     let mut rounds = Vec::new();
     for _ in 0..3 {
-        mailbox.fail_next(MailError::Transient("421".into()));
+        mailbox.fail_next(DeliveryError::Transient("421".into()));
         rounds.push(worker.run().await.unwrap());
         world.clock.advance(Duration::from_secs(60));
     }
@@ -130,7 +130,7 @@ async fn a_message_that_expires_between_claim_and_sending_is_not_sent() {
     let mut marking = MockTx::new();
     marking.outbox.expect_mark_dead().times(1).withf(|_, _, error| error == "expired").returning(|_, _, _| Ok(()));
     let store = MockStore::with_all([looking, claiming, marking]);
-    let (mailer, renderer) = (Arc::new(MockMailer::new()), Arc::new(MockMailRenderer::new()));
+    let (mailer, renderer) = (Arc::new(MockMailer::new()), Arc::new(MockMessageRenderer::new()));
     let (policy, clock) = (MailPolicy::default(), world.clock.clone());
     assert_eq!(DeliverMail::new(store, mailer, renderer, world.postbox(), clock, policy).run().await, Ok(DEAD));
 }
@@ -143,12 +143,12 @@ async fn what_cannot_be_opened_is_dead_and_what_cannot_be_rendered_waits() {
     let unopenable = |_: &OutboxId, _: &Timestamp, error: &str| error.contains("could not be opened");
     marking.outbox.expect_mark_dead().times(1).withf(unopenable).returning(|_, _, _| Ok(()));
     let store = MockStore::with_all([looking, claiming, marking]);
-    let (mailer, renderer) = (Arc::new(MockMailer::new()), Arc::new(MockMailRenderer::new()));
+    let (mailer, renderer) = (Arc::new(MockMailer::new()), Arc::new(MockMessageRenderer::new()));
     let (policy, clock) = (MailPolicy::default(), world.clock.clone());
     assert_eq!(DeliverMail::new(store, mailer, renderer, world.postbox(), clock, policy).run().await, Ok(DEAD));
 
     post(&world, a_code()).await;
-    let mut renderer = MockMailRenderer::new();
+    let mut renderer = MockMessageRenderer::new();
     renderer.expect_render().times(1).returning(|_, _| Err(RenderError("verify_email.txt:3".into())));
     let (mailer, store, clock) = (Arc::new(MockMailer::new()), world.store.clone(), world.clock.clone());
     let worker = DeliverMail::new(store, mailer, Arc::new(renderer), world.postbox(), clock, policy);
@@ -189,7 +189,7 @@ async fn a_claim_that_was_not_committed_sends_nothing() {
     let world = World::default();
     let [looking, claiming] = claiming(a_message("message"), || ());
     let store = MockStore::with_all([looking, claiming.failing(down())]);
-    let (mailer, renderer) = (Arc::new(MockMailer::new()), Arc::new(MockMailRenderer::new()));
+    let (mailer, renderer) = (Arc::new(MockMailer::new()), Arc::new(MockMessageRenderer::new()));
     let (policy, clock) = (MailPolicy::default(), world.clock.clone());
     let lost = DeliverMail::new(store, mailer, renderer, world.postbox(), clock, policy).run().await;
     assert!(matches!(lost, Err(Failure::Unavailable(_))), "{lost:?}");

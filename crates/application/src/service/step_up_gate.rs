@@ -1,0 +1,75 @@
+use std::sync::Arc;
+
+use keystead_domain::factor::{SecondFactorPolicy, Standing};
+use keystead_domain::token::{AccessClaims, StepUpClaims};
+use keystead_domain::{Timestamp, limits};
+
+use crate::ports::{Clock, TokenVerifier};
+
+/// Somebody signed in, and what they proved besides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// What the access token says.
+    pub claims: AccessClaims,
+    /// What the step-up proof says, if a good one was shown.
+    pub proof: Option<StepUpClaims>,
+}
+
+/// Why something sensitive is not done yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unproved {
+    /// A second factor must be shown first.
+    MfaRequired,
+    /// The person must prove again who they are first.
+    ReauthRequired,
+}
+
+/// Reads step-up proofs, and decides whether what a caller proved is enough.
+pub struct StepUpGate {
+    verifier: Arc<dyn TokenVerifier>,
+    clock: Arc<dyn Clock>,
+}
+
+impl StepUpGate {
+    /// A gate.
+    pub fn new(verifier: Arc<dyn TokenVerifier>, clock: Arc<dyn Clock>) -> Self {
+        Self { verifier, clock }
+    }
+
+    /// What a proof says, if it counts now and was given to this session in this epoch.
+    pub fn read(&self, proof: &str, access: &AccessClaims) -> Option<StepUpClaims> {
+        let claims = self.verifier.verify_step_up(proof).ok()?;
+        let now = self.clock.now();
+        let timely = now >= claims.issued_at.minus(limits::LEEWAY) && now < claims.expires_at.plus(limits::LEEWAY);
+        let fits = claims.subject == access.subject
+            && claims.token_id.session() == access.session()
+            && claims.epoch == access.epoch;
+        (timely && fits).then_some(claims)
+    }
+}
+
+impl Caller {
+    /// Refuses a caller who is to prove a second factor ("M" in the route table) and did not.
+    pub(crate) fn require_factor(&self) -> Result<(), Unproved> {
+        if self.proof.is_some() { Ok(()) } else { Err(Unproved::MfaRequired) }
+    }
+
+    /// Refuses a caller who is to prove a second factor if they enrolled one, and who they are otherwise ("M if enrolled").
+    pub(crate) fn require(
+        &self,
+        standing: &Standing,
+        policy: SecondFactorPolicy,
+        now: Timestamp,
+    ) -> Result<(), Unproved> {
+        if self.proof.is_some() {
+            return Ok(());
+        }
+        if standing.is_enrolled() && policy != SecondFactorPolicy::Never {
+            return Err(Unproved::MfaRequired);
+        }
+        if now.since(self.claims.auth_time) > limits::REAUTH_WINDOW {
+            return Err(Unproved::ReauthRequired);
+        }
+        Ok(())
+    }
+}
