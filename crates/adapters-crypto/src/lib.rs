@@ -6,7 +6,8 @@
 //! | [`entropy`] | `Entropy` | getrandom |
 //! | [`passwords`] | `PasswordHasher` | argon2, threads of its own |
 //! | [`sealing`] | `Sealer` | XChaCha20-Poly1305, HKDF-SHA-256 |
-//! | [`keyring`] | `KeyRing`, `TokenSigner`, `TokenVerifier`, `KeyedHash` | josekit, ed25519-dalek, HMAC, HKDF |
+//! | [`keyring`] | `KeyRing`, `TokenSigner`, `TokenVerifier`, `KeyedHash`, `Vault` | josekit, ed25519-dalek, HMAC, HKDF |
+//! | [`totp`] | `TotpAlgorithm` | totp-lite, qrcode |
 
 pub mod clock;
 mod encoding;
@@ -16,6 +17,7 @@ mod kdf;
 pub mod keyring;
 pub mod passwords;
 pub mod sealing;
+pub mod totp;
 
 pub use clock::{SettableClock, SystemClock};
 pub use entropy::OsEntropy;
@@ -23,3 +25,4 @@ pub use jws::{JwsError, verify_jws};
 pub use keyring::{JoseKeyRing, KeyRingConfig, SigningAlgorithm};
 pub use passwords::{Argon2Config, Argon2ConfigError, Argon2Hasher};
 pub use sealing::{MasterKeyError, MasterKeySealer};
+pub use totp::Totp;

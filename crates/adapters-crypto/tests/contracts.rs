@@ -26,8 +26,7 @@ fn ring(algorithm: SigningAlgorithm) -> JoseKeyRing {
     let ring =
         JoseKeyRing::new(config, Arc::new(sealer()) as Arc<dyn Sealer>, Arc::new(OsEntropy), Arc::new(SystemClock));
     let now = SystemClock.now();
-    let uses = [KeyUse::SignAccess, KeyUse::SignPreAuthorized, KeyUse::Mac];
-    let keys: Vec<_> = uses.into_iter().map(|key_use| ring.generate(key_use, now, now).unwrap()).collect();
+    let keys: Vec<_> = KeyUse::ALL.into_iter().map(|key_use| ring.generate(key_use, now, now).unwrap()).collect();
     ring.load(&keys).unwrap();
     ring
 }

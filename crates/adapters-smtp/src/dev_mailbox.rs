@@ -6,16 +6,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use keystead_application::ports::{Clock, Mail, MailError, Mailer};
+use keystead_application::ports::{Clock, DeliveryError, Mail, Mailer, Sms, SmsSender};
 use keystead_domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The one channel there is so far.
-const CHANNEL: &str = "email";
+const EMAIL: &str = "email";
+const SMS: &str = "sms";
 /// How many messages a mailbox keeps unless told otherwise.
 const DEFAULT_CAPACITY: usize = 1000;
 
-/// A mailbox that takes every message, for development: nothing leaves the machine. It keeps the newest messages only,
+/// A mailbox that takes every mail and text message, for development: nothing leaves the machine. It keeps the newest messages only,
 /// in memory or in a file.
 pub struct DevMailbox {
     clock: Arc<dyn Clock>,
@@ -29,17 +29,17 @@ pub struct DevMailbox {
 /// A message a [`DevMailbox`] keeps. `Debug` shows no text: it holds codes and links.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredMail {
-    /// `Message-ID` without brackets.
+    /// `Message-ID` without brackets; of a text message its identifier.
     pub id: String,
-    /// `email`.
+    /// `email` or `sms`.
     pub channel: &'static str,
     /// Recipient.
     pub to: String,
-    /// Subject, one line.
+    /// Subject, one line; empty for a text message.
     pub subject: String,
-    /// Plain text part.
+    /// Plain text part, or the text message.
     pub text: String,
-    /// HTML part.
+    /// HTML part; empty for a text message.
     pub html: String,
     /// When it was sent.
     pub created_at: Timestamp,
@@ -85,6 +85,17 @@ impl DevMailbox {
         Ok(mailbox)
     }
 
+    /// Writes the message down, then keeps it. A repeat of an identifier takes the place of the first.
+    fn take(&self, stored: StoredMail) -> Result<(), DeliveryError> {
+        if let Some(mut file) = self.file.as_ref() {
+            let line = serde_json::to_string(&FiledMail::from(&stored)).unwrap_or_default() + "\n";
+            let written = file.write_all(line.as_bytes());
+            written.map_err(|error| DeliveryError::Transient(format!("mailbox file: {error}")))?;
+        }
+        self.keep(stored);
+        Ok(())
+    }
+
     fn keep(&self, stored: StoredMail) {
         let mut mails = self.mails();
         mails.retain(|kept| kept.id != stored.id);
@@ -118,23 +129,31 @@ impl DevMailbox {
 
 #[async_trait]
 impl Mailer for DevMailbox {
-    /// Keeps the message. A repeat of a `Message-ID` takes the place of the first.
-    async fn send(&self, mail: &Mail) -> Result<(), MailError> {
-        let stored = StoredMail {
+    async fn send(&self, mail: &Mail) -> Result<(), DeliveryError> {
+        self.take(StoredMail {
             id: mail.message_id.clone(),
-            channel: CHANNEL,
+            channel: EMAIL,
             to: mail.to.to_string(),
             subject: mail.subject.clone(),
             text: mail.text.expose().to_owned(),
             html: mail.html.expose().to_owned(),
             created_at: self.clock.now(),
-        };
-        if let Some(mut file) = self.file.as_ref() {
-            let line = serde_json::to_string(&FiledMail::from(&stored)).unwrap_or_default() + "\n";
-            file.write_all(line.as_bytes()).map_err(|error| MailError::Transient(format!("mailbox file: {error}")))?;
-        }
-        self.keep(stored);
-        Ok(())
+        })
+    }
+}
+
+#[async_trait]
+impl SmsSender for DevMailbox {
+    async fn send(&self, sms: &Sms) -> Result<(), DeliveryError> {
+        self.take(StoredMail {
+            id: sms.id.clone(),
+            channel: SMS,
+            to: sms.to.to_string(),
+            subject: String::new(),
+            text: sms.text.expose().to_owned(),
+            html: String::new(),
+            created_at: self.clock.now(),
+        })
     }
 }
 
@@ -143,6 +162,9 @@ impl Mailer for DevMailbox {
 #[serde(rename_all = "camelCase")]
 struct FiledMail {
     id: String,
+    /// Missing in files older than text messages.
+    #[serde(default)]
+    channel: String,
     to: String,
     subject: String,
     text: String,
@@ -154,6 +176,7 @@ impl From<&StoredMail> for FiledMail {
     fn from(mail: &StoredMail) -> Self {
         Self {
             id: mail.id.clone(),
+            channel: mail.channel.to_owned(),
             to: mail.to.clone(),
             subject: mail.subject.clone(),
             text: mail.text.clone(),
@@ -167,7 +190,7 @@ impl From<FiledMail> for StoredMail {
     fn from(mail: FiledMail) -> Self {
         Self {
             id: mail.id,
-            channel: CHANNEL,
+            channel: if mail.channel == SMS { SMS } else { EMAIL },
             to: mail.to,
             subject: mail.subject,
             text: mail.text,
@@ -179,7 +202,7 @@ impl From<FiledMail> for StoredMail {
 
 #[cfg(test)]
 mod tests {
-    use keystead_domain::account::EmailAddress;
+    use keystead_domain::account::{EmailAddress, PhoneNumber};
 
     use super::*;
 
@@ -200,11 +223,15 @@ mod tests {
         }
     }
 
+    fn sms(id: &str, to: &str, text: &str) -> Sms {
+        Sms { id: id.to_owned(), to: PhoneNumber::from_stored(to).unwrap(), text: text.to_owned().into() }
+    }
+
     #[tokio::test]
     async fn keeps_the_newest_first_and_by_address() {
         let mailbox = DevMailbox::with_capacity(Arc::new(StoppedClock), 2);
         for (id, to) in [("1", "ada@example.com"), ("2", "bob@example.com"), ("3", "ada@example.com")] {
-            mailbox.send(&mail(id, to, "x")).await.unwrap();
+            Mailer::send(&mailbox, &mail(id, to, "x")).await.unwrap();
         }
         let ids = |to| mailbox.messages(to).into_iter().map(|mail| mail.id).collect::<Vec<_>>();
         assert_eq!(ids(None), ["3", "2"]);
@@ -219,22 +246,39 @@ mod tests {
         let path = std::env::temp_dir().join(format!("keystead-mailbox-{}.jsonl", std::process::id()));
         let open = || DevMailbox::open(Arc::new(StoppedClock), &path).unwrap();
         let ids = |mailbox: &DevMailbox| mailbox.messages(None).into_iter().map(|mail| mail.id).collect::<Vec<_>>();
-        open().send(&mail("1", "ada@example.com", "x")).await.unwrap();
+        Mailer::send(&open(), &mail("1", "ada@example.com", "x")).await.unwrap();
         let mut text = std::fs::read(&path).unwrap();
         text.extend_from_slice(b"{\"id\":\"to");
         std::fs::write(&path, text).unwrap();
-        open().send(&mail("2", "ada@example.com", "x")).await.unwrap();
+        SmsSender::send(&open(), &sms("2", "+442079460958", "x")).await.unwrap();
         assert_eq!(ids(&open()), ["2", "1"]);
+        let channels: Vec<_> = open().messages(None).into_iter().map(|mail| mail.channel).collect();
+        assert_eq!(channels, ["sms", "email"]);
         open().clear();
         assert!(ids(&open()).is_empty());
         std::fs::remove_file(&path).unwrap();
     }
 
     #[tokio::test]
+    async fn a_text_message_lies_beside_the_mails() {
+        let mailbox = DevMailbox::new(Arc::new(StoppedClock));
+        Mailer::send(&mailbox, &mail("1", "ada@example.com", "x")).await.unwrap();
+        SmsSender::send(&mailbox, &sms("2", "+442079460958", "000000 is your code")).await.unwrap();
+        let kept = mailbox.messages(Some("+442079460958"));
+        assert_eq!(kept.len(), 1);
+        let StoredMail { channel, to, subject, text, html, .. } = &kept[0];
+        assert_eq!(
+            [channel, to.as_str(), subject, text, html],
+            ["sms", "+442079460958", "", "000000 is your code", ""]
+        );
+        assert_eq!(mailbox.messages(None).len(), 2);
+    }
+
+    #[tokio::test]
     async fn a_repeat_replaces_the_first() {
         let mailbox = DevMailbox::new(Arc::new(StoppedClock));
-        mailbox.send(&mail("1", "ada@example.com", "first")).await.unwrap();
-        mailbox.send(&mail("1", "ada@example.com", "second")).await.unwrap();
+        Mailer::send(&mailbox, &mail("1", "ada@example.com", "first")).await.unwrap();
+        Mailer::send(&mailbox, &mail("1", "ada@example.com", "second")).await.unwrap();
         let kept = mailbox.messages(None);
         assert_eq!(kept.len(), 1);
         assert_eq!(kept[0].text, "second");

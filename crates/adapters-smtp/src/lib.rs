@@ -1,5 +1,5 @@
-//! Mail: [`SmtpMailer`] hands messages to a mail server, [`DevMailbox`] keeps them for a developer to read, and
-//! [`Templates`] writes them.
+//! Mail: [`SmtpMailer`] hands messages to a mail server, [`DevMailbox`] keeps them, and text messages, for a
+//! developer to read, and [`Templates`] writes all of them.
 
 mod dev_mailbox;
 mod smtp;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keystead_adapters_smtp::{SmtpConfig, SmtpMailer, SmtpSecurity};
-use keystead_application::ports::{Clock, Mail, MailError, Mailer};
+use keystead_application::ports::{Clock, DeliveryError, Mail, Mailer};
 use keystead_domain::Timestamp;
 use keystead_domain::account::EmailAddress;
 use keystead_testkit::smtp_peer::{Behaviour, PeerOptions, PeerSecurity, SmtpPeer};
@@ -68,9 +68,9 @@ fn with_login(mut config: SmtpConfig, password: &str) -> SmtpMailer {
 }
 
 /// The text of a transient failure. It must name no address and no secret.
-fn transient(result: Result<(), MailError>) -> String {
+fn transient(result: Result<(), DeliveryError>) -> String {
     match result {
-        Err(MailError::Transient(text)) => {
+        Err(DeliveryError::Transient(text)) => {
             assert!(!text.contains('@') && !text.contains("s3cret") && !text.contains("wrong-"), "{text}");
             text
         }
@@ -78,9 +78,9 @@ fn transient(result: Result<(), MailError>) -> String {
     }
 }
 
-fn permanent(result: Result<(), MailError>) -> String {
+fn permanent(result: Result<(), DeliveryError>) -> String {
     match result {
-        Err(MailError::Permanent(text)) => {
+        Err(DeliveryError::Permanent(text)) => {
             assert!(!text.contains('@'), "{text}");
             text
         }

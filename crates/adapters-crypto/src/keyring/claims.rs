@@ -6,7 +6,8 @@ use keystead_application::ports::VerifiedAccess;
 use keystead_domain::Timestamp;
 use keystead_domain::account::{Epoch, Role, UserId};
 use keystead_domain::token::{
-    AccessClaims, Amr, Factor, Fingerprint, KeyId, PreAuthorizedClaims, PreAuthorizedPurpose, TokenId,
+    AccessClaims, Amr, Factor, Fingerprint, KeyId, PreAuthorizedClaims, PreAuthorizedPurpose, StepUpClaims,
+    StepUpMethod, TokenId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,7 @@ struct PreAuthorizedJson<'a> {
     epoch: i64,
     purpose: Text<'a>,
     state: Text<'a>,
+    amr: Vec<Text<'a>>,
     fgp: Text<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     otp: Option<Text<'a>>,
@@ -70,6 +72,21 @@ struct PreAuthorizedJson<'a> {
     tfa_options: Vec<Text<'a>>,
     #[serde(default, rename = "defaultTfa", skip_serializing_if = "Option::is_none")]
     default_tfa: Option<Text<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StepUpJson<'a> {
+    iss: Text<'a>,
+    sub: Text<'a>,
+    aud: Text<'a>,
+    exp: i64,
+    iat: i64,
+    nbf: i64,
+    jti: Text<'a>,
+    sid: Text<'a>,
+    epoch: i64,
+    method: Text<'a>,
 }
 
 /// The payload of an access token.
@@ -128,6 +145,7 @@ pub(super) fn write_pre_authorized(claims: &PreAuthorizedClaims, parties: &Parti
         epoch: claims.epoch.number(),
         purpose: claims.purpose.as_str().into(),
         state: PRE_AUTHORIZED.into(),
+        amr: claims.amr.iter().map(|method| method.as_str().into()).collect(),
         fgp: base64url(&claims.fingerprint.0).into(),
         otp: claims.otp.map(|tag| base64url(&tag).into()),
         otp_kid: claims.otp_key.as_ref().map(|key| key.as_str().into()),
@@ -150,11 +168,45 @@ pub(super) fn read_pre_authorized(payload: &[u8], parties: &Parties<'_>) -> Opti
         expires_at: time(json.exp)?,
         epoch: Epoch::new(json.epoch),
         purpose: PreAuthorizedPurpose::parse(&json.purpose)?,
+        amr: json.amr.iter().map(|method| Amr::parse(method)).collect::<Option<_>>()?,
         fingerprint: Fingerprint(array_from_base64url(&json.fgp)?),
         otp: optional(json.otp.as_deref(), array_from_base64url).ok()?,
         otp_key: optional(json.otp_kid.as_deref(), KeyId::parse).ok()?,
         tfa_options: json.tfa_options.iter().map(|factor| Factor::parse(factor)).collect::<Option<_>>()?,
         default_tfa: optional(json.default_tfa.as_deref(), Factor::parse).ok()?,
+    })
+}
+
+/// The payload of a step-up proof.
+pub(super) fn write_step_up(claims: &StepUpClaims, parties: &Parties<'_>) -> Option<Vec<u8>> {
+    let json = StepUpJson {
+        iss: parties.issuer.into(),
+        sub: claims.subject.to_string().into(),
+        aud: parties.audience.into(),
+        exp: claims.expires_at.as_seconds(),
+        iat: claims.issued_at.as_seconds(),
+        nbf: claims.issued_at.as_seconds(),
+        jti: claims.token_id.as_str().into(),
+        sid: claims.token_id.session_str().into(),
+        epoch: claims.epoch.number(),
+        method: claims.method.as_str().into(),
+    };
+    serde_json::to_vec(&json).ok()
+}
+
+/// Reads the payload of a step-up proof whose signature was checked, as [`read_access`] does.
+pub(super) fn read_step_up(payload: &[u8], parties: &Parties<'_>) -> Option<StepUpClaims> {
+    let json: StepUpJson<'static> = object(payload)?;
+    if json.iss != parties.issuer || json.aud != parties.audience {
+        return None;
+    }
+    Some(StepUpClaims {
+        subject: UserId::parse(&json.sub)?,
+        token_id: token_id(&json.jti, &json.sid)?,
+        issued_at: issued_at(json.iat, json.nbf)?,
+        expires_at: time(json.exp)?,
+        epoch: Epoch::new(json.epoch),
+        method: StepUpMethod::parse(&json.method)?,
     })
 }
 

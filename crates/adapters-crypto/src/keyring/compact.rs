@@ -46,6 +46,7 @@ const fn typ(kind: TokenKind) -> &'static str {
     match kind {
         TokenKind::Access => "at+jwt",
         TokenKind::PreAuthorized => "pre+jwt",
+        TokenKind::StepUp => "otp+jwt",
     }
 }
 

@@ -18,6 +18,9 @@ use crate::encoding::base64url;
 /// `algorithm` of the root of the keyed hashes.
 pub(super) const HMAC: &str = "HMAC";
 
+/// `algorithm` of the keys that seal: XChaCha20-Poly1305, as draft-amringer-jose-chacha names it.
+pub(super) const XC20P: &str = "XC20P";
+
 /// A private or secret key. Its secret part is wiped on drop.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,15 +45,16 @@ pub(super) struct PrivateJwk {
 }
 
 impl PrivateJwk {
-    /// A random key for `key_use`; signing keys are of `algorithm`.
+    /// A random key for `key_use`; signing keys are of [`SigningAlgorithm::of`] it.
     pub(super) fn generate(
         key_use: KeyUse,
         algorithm: SigningAlgorithm,
         entropy: &dyn Entropy,
     ) -> Result<Self, ErrorStack> {
-        let mut key = match (key_use, algorithm) {
+        let mut key = match (key_use, algorithm.of(key_use)) {
             (KeyUse::Mac, _) => Self::symmetric::<32>(HMAC, entropy),
-            (_, SigningAlgorithm::Hs384) => Self::symmetric::<48>(algorithm.as_str(), entropy),
+            (KeyUse::Seal, _) => Self::symmetric::<32>(XC20P, entropy),
+            (_, SigningAlgorithm::Hs384) => Self::symmetric::<48>(SigningAlgorithm::Hs384.as_str(), entropy),
             (_, SigningAlgorithm::EdDsa) => Self::ed25519(entropy),
             (_, SigningAlgorithm::Es512) => Self::p521(entropy)?,
         };
@@ -204,6 +208,8 @@ mod tests {
     fn generated_keys_are_named_and_complete() {
         for (key_use, algorithm, kid_length, secret_length) in [
             (KeyUse::Mac, SigningAlgorithm::EdDsa, 22, 43),
+            (KeyUse::Seal, SigningAlgorithm::Es512, 22, 43),
+            (KeyUse::SignStepUp, SigningAlgorithm::Hs384, 43, 43),
             (KeyUse::SignAccess, SigningAlgorithm::Hs384, 22, 64),
             (KeyUse::SignAccess, SigningAlgorithm::EdDsa, 43, 43),
             (KeyUse::SignPreAuthorized, SigningAlgorithm::Es512, 43, 88),

@@ -14,6 +14,7 @@ pub(super) struct MacKey {
     pub(super) retires_at: Option<Timestamp>,
     refresh: HmacSha256,
     one_time_code: HmacSha256,
+    stored_code: HmacSha256,
     device: HmacSha256,
     limit_key: HmacSha256,
     decoy: HmacSha256,
@@ -30,6 +31,7 @@ impl MacKey {
             retires_at,
             refresh: derive("refresh"),
             one_time_code: derive("one-time-code"),
+            stored_code: derive("stored-code"),
             device: derive("device"),
             limit_key: derive("limit-key"),
             decoy: derive("decoy"),
@@ -66,6 +68,7 @@ impl MacKey {
         match purpose {
             MacPurpose::Refresh => &self.refresh,
             MacPurpose::OneTimeCode => &self.one_time_code,
+            MacPurpose::StoredCode => &self.stored_code,
             MacPurpose::Device => &self.device,
             MacPurpose::LimitKey => &self.limit_key,
             MacPurpose::Decoy => &self.decoy,
@@ -78,9 +81,10 @@ impl MacKey {
 mod tests {
     use super::*;
 
-    const PURPOSES: [MacPurpose; 6] = [
+    const PURPOSES: [MacPurpose; 7] = [
         MacPurpose::Refresh,
         MacPurpose::OneTimeCode,
+        MacPurpose::StoredCode,
         MacPurpose::Device,
         MacPurpose::LimitKey,
         MacPurpose::Decoy,

@@ -5,6 +5,7 @@ mod claims;
 mod compact;
 mod jwk;
 mod mac_key;
+mod seal_key;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,7 @@ use keystead_application::ports::{
     Clock, Entropy, KeyRing, KeyUse, KeyedHash, MacPurpose, MacTag, SealError, Sealer, StoredKey, TokenError,
     TokenKind, TokenSigner, TokenVerifier, VerifiedAccess,
 };
-use keystead_domain::token::{AccessClaims, KeyId, PreAuthorizedClaims};
+use keystead_domain::token::{AccessClaims, KeyId, PreAuthorizedClaims, StepUpClaims};
 use keystead_domain::{SecretString, Timestamp};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -30,7 +31,7 @@ use mac_key::MacKey;
 use snapshot::{Snapshot, active};
 use token_key::TokenKey;
 
-/// How tokens are signed: one algorithm per deployment, no negotiation (RFC 8725 section 3.1).
+/// How tokens are signed: one algorithm per deployment and use, no negotiation (RFC 8725 section 3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SigningAlgorithm {
     /// Ed25519 (RFC 8037).
@@ -52,6 +53,15 @@ impl SigningAlgorithm {
         }
     }
 
+    /// The algorithm of a use, where this is the configured one: step-up proofs are read by nobody but this service and
+    /// are always EdDSA.
+    pub(crate) const fn of(self, key_use: KeyUse) -> Self {
+        match key_use {
+            KeyUse::SignStepUp => Self::EdDsa,
+            KeyUse::SignAccess | KeyUse::SignPreAuthorized | KeyUse::Mac | KeyUse::Seal => self,
+        }
+    }
+
     /// Reads `alg`, exactly as registered.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::EdDsa, Self::Hs384, Self::Es512].into_iter().find(|algorithm| algorithm.as_str() == text)
@@ -65,9 +75,9 @@ pub struct KeyRingConfig {
     pub issuer: String,
     /// `aud` of access tokens.
     pub access_audience: String,
-    /// `aud` of pre-authorized tokens: this service itself.
+    /// `aud` of pre-authorized tokens and step-up proofs: this service itself.
     pub self_audience: String,
-    /// The only algorithm made and accepted.
+    /// The only algorithm made and accepted, but for step-up proofs.
     pub algorithm: SigningAlgorithm,
     /// Verified access tokens that are remembered; about 700 bytes each.
     pub cache_capacity: u64,
@@ -112,7 +122,7 @@ impl JoseKeyRing {
     fn parties(&self, kind: TokenKind) -> Parties<'_> {
         let audience = match kind {
             TokenKind::Access => &self.config.access_audience,
-            TokenKind::PreAuthorized => &self.config.self_audience,
+            TokenKind::PreAuthorized | TokenKind::StepUp => &self.config.self_audience,
         };
         Parties { issuer: &self.config.issuer, audience }
     }
@@ -135,7 +145,7 @@ impl JoseKeyRing {
         read: impl FnOnce(&[u8], &Parties<'_>, &KeyId) -> Option<T>,
     ) -> Option<T> {
         let parts = Parts::parse(token)?;
-        if !parts.header.is(self.config.algorithm, kind) {
+        if !parts.header.is(self.config.algorithm.of(key_use(kind)), kind) {
             return None;
         }
         let (keys, now) = (self.snapshot(), self.clock.now());
@@ -144,6 +154,15 @@ impl JoseKeyRing {
             return None;
         }
         read(&parts.payload, &self.parties(kind), &key.id)
+    }
+}
+
+/// The use of the keys that sign a kind of token.
+const fn key_use(kind: TokenKind) -> KeyUse {
+    match kind {
+        TokenKind::Access => KeyUse::SignAccess,
+        TokenKind::PreAuthorized => KeyUse::SignPreAuthorized,
+        TokenKind::StepUp => KeyUse::SignStepUp,
     }
 }
 
@@ -182,7 +201,9 @@ impl KeyRing for JoseKeyRing {
         match key_use {
             KeyUse::SignAccess => keys.access.iter().any(|key| key.is_live(now)),
             KeyUse::SignPreAuthorized => keys.pre_authorized.iter().any(|key| key.is_live(now)),
+            KeyUse::SignStepUp => keys.step_up.iter().any(|key| key.is_live(now)),
             KeyUse::Mac => keys.mac.iter().any(|key| key.is_live(now)),
+            KeyUse::Seal => keys.seal.iter().any(|key| key.is_live(now)),
         }
     }
 
@@ -204,6 +225,10 @@ impl TokenSigner for JoseKeyRing {
     fn sign_pre_authorized(&self, claims: &PreAuthorizedClaims) -> Result<SecretString, TokenError> {
         let parties = self.parties(TokenKind::PreAuthorized);
         self.sign(TokenKind::PreAuthorized, claims::write_pre_authorized(claims, &parties))
+    }
+
+    fn sign_step_up(&self, claims: &StepUpClaims) -> Result<SecretString, TokenError> {
+        self.sign(TokenKind::StepUp, claims::write_step_up(claims, &self.parties(TokenKind::StepUp)))
     }
 
     fn jwks(&self) -> String {
@@ -228,6 +253,11 @@ impl TokenVerifier for JoseKeyRing {
     fn verify_pre_authorized(&self, token: &str) -> Result<PreAuthorizedClaims, TokenError> {
         let read = |payload: &[u8], parties: &Parties<'_>, _: &KeyId| claims::read_pre_authorized(payload, parties);
         self.opened(TokenKind::PreAuthorized, token, read).ok_or(TokenError)
+    }
+
+    fn verify_step_up(&self, token: &str) -> Result<StepUpClaims, TokenError> {
+        let read = |payload: &[u8], parties: &Parties<'_>, _: &KeyId| claims::read_step_up(payload, parties);
+        self.opened(TokenKind::StepUp, token, read).ok_or(TokenError)
     }
 
     fn is_published(&self, key: &KeyId, now: Timestamp) -> bool {

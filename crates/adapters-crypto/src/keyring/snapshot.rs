@@ -7,8 +7,9 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::SigningAlgorithm;
-use super::jwk::{HMAC, PrivateJwk, PublicJwk};
+use super::jwk::{HMAC, PrivateJwk, PublicJwk, XC20P};
 use super::mac_key::MacKey;
+use super::seal_key::SealKey;
 use super::token_key::TokenKey;
 use crate::encoding::from_base64url;
 
@@ -16,7 +17,9 @@ use crate::encoding::from_base64url;
 pub(super) struct Snapshot {
     pub(super) access: Vec<TokenKey>,
     pub(super) pre_authorized: Vec<TokenKey>,
+    pub(super) step_up: Vec<TokenKey>,
     pub(super) mac: Vec<MacKey>,
+    pub(super) seal: Vec<SealKey>,
     pub(super) jwks: String,
     /// What it was made of: loading the same again costs nothing.
     pub(super) stored: Vec<StoredKey>,
@@ -38,7 +41,9 @@ impl Snapshot {
         Self {
             access: Vec::new(),
             pre_authorized: Vec::new(),
+            step_up: Vec::new(),
             mac: Vec::new(),
+            seal: Vec::new(),
             jwks: jwks(&[]).unwrap_or_default(),
             stored: Vec::new(),
         }
@@ -56,8 +61,10 @@ impl Snapshot {
             let opened = open(key, sealer).inspect_err(|_| {
                 tracing::error!(kid = %key.id, key_use = key.key_use.as_str(), "a stored key cannot be opened");
             })?;
+            let algorithm = algorithm.of(key.key_use);
             match key.key_use {
                 KeyUse::Mac => snapshot.mac.push(mac_key(key, &opened).ok_or(SealError)?),
+                KeyUse::Seal => snapshot.seal.push(seal_key(key, &opened).ok_or(SealError)?),
                 _ if key.algorithm != algorithm.as_str() => tracing::warn!(
                     kid = %key.id,
                     algorithm = key.algorithm,
@@ -68,6 +75,9 @@ impl Snapshot {
                 }
                 KeyUse::SignPreAuthorized => {
                     snapshot.pre_authorized.push(token_key(key, &opened, algorithm, TokenKind::PreAuthorized)?);
+                }
+                KeyUse::SignStepUp => {
+                    snapshot.step_up.push(token_key(key, &opened, algorithm, TokenKind::StepUp)?);
                 }
             }
         }
@@ -81,6 +91,7 @@ impl Snapshot {
         match kind {
             TokenKind::Access => &self.access,
             TokenKind::PreAuthorized => &self.pre_authorized,
+            TokenKind::StepUp => &self.step_up,
         }
     }
 }
@@ -91,7 +102,8 @@ fn open(key: &StoredKey, sealer: &dyn Sealer) -> Result<PrivateJwk, SealError> {
     let is_itself = opened.has_id(&key.id)
         && opened.alg == key.algorithm
         && opened.keystead_use == key.key_use.as_str()
-        && (opened.alg == HMAC) == (key.key_use == KeyUse::Mac);
+        && (opened.alg == HMAC) == (key.key_use == KeyUse::Mac)
+        && (opened.alg == XC20P) == (key.key_use == KeyUse::Seal);
     is_itself.then_some(opened).ok_or(SealError)
 }
 
@@ -105,9 +117,19 @@ fn token_key(
 }
 
 fn mac_key(stored: &StoredKey, opened: &PrivateJwk) -> Option<MacKey> {
-    let root = Zeroizing::new(from_base64url(opened.k.as_deref()?)?);
-    let root: &[u8; 32] = root.as_slice().try_into().ok()?;
-    Some(MacKey::new(stored.id.clone(), root, stored.active_from, stored.retires_at))
+    Some(MacKey::new(stored.id.clone(), &*secret(opened)?, stored.active_from, stored.retires_at))
+}
+
+fn seal_key(stored: &StoredKey, opened: &PrivateJwk) -> Option<SealKey> {
+    Some(SealKey::new(stored.id.clone(), &*secret(opened)?, stored.active_from, stored.retires_at))
+}
+
+/// The 32 bytes of a symmetric key.
+fn secret(opened: &PrivateJwk) -> Option<Zeroizing<[u8; 32]>> {
+    let bytes = Zeroizing::new(from_base64url(opened.k.as_deref()?)?);
+    let mut secret = Zeroizing::new([0; 32]);
+    (bytes.len() == secret.len()).then(|| secret.copy_from_slice(&bytes))?;
+    Some(secret)
 }
 
 /// RFC 7517 section 5. Symmetric keys have no public part, so theirs is an empty set.

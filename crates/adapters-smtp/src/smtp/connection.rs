@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use keystead_application::ports::MailError;
+use keystead_application::ports::DeliveryError;
 use mail_send::smtp::AssertReply;
 use mail_send::smtp::message::Parameters;
 use mail_send::{Credentials, SmtpClient, SmtpClientBuilder};
@@ -24,7 +24,7 @@ pub(super) enum Connection {
 
 impl Connection {
     /// Connects, encrypts and logs in, all within one step's limit. Every failure is transient: no message is at fault.
-    pub(super) async fn open(config: &SmtpConfig, tls: &TlsConnector) -> Result<Self, MailError> {
+    pub(super) async fn open(config: &SmtpConfig, tls: &TlsConnector) -> Result<Self, DeliveryError> {
         let mut builder = SmtpClientBuilder::new_with_tls_connector(config.host.as_str(), config.port, tls.clone())
             .implicit_tls(config.security == SmtpSecurity::ImplicitTls)
             .helo_host(&config.hello_name)
@@ -46,7 +46,7 @@ impl Connection {
     }
 
     /// Asks the server to forget whatever was said: shows that it is still there (RFC 5321 section 4.1.1.5).
-    pub(super) async fn reset(&mut self) -> Result<(), MailError> {
+    pub(super) async fn reset(&mut self) -> Result<(), DeliveryError> {
         let reply = match self {
             Self::Plain(client) => client.cmd("RSET\r\n").await,
             Self::Tls(client) => client.cmd("RSET\r\n").await,
@@ -55,7 +55,7 @@ impl Connection {
     }
 
     /// Hands in one message.
-    pub(super) async fn deliver(&mut self, letter: &Letter) -> Result<(), MailError> {
+    pub(super) async fn deliver(&mut self, letter: &Letter) -> Result<(), DeliveryError> {
         match self {
             Self::Plain(client) => deliver(client, letter).await,
             Self::Tls(client) => deliver(client, letter).await,
@@ -76,7 +76,7 @@ impl Connection {
 }
 
 /// RFC 5321 section 3.3. mail-send's own `send` would not say at which step the server refused.
-async fn deliver<T>(client: &mut SmtpClient<T>, letter: &Letter) -> Result<(), MailError>
+async fn deliver<T>(client: &mut SmtpClient<T>, letter: &Letter) -> Result<(), DeliveryError>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {

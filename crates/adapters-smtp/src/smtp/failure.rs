@@ -1,6 +1,6 @@
 use std::fmt;
 
-use keystead_application::ports::MailError;
+use keystead_application::ports::DeliveryError;
 use mail_send::Error;
 
 /// Replies that ask for a login or refuse it (RFC 4954 section 6): the operator's matter at whatever step they come.
@@ -41,7 +41,7 @@ impl fmt::Display for Stage {
 }
 
 /// Turns mail-send's error into the port's. The text of a reply is left out: servers quote addresses in it.
-pub(super) fn failure(stage: Stage, error: &Error) -> MailError {
+pub(super) fn failure(stage: Stage, error: &Error) -> DeliveryError {
     let cause = match error {
         Error::UnexpectedReply(reply) | Error::AuthenticationFailed(reply) => {
             let [class, subject, detail] = reply.esc;
@@ -53,9 +53,9 @@ pub(super) fn failure(stage: Stage, error: &Error) -> MailError {
             };
             let refused = (500..600).contains(&code) && !LOGIN_REPLIES.contains(&code);
             return if refused && stage.concerns_message() {
-                MailError::Permanent(text)
+                DeliveryError::Permanent(text)
             } else {
-                MailError::Transient(text)
+                DeliveryError::Transient(text)
             };
         }
         Error::Io(error) => error.kind().to_string(),
@@ -71,5 +71,5 @@ pub(super) fn failure(stage: Stage, error: &Error) -> MailError {
         | Error::MissingMailFrom
         | Error::MissingRcptTo => "the conversation failed".to_owned(),
     };
-    MailError::Transient(format!("{stage}: {cause}"))
+    DeliveryError::Transient(format!("{stage}: {cause}"))
 }

@@ -1,4 +1,4 @@
-use keystead_application::ports::{Mail, MailError};
+use keystead_application::ports::{DeliveryError, Mail};
 use keystead_domain::Timestamp;
 use mail_send::mail_builder::MessageBuilder;
 use mail_send::mail_builder::headers::address::Address;
@@ -16,7 +16,7 @@ pub(super) struct Letter {
 
 impl Letter {
     /// Writes a mail as `multipart/alternative`. The only recipient is in `To`: no `Cc`, no `Bcc`.
-    pub(super) fn compose(config: &SmtpConfig, now: Timestamp, mail: &Mail) -> Result<Self, MailError> {
+    pub(super) fn compose(config: &SmtpConfig, now: Timestamp, mail: &Mail) -> Result<Self, DeliveryError> {
         let from = wire_safe(config.from_address.as_str(), "sender")?;
         let to = wire_safe(mail.to.as_str(), "recipient")?;
         let message_id = wire_safe(&mail.message_id, "message id")?;
@@ -33,19 +33,19 @@ impl Letter {
             .text_body(mail.text.expose())
             .html_body(mail.html.expose())
             .write_to_vec()
-            .map_err(|error| MailError::Permanent(format!("message not composed: {}", error.kind())))?;
+            .map_err(|error| DeliveryError::Permanent(format!("message not composed: {}", error.kind())))?;
         Ok(Self { from: from.to_owned(), to: to.to_owned(), data })
     }
 }
 
 /// `EmailAddress` refuses all of this already; what would end a command or a path is refused here once more, because
 /// mail-send writes addresses to the wire as they are.
-fn wire_safe<'a>(text: &'a str, what: &str) -> Result<&'a str, MailError> {
+fn wire_safe<'a>(text: &'a str, what: &str) -> Result<&'a str, DeliveryError> {
     let safe = |byte: u8| byte.is_ascii_graphic() && byte != b'<' && byte != b'>';
     if text.contains('@') && text.bytes().all(safe) {
         Ok(text)
     } else {
-        Err(MailError::Permanent(format!("the {what} holds characters that do not belong on the wire")))
+        Err(DeliveryError::Permanent(format!("the {what} holds characters that do not belong on the wire")))
     }
 }
 
@@ -62,7 +62,7 @@ mod tests {
     use super::super::SmtpSecurity;
     use super::*;
 
-    fn compose(subject: &str, from_name: &str, message_id: &str) -> Result<String, MailError> {
+    fn compose(subject: &str, from_name: &str, message_id: &str) -> Result<String, DeliveryError> {
         let from = EmailAddress::try_new("no-reply@example.com").unwrap();
         let mut config = SmtpConfig::new("localhost", 25, SmtpSecurity::None, from);
         config.from_name = from_name.to_owned();
@@ -103,7 +103,7 @@ mod tests {
         let head = text.split("\r\n\r\n").next().unwrap();
         assert!(!head.lines().any(|line| line.starts_with("Bcc:") || line.starts_with("X-Evil:")), "{head}");
         assert!(head.contains("\r\nSubject: Hi Bcc: v@y.zz body\r\n"), "{head}");
-        assert!(matches!(compose("Hi", "Me", "a\r\nb@c"), Err(MailError::Permanent(_))));
-        assert!(matches!(compose("Hi", "Me", "a>b@c"), Err(MailError::Permanent(_))));
+        assert!(matches!(compose("Hi", "Me", "a\r\nb@c"), Err(DeliveryError::Permanent(_))));
+        assert!(matches!(compose("Hi", "Me", "a>b@c"), Err(DeliveryError::Permanent(_))));
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keystead_application::ports::{Clock, Mail, MailError, Mailer};
+use keystead_application::ports::{Clock, DeliveryError, Mail, Mailer};
 use tokio_rustls::TlsConnector;
 
 pub use self::config::{SmtpConfig, SmtpConfigError, SmtpSecurity};
@@ -27,7 +27,7 @@ const SEND_LIMIT: Duration = Duration::from_secs(25);
 /// must answer `RSET`; if it does not, the message goes over a new one. A connection that had any error is closed.
 ///
 /// A server that dies between the final dot and its answer may or may not have taken the message: that is
-/// [`MailError::Transient`], and the repeat carries the same `Message-ID`.
+/// [`DeliveryError::Transient`], and the repeat carries the same `Message-ID`.
 pub struct SmtpMailer {
     config: SmtpConfig,
     tls: TlsConnector,
@@ -46,7 +46,7 @@ impl SmtpMailer {
         Ok(Self { config, tls, clock, keeper, send_limit: SEND_LIMIT })
     }
 
-    async fn deliver(&self, letter: &Letter) -> Result<(), MailError> {
+    async fn deliver(&self, letter: &Letter) -> Result<(), DeliveryError> {
         let mut connection = match self.revive().await {
             Some(connection) => connection,
             None => Connection::open(&self.config, &self.tls).await?,
@@ -71,11 +71,11 @@ impl SmtpMailer {
 
 #[async_trait]
 impl Mailer for SmtpMailer {
-    async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+    async fn send(&self, mail: &Mail) -> Result<(), DeliveryError> {
         let letter = Letter::compose(&self.config, self.clock.now(), mail)?;
         tokio::time::timeout(self.send_limit, self.deliver(&letter))
             .await
-            .unwrap_or_else(|_| Err(MailError::Transient("the whole took too long".to_owned())))
+            .unwrap_or_else(|_| Err(DeliveryError::Transient("the whole took too long".to_owned())))
     }
 }
 
@@ -111,6 +111,6 @@ mod tests {
             text: "Hello".to_owned().into(),
             html: "Hello".to_owned().into(),
         };
-        assert_eq!(mailer.send(&mail).await, Err(MailError::Transient("the whole took too long".to_owned())));
+        assert_eq!(mailer.send(&mail).await, Err(DeliveryError::Transient("the whole took too long".to_owned())));
     }
 }

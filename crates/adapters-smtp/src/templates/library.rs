@@ -11,15 +11,23 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 /// The language every message exists in.
 pub(super) const FALLBACK: &str = "en";
 
-/// The files of one message.
+/// The files of one message by mail.
 const KINDS: [&str; 3] = ["subject.txt", "txt", "html"];
 
+/// The file of one message by SMS.
+pub(super) const SMS: &str = "sms.txt";
+
 /// Files that messages share: layouts to extend and pieces to include.
-const SHARED: [&str; 4] = ["base.txt", "base.html", "occasion.txt", "occasion.html"];
+const SHARED: [&str; 5] = ["base.txt", "base.html", "occasion.txt", "occasion.html", "factor.txt"];
 
 /// Every message there is.
-pub(super) const MESSAGES: [&str; 9] = [
+pub(super) const MESSAGES: [&str; 23] = [
     "verify_email",
+    "verify_contact",
+    "login_code",
+    "reset_code",
+    "passwordless_code",
+    "step_up_code",
     "account_exists",
     "reset_password",
     "activate_account",
@@ -27,6 +35,15 @@ pub(super) const MESSAGES: [&str; 9] = [
     "password_changed",
     "refresh_reused",
     "new_device",
+    "factor_added",
+    "factor_removed",
+    "recovery_codes_made",
+    "recovery_code_used",
+    "factors_blocked",
+    "passkey_cloned",
+    "contact_added",
+    "contact_lost",
+    "contact_restored",
     "account_deactivated",
 ];
 
@@ -37,17 +54,31 @@ macro_rules! embedded {
 }
 
 /// The built-in templates.
-static EMBEDDED: [(&str, &str); 31] = embedded!("en":
-    "base.txt" "base.html" "occasion.txt" "occasion.html"
-    "verify_email.subject.txt" "verify_email.txt" "verify_email.html"
-    "account_exists.subject.txt" "account_exists.txt" "account_exists.html"
-    "reset_password.subject.txt" "reset_password.txt" "reset_password.html"
-    "activate_account.subject.txt" "activate_account.txt" "activate_account.html"
-    "password_reset.subject.txt" "password_reset.txt" "password_reset.html"
-    "password_changed.subject.txt" "password_changed.txt" "password_changed.html"
-    "refresh_reused.subject.txt" "refresh_reused.txt" "refresh_reused.html"
-    "new_device.subject.txt" "new_device.txt" "new_device.html"
-    "account_deactivated.subject.txt" "account_deactivated.txt" "account_deactivated.html"
+static EMBEDDED: [(&str, &str); 97] = embedded!("en":
+    "base.txt" "base.html" "occasion.txt" "occasion.html" "factor.txt"
+    "verify_email.subject.txt" "verify_email.txt" "verify_email.html" "verify_email.sms.txt"
+    "verify_contact.subject.txt" "verify_contact.txt" "verify_contact.html" "verify_contact.sms.txt"
+    "login_code.subject.txt" "login_code.txt" "login_code.html" "login_code.sms.txt"
+    "reset_code.subject.txt" "reset_code.txt" "reset_code.html" "reset_code.sms.txt"
+    "passwordless_code.subject.txt" "passwordless_code.txt" "passwordless_code.html" "passwordless_code.sms.txt"
+    "step_up_code.subject.txt" "step_up_code.txt" "step_up_code.html" "step_up_code.sms.txt"
+    "account_exists.subject.txt" "account_exists.txt" "account_exists.html" "account_exists.sms.txt"
+    "reset_password.subject.txt" "reset_password.txt" "reset_password.html" "reset_password.sms.txt"
+    "activate_account.subject.txt" "activate_account.txt" "activate_account.html" "activate_account.sms.txt"
+    "password_reset.subject.txt" "password_reset.txt" "password_reset.html" "password_reset.sms.txt"
+    "password_changed.subject.txt" "password_changed.txt" "password_changed.html" "password_changed.sms.txt"
+    "refresh_reused.subject.txt" "refresh_reused.txt" "refresh_reused.html" "refresh_reused.sms.txt"
+    "new_device.subject.txt" "new_device.txt" "new_device.html" "new_device.sms.txt"
+    "factor_added.subject.txt" "factor_added.txt" "factor_added.html" "factor_added.sms.txt"
+    "factor_removed.subject.txt" "factor_removed.txt" "factor_removed.html" "factor_removed.sms.txt"
+    "recovery_codes_made.subject.txt" "recovery_codes_made.txt" "recovery_codes_made.html" "recovery_codes_made.sms.txt"
+    "recovery_code_used.subject.txt" "recovery_code_used.txt" "recovery_code_used.html" "recovery_code_used.sms.txt"
+    "factors_blocked.subject.txt" "factors_blocked.txt" "factors_blocked.html" "factors_blocked.sms.txt"
+    "passkey_cloned.subject.txt" "passkey_cloned.txt" "passkey_cloned.html" "passkey_cloned.sms.txt"
+    "contact_added.subject.txt" "contact_added.txt" "contact_added.html" "contact_added.sms.txt"
+    "contact_lost.subject.txt" "contact_lost.txt" "contact_lost.html" "contact_lost.sms.txt"
+    "contact_restored.subject.txt" "contact_restored.txt" "contact_restored.html" "contact_restored.sms.txt"
+    "account_deactivated.subject.txt" "account_deactivated.txt" "account_deactivated.html" "account_deactivated.sms.txt"
 );
 
 /// The compiled templates of every locale, named `<locale>/<file>`.
@@ -76,13 +107,13 @@ impl Library {
         self.locales.iter().map(String::as_str)
     }
 
-    /// The first of region, language, English that has the message.
-    pub(super) fn locale_for(&self, wished: &str, template: &str) -> String {
+    /// The first of region, language, English that has the message. `kind`: the file to go by.
+    pub(super) fn locale_for(&self, wished: &str, template: &str, kind: &str) -> String {
         let wished = Locale::try_new(wished).map_or_else(|_| FALLBACK.to_owned(), |locale| locale.to_string());
         let language = wished.split('-').next().unwrap_or(FALLBACK);
         [wished.as_str(), language]
             .into_iter()
-            .find(|locale| self.names.contains(&format!("{locale}/{template}.txt")))
+            .find(|locale| self.names.contains(&format!("{locale}/{template}.{kind}")))
             .unwrap_or(FALLBACK)
             .to_owned()
     }
@@ -93,7 +124,8 @@ impl Library {
         template.render(values).map_err(|error| describe(name, &error))
     }
 
-    /// A message of a locale has all its files or none: half of it in another language helps nobody.
+    /// A message of a locale has all files of its mail or none: half of it in another language helps nobody. Text
+    /// messages are looked up by themselves.
     fn check_complete(&self) -> Result<(), RenderError> {
         for locale in &self.locales {
             for message in MESSAGES {
@@ -171,7 +203,9 @@ fn entries(directory: &Path) -> Result<Vec<(String, std::path::PathBuf)>, Render
 
 fn is_known(file: &str) -> bool {
     SHARED.contains(&file)
-        || file.split_once('.').is_some_and(|(message, kind)| MESSAGES.contains(&message) && KINDS.contains(&kind))
+        || file
+            .split_once('.')
+            .is_some_and(|(message, kind)| MESSAGES.contains(&message) && (kind == SMS || KINDS.contains(&kind)))
 }
 
 /// The engine's detail is left out when it could quote a value.

@@ -7,28 +7,30 @@ mod values;
 use std::path::PathBuf;
 
 use keystead_application::message::{Message, Notice};
-use keystead_application::ports::{Mail, MailRenderer, OutboxId, RenderError};
+use keystead_application::ports::{Mail, MessageRenderer, OutboxId, RenderError, Rendered, Sms};
 use keystead_domain::SecretString;
+use keystead_domain::account::Address;
 use minijinja::Value;
 
 use self::library::Library;
 use self::values::{one_line, values};
 
-/// How mails are written.
+/// How messages are written.
 #[derive(Clone, Debug)]
 pub struct TemplatesConfig {
-    /// What the service is called in mails.
+    /// What the service is called in messages.
     pub product_name: String,
     /// The domain behind the `@` of a `Message-ID`: that of the sender.
     pub sender_domain: String,
     /// A folder with the operator's own templates, `<locale>/<file>`, read once at start. A file there takes the place
-    /// of the built-in one of the same name; a new locale must bring every file of every message it has.
+    /// of the built-in one of the same name; a new locale must bring every file of every mail it has; text messages, `<name>.sms.txt`, are looked up by
+    /// themselves.
     pub override_dir: Option<PathBuf>,
 }
 
 /// Renders messages. The language is the one wished for (`pt-BR`), else its language (`pt`), else English.
 ///
-/// HTML is escaped by the template engine; all values have control and text-direction characters taken out first. A
+/// A message to a number has one line of text and no name: 160 characters hold little. HTML is escaped by the template engine; all values have control and text-direction characters taken out first. A
 /// code is never in a subject.
 pub struct Templates {
     library: Library,
@@ -55,7 +57,9 @@ impl Templates {
         for locale in self.library.locales() {
             for notice in values::samples() {
                 for name in [Some("Sample"), None] {
-                    self.parts(locale, notice.template(), &values(&notice, name, &self.product))?;
+                    let values = values(&notice, name, &self.product);
+                    self.parts(locale, notice.template(), &values)?;
+                    self.line(locale, notice.template(), &values)?;
                 }
             }
         }
@@ -64,7 +68,7 @@ impl Templates {
 
     /// Subject, text, HTML.
     fn parts(&self, locale: &str, template: &str, values: &Value) -> Result<[String; 3], RenderError> {
-        let locale = self.library.locale_for(locale, template);
+        let locale = self.library.locale_for(locale, template, "txt");
         let part = |kind: &str| self.library.render(&format!("{locale}/{template}.{kind}"), values);
         let [subject, text, html] = [part("subject.txt")?, part("txt")?, part("html")?];
         let subject = one_line(&subject);
@@ -73,22 +77,40 @@ impl Templates {
         }
         Ok([subject, text, html])
     }
+
+    /// The text of an SMS.
+    fn line(&self, locale: &str, template: &str, values: &Value) -> Result<String, RenderError> {
+        let locale = self.library.locale_for(locale, template, library::SMS);
+        let file = format!("{locale}/{template}.{}", library::SMS);
+        // The mask of an address is outside the alphabet of 160 characters; one of it would leave room for 70.
+        let line = one_line(&self.library.render(&file, values)?).replace('•', "*");
+        if line.is_empty() { Err(RenderError(format!("{file}: the text is empty"))) } else { Ok(line) }
+    }
 }
 
-impl MailRenderer for Templates {
-    fn render(&self, id: &OutboxId, message: &Message) -> Result<Option<Mail>, RenderError> {
+impl MessageRenderer for Templates {
+    fn render(&self, id: &OutboxId, message: &Message) -> Result<Option<Rendered>, RenderError> {
         if message.notice == Notice::Decoy {
             return Ok(None);
         }
         let values = values(&message.notice, message.name.as_deref(), &self.product);
         let locale = message.locale.as_deref().unwrap_or(library::FALLBACK);
-        let [subject, text, html] = self.parts(locale, message.notice.template(), &values)?;
-        Ok(Some(Mail {
-            message_id: format!("{}@{}", id.0, self.sender_domain),
-            to: message.to.clone(),
-            subject,
-            text: SecretString::new(text),
-            html: SecretString::new(html),
+        let template = message.notice.template();
+        Ok(Some(match &message.to {
+            Address::Email(to) => {
+                let [subject, text, html] = self.parts(locale, template, &values)?;
+                Rendered::Mail(Mail {
+                    message_id: format!("{}@{}", id.0, self.sender_domain),
+                    to: to.clone(),
+                    subject,
+                    text: SecretString::new(text),
+                    html: SecretString::new(html),
+                })
+            }
+            Address::Phone(to) => {
+                let text = SecretString::new(self.line(locale, template, &values)?);
+                Rendered::Sms(Sms { id: id.0.clone(), to: to.clone(), text })
+            }
         }))
     }
 }

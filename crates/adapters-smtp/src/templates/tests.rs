@@ -1,7 +1,7 @@
 use std::fs;
 
 use keystead_application::message::Occasion;
-use keystead_domain::account::EmailAddress;
+use keystead_domain::account::{EmailAddress, PhoneNumber};
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn config() -> TemplatesConfig {
 
 fn message(notice: Notice, name: Option<&str>) -> Message {
     Message {
-        to: EmailAddress::try_new("ada@example.com").unwrap(),
+        to: Address::Email(EmailAddress::try_new("ada@example.com").unwrap()),
         locale: None,
         name: name.map(str::to_owned),
         notice,
@@ -25,7 +25,19 @@ fn message(notice: Notice, name: Option<&str>) -> Message {
 }
 
 fn render(templates: &Templates, message: &Message) -> Mail {
-    templates.render(&OutboxId("V1StGXR8_Z5jdHi6B-myT".to_owned()), message).unwrap().unwrap()
+    match templates.render(&OutboxId("V1StGXR8_Z5jdHi6B-myT".to_owned()), message).unwrap() {
+        Some(Rendered::Mail(mail)) => mail,
+        other => panic!("a mail, not {other:?}"),
+    }
+}
+
+fn text(templates: &Templates, notice: Notice, locale: Option<&str>) -> Sms {
+    let to = Address::Phone(PhoneNumber::from_stored("+442079460958").unwrap());
+    let message = Message { to, locale: locale.map(str::to_owned), name: Some("Ada".to_owned()), notice };
+    match templates.render(&OutboxId("V1StGXR8_Z5jdHi6B-myT".to_owned()), &message).unwrap() {
+        Some(Rendered::Sms(sms)) => sms,
+        other => panic!("an SMS, not {other:?}"),
+    }
 }
 
 fn render_plain(notice: Notice, name: Option<&str>) -> Mail {
@@ -88,11 +100,60 @@ fn the_code_stands_alone_and_not_in_the_subject() {
 }
 
 #[test]
+fn every_message_is_one_line_of_the_gsm_alphabet_when_it_goes_to_a_number() {
+    // 3GPP TS 23.038 section 6.2.1; what it writes with an escape counts twice and is left out here.
+    const GSM: &str = "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§\
+                       ¿abcdefghijklmnopqrstuvwxyzäöñüà";
+    let templates = Templates::new(config()).unwrap();
+    for notice in values::samples() {
+        let code = matches!(notice.template().rsplit_once('_'), Some((_, "code" | "email" | "contact")));
+        let sms = text(&templates, notice, None);
+        let line = sms.text.expose();
+        assert_eq!((sms.id.as_str(), sms.to.as_str()), ("V1StGXR8_Z5jdHi6B-myT", "+442079460958"));
+        assert!(line.chars().all(|c| GSM.contains(c)), "{line}");
+        assert!(line.chars().count() <= 160, "{} characters: {line}", line.chars().count());
+        assert!(line.contains("Example ID") && !line.contains("Ada"), "{line}");
+        assert_eq!(line.starts_with("000000 is your "), code, "{line}");
+    }
+}
+
+#[test]
+fn a_factor_has_a_name_people_know() {
+    let templates = Templates::new(config()).unwrap();
+    let occasion = Occasion::default;
+    for (factor, words) in [
+        ("device", "a passkey or security key."),
+        ("totp", "an authenticator app."),
+        ("email", "codes by e-mail."),
+        ("phone", "codes by text message."),
+    ] {
+        let notice = || Notice::FactorAdded { factor: factor.to_owned(), occasion: occasion() };
+        let mail = render(&templates, &message(notice(), None));
+        for part in [mail.text.expose(), mail.html.expose(), text(&templates, notice(), None).text.expose()] {
+            assert!(part.contains(words), "{part}");
+        }
+    }
+    let left =
+        |left| render_plain(Notice::RecoveryCodeUsed { left, occasion: occasion() }, None).text.expose().to_owned();
+    assert!(left(1).contains("was used. 1 is left.") && left(9).contains("was used. 9 are left."), "{}", left(1));
+}
+
+#[test]
+fn what_a_passkey_is_called_stays_text() {
+    let notice = || Notice::PasskeyCloned { name: HOSTILE.to_owned(), occasion: Occasion::default() };
+    let mail = render_plain(notice(), None);
+    assert!(mail.html.expose().contains("&ldquo;&lt;img src=x onerror=1&gt;{{7*7}}&rdquo;"), "{}", mail.html.expose());
+    assert!(!mail.text.expose().contains("49"), "{}", mail.text.expose());
+}
+
+#[test]
 fn the_link_stands_alone() {
     let link = "https://id.example.com/reset#rst_abc-DEF_123";
     for notice in [
         Notice::ResetPassword { link: link.to_owned(), minutes: 30 },
         Notice::ActivateAccount { link: link.to_owned(), hours: 72 },
+        Notice::PasswordlessCode { code: "012345".to_owned(), link: link.to_owned(), minutes: 5 },
+        Notice::ContactLost { link: link.to_owned(), hours: 72, occasion: Occasion::default() },
     ] {
         let mail = render_plain(notice, None);
         assert_eq!(mail.text.expose().lines().filter(|line| *line == link).count(), 1, "{}", mail.text.expose());
@@ -183,6 +244,14 @@ fn an_operator_replaces_texts_and_adds_languages() {
     let mail = subject(Some("pt-BR"), code());
     assert_eq!(mail.html.expose(), "<p>&lt;Ada&gt; 012345</p>");
     assert!(mail.text.expose().starts_with("Hello <Ada>,\n\n012345\n"), "{:?}", mail.text.expose());
+    // Mail and SMS of a message are looked up each by itself.
+    fs::write(directory.path().join("pt/login_code.sms.txt"), "{{ code }}\n e o codigo").unwrap();
+    let templates =
+        Templates::new(TemplatesConfig { override_dir: Some(directory.path().to_owned()), ..config() }).unwrap();
+    let login = || Notice::LoginCode { code: "012345".to_owned(), minutes: 5 };
+    assert_eq!(text(&templates, login(), Some("pt-BR")).text.expose(), "012345 e o codigo");
+    assert!(text(&templates, code(), Some("pt-BR")).text.expose().starts_with("012345 is your Example ID"));
+    assert_eq!(subject(Some("pt"), login()).subject, "Your login code for Example ID");
     // A message the language does not have comes in English.
     let other = subject(Some("pt"), Notice::PasswordChanged { occasion: Occasion::default() });
     assert_eq!(other.subject, "Your password for Example ID was changed");
@@ -195,6 +264,8 @@ fn broken_templates_are_found_at_start() {
         ("en/verify_email.txt", "\n{{ kode }}", "en/verify_email.txt line 2: undefined value"),
         ("en/verify_email.subject.txt", " \n", "en/verify_email.subject.txt: the subject is empty"),
         ("en/verify_mail.txt", "x", "en/verify_mail.txt: no message uses this file"),
+        ("en/verify_email.sms.html", "x", "en/verify_email.sms.html: no message uses this file"),
+        ("de/login_code.sms.txt", "\n", "de/login_code.sms.txt: the text is empty"),
         ("english/verify_email.txt", "x", "english: the folder is not named after a locale"),
         ("de/verify_email.txt", "x", "de/verify_email: missing subject.txt, html"),
         ("en/new_device.html", "{% include 'nowhere.html' %}", "en/new_device.html line 1: template not found"),

@@ -8,16 +8,27 @@ use super::device;
 /// What a template may use. Everything a stranger chose is in `name` and, reduced to known words, in `occasion`.
 ///
 /// * `product`: what the service is called; `name`: what to call the reader, empty when unknown
-/// * `code`: of `verify_email`; `link`: of `reset_password` and `activate_account`
-/// * `minutes`, `hours`: how long code or link live
+/// * `code`, of messages with a code; `link`, of messages with a link
+/// * `minutes`, `hours`: how long code, link or block live
+/// * `factor` (`device`, `totp`, `email`, `phone`): of `factor_added` and `factor_removed`; `factor.txt` has it in words
+/// * `left`: of `recovery_code_used`; `passkey`, what its owner calls it: of `passkey_cloned`; `address`, masked: of
+///   `contact_added`
 /// * `occasion.when` (`14 November 2023, 22:13 UTC`), `occasion.ip` and `occasion.device` (`Firefox on Linux`), which
 ///   are empty when unknown: in the messages that report something
 pub(super) fn values(notice: &Notice, name: Option<&str>, product: &str) -> Value {
     let mut pairs: Vec<(&str, Value)> =
         vec![("product", product.into()), ("name", name.map(one_line).unwrap_or_default().into())];
     match notice {
-        Notice::VerifyEmail { code, minutes } => {
+        Notice::VerifyEmail { code, minutes }
+        | Notice::VerifyContact { code, minutes }
+        | Notice::LoginCode { code, minutes }
+        | Notice::ResetCode { code, minutes }
+        | Notice::StepUpCode { code, minutes } => {
             pairs.extend([("code", one_line(code).into()), ("minutes", (*minutes).into())]);
+        }
+        Notice::PasswordlessCode { code, link, minutes } => {
+            let texts = [("code", one_line(code).into()), ("link", one_line(link).into())];
+            pairs.extend(texts.into_iter().chain([("minutes", (*minutes).into())]));
         }
         Notice::ResetPassword { link, minutes } => {
             pairs.extend([("link", one_line(link).into()), ("minutes", (*minutes).into())]);
@@ -25,24 +36,45 @@ pub(super) fn values(notice: &Notice, name: Option<&str>, product: &str) -> Valu
         Notice::ActivateAccount { link, hours } => {
             pairs.extend([("link", one_line(link).into()), ("hours", (*hours).into())]);
         }
+        Notice::ContactLost { link, hours, occasion } => {
+            pairs.extend([("link", one_line(link).into()), ("hours", (*hours).into()), occasion_pair(occasion)]);
+        }
+        Notice::FactorAdded { factor, occasion } | Notice::FactorRemoved { factor, occasion } => {
+            pairs.extend([("factor", one_line(factor).into()), occasion_pair(occasion)]);
+        }
+        Notice::RecoveryCodeUsed { left, occasion } => {
+            pairs.extend([("left", (*left).into()), occasion_pair(occasion)]);
+        }
+        Notice::FactorsBlocked { minutes, occasion } => {
+            pairs.extend([("minutes", (*minutes).into()), occasion_pair(occasion)]);
+        }
+        Notice::PasskeyCloned { name, occasion } => {
+            pairs.extend([("passkey", one_line(name).into()), occasion_pair(occasion)]);
+        }
+        Notice::ContactAdded { address, occasion } => {
+            pairs.extend([("address", one_line(address).into()), occasion_pair(occasion)]);
+        }
         Notice::AccountExists { occasion }
         | Notice::PasswordReset { occasion }
         | Notice::PasswordChanged { occasion }
         | Notice::RefreshReused { occasion }
         | Notice::NewDevice { occasion }
-        | Notice::AccountDeactivated { occasion } => pairs.push(("occasion", occasion_values(occasion))),
+        | Notice::RecoveryCodesMade { occasion }
+        | Notice::ContactRestored { occasion }
+        | Notice::AccountDeactivated { occasion } => pairs.push(occasion_pair(occasion)),
         Notice::Decoy => {}
     }
     Value::from_pairs(pairs)
 }
 
-fn occasion_values(occasion: &Occasion) -> Value {
+fn occasion_pair(occasion: &Occasion) -> (&'static str, Value) {
     let when = jiff::Timestamp::from_second(occasion.at)
         .map(|at| at.strftime("%-d %B %Y, %H:%M UTC").to_string())
         .unwrap_or_default();
     let ip = occasion.ip.as_deref().and_then(|ip| ip.trim().parse::<IpAddr>().ok());
     let device = occasion.user_agent.as_deref().map(device::describe).unwrap_or_default();
-    Value::from_pairs([("when", when), ("ip", ip.map(|ip| ip.to_string()).unwrap_or_default()), ("device", device)])
+    let ip = ip.map(|ip| ip.to_string()).unwrap_or_default();
+    ("occasion", Value::from_pairs([("when", when), ("ip", ip), ("device", device)]))
 }
 
 /// One line without control characters and without characters that change how text reads.
@@ -64,8 +96,14 @@ pub(super) fn samples() -> Vec<Notice> {
         at: 1_700_000_000,
     };
     let link = || "https://sample.example/form#token".to_owned();
+    let code = || "000000".to_owned();
     vec![
-        Notice::VerifyEmail { code: "000000".to_owned(), minutes: 5 },
+        Notice::VerifyEmail { code: code(), minutes: 5 },
+        Notice::VerifyContact { code: code(), minutes: 5 },
+        Notice::LoginCode { code: code(), minutes: 5 },
+        Notice::ResetCode { code: code(), minutes: 5 },
+        Notice::PasswordlessCode { code: code(), link: link(), minutes: 5 },
+        Notice::StepUpCode { code: code(), minutes: 5 },
         Notice::AccountExists { occasion: occasion() },
         Notice::ResetPassword { link: link(), minutes: 30 },
         Notice::ActivateAccount { link: link(), hours: 72 },
@@ -73,6 +111,15 @@ pub(super) fn samples() -> Vec<Notice> {
         Notice::PasswordChanged { occasion: Occasion::default() },
         Notice::RefreshReused { occasion: occasion() },
         Notice::NewDevice { occasion: occasion() },
+        Notice::FactorAdded { factor: "totp".to_owned(), occasion: occasion() },
+        Notice::FactorRemoved { factor: "device".to_owned(), occasion: occasion() },
+        Notice::RecoveryCodesMade { occasion: occasion() },
+        Notice::RecoveryCodeUsed { left: 9, occasion: occasion() },
+        Notice::FactorsBlocked { minutes: 15, occasion: occasion() },
+        Notice::PasskeyCloned { name: "Phone".to_owned(), occasion: occasion() },
+        Notice::ContactAdded { address: "a•••@example.com".to_owned(), occasion: occasion() },
+        Notice::ContactLost { link: link(), hours: 72, occasion: occasion() },
+        Notice::ContactRestored { occasion: occasion() },
         Notice::AccountDeactivated { occasion: occasion() },
     ]
 }

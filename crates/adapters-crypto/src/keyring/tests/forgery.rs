@@ -269,12 +269,44 @@ fn j06_and_j07_claims_are_whole_typed_and_ours() {
 }
 
 #[test]
+fn j06_claims_of_a_step_up_proof_are_whole_typed_and_ours() {
+    let f = fixture(SigningAlgorithm::EdDsa);
+    let (good, header) = (decoded(&f.step_up(), 1), f.header(KeyUse::SignStepUp, "otp+jwt").to_string());
+    let refuses = |payload: &Value| f.refuses(&f.signed(KeyUse::SignStepUp, &header, &payload.to_string()));
+    for name in good.as_object().unwrap().keys() {
+        let mut missing = good.clone();
+        missing.as_object_mut().unwrap().remove(name);
+        refuses(&missing);
+        for value in [Value::Null, json!({}), json!([]), json!(true), json!(-1.5), json!("")] {
+            let mut wrong = good.clone();
+            wrong[name] = value;
+            refuses(&wrong);
+        }
+    }
+    for (name, value) in [
+        ("method", json!("password")),
+        ("aud", json!("https://api.example")),
+        ("iss", json!("https://id.example/")),
+        ("sid", json!("session_2")),
+        ("nbf", json!(1001)),
+        ("state", json!("authorized")),
+        ("amr", json!(["pwd"])),
+    ] {
+        let mut wrong = good.clone();
+        wrong[name] = value;
+        refuses(&wrong);
+    }
+    assert!(f.ring.verify_step_up(&f.signed(KeyUse::SignStepUp, &header, &good.to_string())).is_ok());
+}
+
+#[test]
 fn j08_no_changed_character_survives() {
     for algorithm in ALGORITHMS {
         let f = fixture(algorithm);
         for (token, verify) in [
             (f.access(), (|f, t| f.ring.verify_access(t).is_ok()) as fn(&Fixture, &str) -> bool),
             (f.pre_authorized(), |f, t| f.ring.verify_pre_authorized(t).is_ok()),
+            (f.step_up(), |f, t| f.ring.verify_step_up(t).is_ok()),
         ] {
             assert!(verify(&f, &token));
             for i in 0..token.len() {
@@ -402,20 +434,29 @@ fn j11_a_token_of_one_kind_is_none_of_another() {
         let f = fixture(algorithm);
         assert_eq!(f.ring.verify_access(&f.pre_authorized()), Err(TokenError));
         assert_eq!(f.ring.verify_pre_authorized(&f.access()), Err(TokenError));
-        let (access, pre) = (decoded(&f.access(), 1).to_string(), decoded(&f.pre_authorized(), 1).to_string());
-        // Every mixture of signing key, named key, `typ` and payload but the two right ones.
-        let uses = [KeyUse::SignAccess, KeyUse::SignPreAuthorized];
-        for signing in uses {
-            for named in uses {
-                for typ in ["at+jwt", "pre+jwt", "JWT", "at+JWT", "application/at+jwt", ""] {
-                    for payload in [&access, &pre] {
-                        let token = f.signed(signing, &f.header(named, typ).to_string(), payload);
-                        let is_access = signing == uses[0] && named == uses[0] && typ == "at+jwt" && payload == &access;
-                        let is_pre = signing == uses[1] && named == uses[1] && typ == "pre+jwt" && payload == &pre;
-                        assert_eq!(f.ring.verify_access(&token).is_ok(), is_access);
-                        assert_eq!(f.ring.verify_pre_authorized(&token).is_ok(), is_pre);
-                    }
-                }
+        let kinds = [
+            (KeyUse::SignAccess, "at+jwt", decoded(&f.access(), 1).to_string()),
+            (KeyUse::SignPreAuthorized, "pre+jwt", decoded(&f.pre_authorized(), 1).to_string()),
+            (KeyUse::SignStepUp, "otp+jwt", decoded(&f.step_up(), 1).to_string()),
+        ];
+        // Every mixture of signing key, named key, `typ` and payload but the three right ones.
+        let types = ["at+jwt", "pre+jwt", "otp+jwt", "JWT", "at+JWT", "application/at+jwt", ""];
+        for ((signing, ..), (named, ..)) in kinds.iter().flat_map(|a| kinds.iter().map(move |b| (a, b))) {
+            for (typ, (.., payload)) in types.iter().flat_map(|typ| kinds.iter().map(move |kind| (*typ, kind))) {
+                let token = f.signed(*signing, &f.header(*named, typ).to_string(), payload);
+                let verified = [
+                    f.ring.verify_access(&token).is_ok(),
+                    f.ring.verify_pre_authorized(&token).is_ok(),
+                    f.ring.verify_step_up(&token).is_ok(),
+                ];
+                let right = |(key_use, its_typ, its_payload): &(KeyUse, &str, String)| {
+                    signing == key_use && named == key_use && typ == *its_typ && payload == its_payload
+                };
+                assert_eq!(
+                    verified,
+                    [right(&kinds[0]), right(&kinds[1]), right(&kinds[2])],
+                    "{signing:?} {named:?} {typ}"
+                );
             }
         }
     }
@@ -435,6 +476,7 @@ fn j12_another_service_with_the_same_keys_is_another_service() {
         other.ring.load(&f.stored).unwrap();
         other.refuses(&f.access());
         other.refuses(&f.pre_authorized());
+        other.refuses(&f.step_up());
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod forgery;
 mod lifecycle;
+mod vault;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -9,7 +10,7 @@ use josekit::jwk::Jwk;
 use josekit::jws::{ES512, EdDSA, HS384, JwsSigner};
 use keystead_domain::SecretBytes;
 use keystead_domain::account::{Epoch, Role, UserId};
-use keystead_domain::token::{Amr, Factor, Fingerprint, PreAuthorizedPurpose, TokenId};
+use keystead_domain::token::{Amr, Factor, Fingerprint, PreAuthorizedPurpose, StepUpMethod, TokenId};
 use serde_json::{Value, json};
 
 use super::*;
@@ -17,7 +18,9 @@ use crate::encoding::base64url;
 use crate::{MasterKeySealer, OsEntropy};
 
 const ALGORITHMS: [SigningAlgorithm; 3] = [SigningAlgorithm::EdDsa, SigningAlgorithm::Hs384, SigningAlgorithm::Es512];
-const USES: [KeyUse; 3] = [KeyUse::SignAccess, KeyUse::SignPreAuthorized, KeyUse::Mac];
+/// Tests name stored keys by their place here.
+const USES: [KeyUse; 5] =
+    [KeyUse::SignAccess, KeyUse::SignPreAuthorized, KeyUse::Mac, KeyUse::SignStepUp, KeyUse::Seal];
 
 struct FixedClock(AtomicI64);
 
@@ -78,7 +81,7 @@ impl Fixture {
         let mut json = self.private(key_use);
         json.as_object_mut().unwrap().remove("keystead_use");
         let jwk = Jwk::from_bytes(serde_json::to_vec(&json).unwrap()).unwrap();
-        match self.ring.config.algorithm {
+        match self.ring.config.algorithm.of(key_use) {
             SigningAlgorithm::EdDsa => Box::new(EdDSA.signer_from_jwk(&jwk).unwrap()),
             SigningAlgorithm::Hs384 => Box::new(HS384.signer_from_jwk(&jwk).unwrap()),
             SigningAlgorithm::Es512 => Box::new(ES512.signer_from_jwk(&jwk).unwrap()),
@@ -93,7 +96,7 @@ impl Fixture {
     }
 
     fn header(&self, key_use: KeyUse, typ: &str) -> Value {
-        json!({ "alg": self.ring.config.algorithm.as_str(), "kid": self.private(key_use)["kid"], "typ": typ })
+        json!({ "alg": self.ring.config.algorithm.of(key_use).as_str(), "kid": self.private(key_use)["kid"], "typ": typ })
     }
 
     fn access_header(&self) -> Value {
@@ -108,10 +111,15 @@ impl Fixture {
         self.ring.sign_pre_authorized(&pre_authorized_claims()).unwrap().expose().to_owned()
     }
 
+    fn step_up(&self) -> String {
+        self.ring.sign_step_up(&step_up_claims()).unwrap().expose().to_owned()
+    }
+
     #[track_caller]
     fn refuses(&self, token: &str) {
         assert_eq!(self.ring.verify_access(token), Err(TokenError), "as access: {token}");
         assert_eq!(self.ring.verify_pre_authorized(token), Err(TokenError), "as pre-authorized: {token}");
+        assert_eq!(self.ring.verify_step_up(token), Err(TokenError), "as step-up proof: {token}");
     }
 }
 
@@ -137,11 +145,23 @@ fn pre_authorized_claims() -> PreAuthorizedClaims {
         expires_at: at(1_600),
         epoch: Epoch::new(3),
         purpose: PreAuthorizedPurpose::Login,
+        amr: vec![Amr::Password],
         fingerprint: Fingerprint([0xcd; 32]),
         otp: Some([5; 32]),
         otp_key: KeyId::parse("mac-key"),
         tfa_options: vec![Factor::Totp, Factor::Email],
         default_tfa: Some(Factor::Totp),
+    }
+}
+
+fn step_up_claims() -> StepUpClaims {
+    StepUpClaims {
+        subject: UserId::from_random([7; 16]),
+        token_id: TokenId::parse("session_1.token-3").unwrap(),
+        issued_at: at(1_000),
+        expires_at: at(1_900),
+        epoch: Epoch::new(3),
+        method: StepUpMethod::Factor(Factor::Totp),
     }
 }
 
@@ -163,6 +183,7 @@ fn tokens_come_back_as_they_were_signed() {
         }
         assert_eq!(f.ring.verify_pre_authorized(&f.pre_authorized()).unwrap(), pre_authorized_claims());
         let bare = PreAuthorizedClaims {
+            amr: Vec::new(),
             otp: None,
             otp_key: None,
             tfa_options: Vec::new(),
@@ -171,6 +192,11 @@ fn tokens_come_back_as_they_were_signed() {
         };
         let token = f.ring.sign_pre_authorized(&bare).unwrap();
         assert_eq!(f.ring.verify_pre_authorized(token.expose()).unwrap(), bare);
+        for method in [StepUpMethod::Factor(Factor::Device), StepUpMethod::Recovery] {
+            let claims = StepUpClaims { method, ..step_up_claims() };
+            let token = f.ring.sign_step_up(&claims).unwrap();
+            assert_eq!(f.ring.verify_step_up(token.expose()).unwrap(), claims);
+        }
     }
 }
 
@@ -191,10 +217,27 @@ fn the_claims_on_the_wire_are_the_documented_ones() {
     let pre_authorized = json!({
         "iss": "https://id.example", "aud": "https://id.example/auth", "sub": "07070707-0707-4707-8707-070707070707",
         "iat": 1000, "nbf": 1000, "exp": 1600, "jti": "session_2.token-2", "sid": "session_2", "epoch": 3,
-        "purpose": "login", "state": "pre_authorized", "fgp": base64url(&[0xcd; 32]), "otp": base64url(&[5; 32]),
+        "purpose": "login", "state": "pre_authorized", "amr": ["pwd"], "fgp": base64url(&[0xcd; 32]), "otp": base64url(&[5; 32]),
         "otp_kid": "mac-key", "tfaOptions": ["totp", "email"], "defaultTfa": "totp",
     });
     assert_eq!(decoded(&token, 1), pre_authorized);
+    let token = f.step_up();
+    assert_eq!(decoded(&token, 0), f.header(KeyUse::SignStepUp, "otp+jwt"));
+    let step_up = json!({
+        "iss": "https://id.example", "aud": "https://id.example/auth", "sub": "07070707-0707-4707-8707-070707070707",
+        "iat": 1000, "nbf": 1000, "exp": 1900, "jti": "session_1.token-3", "sid": "session_1", "epoch": 3,
+        "method": "totp",
+    });
+    assert_eq!(decoded(&token, 1), step_up);
+}
+
+#[test]
+fn a_step_up_proof_is_eddsa_whatever_the_others_are() {
+    for algorithm in ALGORITHMS {
+        let f = fixture(algorithm);
+        assert_eq!(decoded(&f.step_up(), 0)["alg"], "EdDSA");
+        assert_eq!(f.ring.verify_step_up(&f.step_up()), Ok(step_up_claims()));
+    }
 }
 
 #[test]
