@@ -3,11 +3,12 @@
 use diesel::dsl::{AsExprOf, sql};
 use diesel::expression::{SqlLiteral, UncheckedBind};
 use diesel::prelude::*;
-use diesel::sql_types::{Binary, Bool, Text};
+use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
 use diesel_async::RunQueryDsl;
+use keystead_adapters_sql::rows::UserRow;
 use keystead_adapters_sql::schema::{pending_registrations as claims, users};
-use keystead_adapters_sql::types::{At, Moment, Uid};
-use keystead_adapters_sql::{Hold, LAPSED_BATCH};
+use keystead_adapters_sql::types::{At, Moment, Uid, UserUuid};
+use keystead_adapters_sql::{Hold, LAPSED_BATCH, Prepared};
 use keystead_application::ports::StoreError;
 use keystead_domain::Timestamp;
 use keystead_domain::account::LoginName;
@@ -25,11 +26,16 @@ pub(crate) type Due = Bound<Bound<SqlLiteral<Bool>, At, Moment>, At, Moment>;
 /// tells one such thing from another; the first is `KS` and a count.
 const LOCK_KEYS: &str = "pg_advisory_xact_lock(19283, 1)::text";
 const LOCK_CLAIMS: &str = "pg_advisory_xact_lock(19284, hashtext(email))::text";
-/// The row's username and the one of the two values; who has none yet only takes the new one.
-const LOCK_NAMES: [&str; 3] = [
-    "concat(pg_advisory_xact_lock(19285, least(hashtext(username), hashtext(",
-    "))), pg_advisory_xact_lock(19285, greatest(hashtext(username), hashtext(",
-    "))))",
+const LOCK_FAILURES: [&str; 2] = ["pg_advisory_xact_lock(19286, hashtext(", "))::text"];
+/// The old and the new of each login name that is to change, one lock after the other in the order of their numbers.
+const LOCK_NAMES: [&str; 5] = [
+    "(SELECT count(pg_advisory_xact_lock(19285, name.number)::text) FROM ( \
+        SELECT DISTINCT hashtext(text.text) AS number FROM users \
+        CROSS JOIN LATERAL (VALUES (users.email, ",
+    "), (users.phone, ",
+    "), (users.username, ",
+    ")) AS change (old, new) CROSS JOIN LATERAL (VALUES (change.old), (change.new)) AS text (text) WHERE users.id = ",
+    " AND change.old IS DISTINCT FROM change.new AND text.text IS NOT NULL ORDER BY number) AS name)",
 ];
 
 /// Not an address: looking it up costs as much as any name nobody has.
@@ -56,12 +62,25 @@ pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<(), Sto
             let locked = lock.get_result::<String>(tx.connection()?).await.optional();
             return tx.check(locked).map(drop);
         }
-        Hold::Rename(id, name) => {
-            let [lower, higher, end] = LOCK_NAMES;
-            let lock =
-                sql::<Text>(lower).bind::<Text, _>(name.as_str()).sql(higher).bind::<Text, _>(name.as_str()).sql(end);
-            let other = users::table.find(Uid(id)).filter(users::username.is_distinct_from(name.as_str()));
-            let locked = other.select(lock).get_result::<String>(tx.connection()?).await.optional();
+        Hold::Rename(user) => {
+            let row = UserRow::from(user);
+            let [email, phone, username, id, end] = LOCK_NAMES;
+            let lock = sql::<BigInt>(email)
+                .bind::<Nullable<Text>, _>(row.email)
+                .sql(phone)
+                .bind::<Nullable<Text>, _>(row.phone)
+                .sql(username)
+                .bind::<Nullable<Text>, _>(row.username)
+                .sql(id)
+                .bind::<UserUuid, _>(row.id)
+                .sql(end);
+            let locked = Prepared(diesel::select(lock)).get_result::<i64>(tx.connection()?).await;
+            return tx.check(locked).map(drop);
+        }
+        Hold::Failures(key) => {
+            let [begin, end] = LOCK_FAILURES;
+            let lock = sql::<Text>(begin).bind::<Text, _>(&key.0).sql(end);
+            let locked = Prepared(diesel::select(lock)).get_result::<String>(tx.connection()?).await;
             return tx.check(locked).map(drop);
         }
         Hold::User(id) if tx.holds(id) => return Ok(()),
@@ -74,6 +93,10 @@ pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<(), Sto
             let row = users::table.filter(users::username.eq(name.as_str())).select(users::id).for_no_key_update();
             row.get_result(tx.connection()?).await
         }
+        Hold::Name(LoginName::Phone(phone)) => {
+            let row = users::table.filter(users::phone.eq(phone.as_str())).select(users::id).for_no_key_update();
+            row.get_result(tx.connection()?).await
+        }
         Hold::Name(name) => {
             let email = if let LoginName::Email(email) = name { email.as_str() } else { NOBODY };
             let row = users::table.filter(users::email.eq(email)).select(users::id).for_no_key_update();
@@ -81,6 +104,12 @@ pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<(), Sto
         }
         Hold::Link(hash) => {
             let owner = sql::<Bool>("id = (SELECT user_id FROM link_tokens WHERE hash = ");
+            let owner = owner.bind::<Binary, _>(hash.0.to_vec()).sql(")");
+            let row = users::table.filter(owner).select(users::id).for_no_key_update();
+            row.get_result(tx.connection()?).await
+        }
+        Hold::Undo(hash) => {
+            let owner = sql::<Bool>("id = (SELECT user_id FROM contact_undos WHERE hash = ");
             let owner = owner.bind::<Binary, _>(hash.0.to_vec()).sql(")");
             let row = users::table.filter(owner).select(users::id).for_no_key_update();
             row.get_result(tx.connection()?).await

@@ -13,8 +13,9 @@ use keystead_adapters_sql::schema::users;
 use keystead_adapters_sql::store_error;
 use keystead_adapters_sql::types::Uid;
 use keystead_application::ports::{
-    AuditLog, DeviceRepository, GuessBudgets, KeyRepository, LinkTokenRepository, LoginHistory, Outbox,
-    RegistrationRepository, RevocationLog, Store, StoreError, Tx, UserRepository,
+    AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
+    KeyRepository, LinkTokenRepository, LoginHistory, Outbox, PasskeyRepository, RegistrationRepository, RevocationLog,
+    Store, StoreError, Tx, UserRepository,
 };
 use keystead_domain::account::UserId;
 use tokio::runtime::Handle;
@@ -338,6 +339,22 @@ impl Tx for PgTx {
     }
 
     fn guess_budgets(&mut self) -> &mut dyn GuessBudgets {
+        self
+    }
+
+    fn factors(&mut self) -> &mut dyn FactorRepository {
+        self
+    }
+
+    fn passkeys(&mut self) -> &mut dyn PasskeyRepository {
+        self
+    }
+
+    fn contacts(&mut self) -> &mut dyn ContactRepository {
+        self
+    }
+
+    fn factor_failures(&mut self) -> &mut dyn FactorFailureRepository {
         self
     }
 

@@ -9,7 +9,9 @@ pub fn constraint_of(name: &str) -> Option<Constraint> {
     match column {
         "users_pkey" | "users.id" => Some(Constraint::UserId),
         "users_email_key" | "users.email" => Some(Constraint::UserEmail),
+        "users_phone_key" | "users.phone" => Some(Constraint::UserPhone),
         "users_username_key" | "users.username" => Some(Constraint::UserUsername),
+        "passkeys_credential_id_key" | "passkeys.credential_id" => Some(Constraint::PasskeyCredential),
         _ => None,
     }
 }
@@ -23,7 +25,13 @@ mod tests {
         for (postgres, sqlite, rule) in [
             ("users_pkey", "UNIQUE constraint failed: users.id", Constraint::UserId),
             ("users_email_key", "UNIQUE constraint failed: users.email", Constraint::UserEmail),
+            ("users_phone_key", "UNIQUE constraint failed: users.phone", Constraint::UserPhone),
             ("users_username_key", "UNIQUE constraint failed: users.username", Constraint::UserUsername),
+            (
+                "passkeys_credential_id_key",
+                "UNIQUE constraint failed: passkeys.credential_id",
+                Constraint::PasskeyCredential,
+            ),
         ] {
             assert_eq!(constraint_of(postgres), Some(rule));
             assert_eq!(constraint_of(sqlite), Some(rule));

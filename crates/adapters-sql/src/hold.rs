@@ -1,6 +1,7 @@
 //! What a transaction holds.
 
-use keystead_domain::account::{LinkTokenHash, LoginName, UserId, Username};
+use keystead_application::ports::BudgetKey;
+use keystead_domain::account::{LinkTokenHash, LoginName, UndoTokenHash, User, UserId};
 use keystead_domain::token::TokenId;
 
 /// What a decision rests on. A writing transaction that holds it is alone with it to its end: others that want it wait.
@@ -19,9 +20,13 @@ pub enum Hold<'a> {
     /// The user with this login name, if there is one and the transaction holds no user yet. The first one only: a
     /// transaction that looks at two users decides about the first at most, and holding both could deadlock.
     Name(&'a LoginName),
-    /// The username a held user has and the one they are to have, when it is another: both before either is touched, and in
-    /// one order for everybody. Two people who swap their names would each wait for the other to let go.
-    Rename(UserId, &'a Username),
+    /// The login names a held user has and those they are to have, where they differ: all of them before any is touched,
+    /// and in one order for everybody. Two people who swap their names would each wait for the other to let go.
+    Rename(&'a User),
+    /// The failures at second factors under this key, whether there are any or not.
+    Failures(&'a BudgetKey),
+    /// The owner of the contact that the link with this hash brings back.
+    Undo(UndoTokenHash),
     /// The owner of the link with this hash.
     Link(LinkTokenHash),
     /// The owner of the link bound to this pre-authorized token.

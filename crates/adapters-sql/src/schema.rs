@@ -3,12 +3,12 @@
 #![expect(missing_docs, reason = "tables and columns are documented in migrations/")]
 
 diesel::table! {
-    use diesel::sql_types::{BigInt, Nullable, Text};
+    use diesel::sql_types::{BigInt, Bool, Nullable, Text};
     use crate::types::{Moment, UserUuid};
 
     users (id) {
         id -> UserUuid,
-        email -> Text,
+        email -> Nullable<Text>,
         username -> Nullable<Text>,
         full_name -> Nullable<Text>,
         locale -> Nullable<Text>,
@@ -18,6 +18,11 @@ diesel::table! {
         sessions_epoch -> BigInt,
         created_at -> Moment,
         updated_at -> Moment,
+        phone -> Nullable<Text>,
+        email_contact_id -> Nullable<UserUuid>,
+        phone_contact_id -> Nullable<UserUuid>,
+        email_otp -> Bool,
+        phone_otp -> Bool,
     }
 }
 
@@ -41,14 +46,15 @@ diesel::table! {
         email -> Text,
         username -> Nullable<Text>,
         full_name -> Nullable<Text>,
-        password -> Text,
+        password -> Nullable<Text>,
         created_at -> Moment,
         expires_at -> Moment,
+        kind -> Text,
     }
 }
 
 diesel::table! {
-    use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+    use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
     use crate::types::{Moment, UserUuid};
 
     link_tokens (hash) {
@@ -59,6 +65,7 @@ diesel::table! {
         begun_as -> Nullable<Text>,
         created_at -> Moment,
         expires_at -> Moment,
+        factor_proved -> Bool,
     }
 }
 
@@ -159,6 +166,102 @@ diesel::table! {
         created_at -> Moment,
         active_from -> Moment,
         retires_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Nullable};
+    use crate::types::{Moment, UserUuid};
+
+    totp (user_id) {
+        user_id -> UserUuid,
+        sealed -> Nullable<Binary>,
+        last_step -> Nullable<BigInt>,
+        confirmed_at -> Nullable<Moment>,
+        pending -> Nullable<Binary>,
+        pending_expires_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::Text;
+    use crate::types::{Moment, UserUuid};
+
+    recovery_codes (user_id, selector) {
+        user_id -> UserUuid,
+        selector -> Text,
+        hash -> Text,
+        created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
+    use crate::types::{Moment, UserUuid};
+
+    passkeys (id) {
+        id -> UserUuid,
+        user_id -> UserUuid,
+        credential_id -> Binary,
+        name -> Text,
+        credential -> Binary,
+        counter -> BigInt,
+        aaguid -> UserUuid,
+        backup_eligible -> Bool,
+        backed_up -> Bool,
+        user_verified -> Bool,
+        created_at -> Moment,
+        last_used_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Text};
+    use crate::types::{Moment, UserUuid};
+
+    pending_contacts (id) {
+        id -> UserUuid,
+        user_id -> UserUuid,
+        kind -> Text,
+        address -> Text,
+        epoch -> BigInt,
+        created_at -> Moment,
+        expires_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Binary, Bool, Text};
+    use crate::types::{Moment, UserUuid};
+
+    contact_undos (hash) {
+        hash -> Binary,
+        user_id -> UserUuid,
+        contact_id -> UserUuid,
+        kind -> Text,
+        address -> Text,
+        otp_enabled -> Bool,
+        created_at -> Moment,
+        expires_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::types::Moment;
+
+    factor_failures (key) {
+        key -> Text,
+        device -> BigInt,
+        totp -> BigInt,
+        email -> BigInt,
+        phone -> BigInt,
+        recovery -> BigInt,
+        blocks -> BigInt,
+        blocked_until -> Nullable<Moment>,
+        alerted_at -> Nullable<Moment>,
+        last_at -> Nullable<Moment>,
+        forgotten_at -> Moment,
     }
 }
 

@@ -13,17 +13,19 @@ macro_rules! with_every_table {
     ($callback:ident) => {
         $callback! {
             Users users (id) {
-                id: Uid, email: String, username: Option<String>, full_name: Option<String>, locale: Option<String>,
+                id: Uid, email: Option<String>, username: Option<String>, full_name: Option<String>, locale: Option<String>,
                 role: String, status: String, epoch: i64, sessions_epoch: i64, created_at: At, updated_at: At,
+                phone: Option<String>, email_contact_id: Option<Uid>, phone_contact_id: Option<Uid>, email_otp: bool,
+                phone_otp: bool,
             }
             Passwords passwords (user_id) { user_id: Uid, hash: String, updated_at: At, }
             PendingRegistrations pending_registrations (id) {
-                id: Uid, email: String, username: Option<String>, full_name: Option<String>, password: String,
-                created_at: At, expires_at: At,
+                id: Uid, email: String, username: Option<String>, full_name: Option<String>,
+                password: Option<String>, created_at: At, expires_at: At, kind: String,
             }
             LinkTokens link_tokens (hash) {
                 hash: Vec<u8>, purpose: String, user_id: Option<Uid>, epoch: i64, begun_as: Option<String>,
-                created_at: At, expires_at: At,
+                created_at: At, expires_at: At, factor_proved: bool,
             }
             Outbox outbox (id) {
                 id: String, sealed: Option<Vec<u8>>, attempts: i64, created_at: At, expires_at: At, due_at: At,
@@ -46,6 +48,29 @@ macro_rules! with_every_table {
             Keys keys (id) {
                 id: String, key_use: String, algorithm: String, sealed: Vec<u8>, created_at: At, active_from: At,
                 retires_at: Option<At>,
+            }
+            Totp totp (user_id) {
+                user_id: Uid, sealed: Option<Vec<u8>>, last_step: Option<i64>, confirmed_at: Option<At>,
+                pending: Option<Vec<u8>>, pending_expires_at: Option<At>,
+            }
+            RecoveryCodes recovery_codes (user_id, selector) {
+                user_id: Uid, selector: String, hash: String, created_at: At,
+            }
+            Passkeys passkeys (id) {
+                id: Uid, user_id: Uid, credential_id: Vec<u8>, name: String, credential: Vec<u8>, counter: i64,
+                aaguid: Uid, backup_eligible: bool, backed_up: bool, user_verified: bool, created_at: At,
+                last_used_at: Option<At>,
+            }
+            PendingContacts pending_contacts (id) {
+                id: Uid, user_id: Uid, kind: String, address: String, epoch: i64, created_at: At, expires_at: At,
+            }
+            ContactUndos contact_undos (hash) {
+                hash: Vec<u8>, user_id: Uid, contact_id: Uid, kind: String, address: String, otp_enabled: bool,
+                created_at: At, expires_at: At,
+            }
+            FactorFailures factor_failures (key) {
+                key: String, device: i64, totp: i64, email: i64, phone: i64, recovery: i64, blocks: i64,
+                blocked_until: Option<At>, alerted_at: Option<At>, last_at: Option<At>, forgotten_at: At,
             }
         }
     };

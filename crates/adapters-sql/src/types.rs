@@ -19,7 +19,7 @@ use uuid::Uuid;
 #[diesel(postgres_type(oid = 1184, array_oid = 1185))]
 pub struct Moment;
 
-/// A user's identifier. SQLite: a blob of 16 bytes. PostgreSQL: `uuid`.
+/// A UUID: a user's identifier, or another's in the same form. SQLite: a blob of 16 bytes. PostgreSQL: `uuid`.
 #[derive(Clone, Copy, Debug, Default, QueryId, SqlType)]
 #[diesel(sqlite_type(name = "Binary"))]
 #[diesel(postgres_type(oid = 2950, array_oid = 2951))]
@@ -34,6 +34,18 @@ pub struct At(pub Timestamp);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, AsExpression, FromSqlRow)]
 #[diesel(sql_type = UserUuid)]
 pub struct Uid(pub UserId);
+
+impl Uid {
+    /// Of an identifier that is no user's.
+    pub const fn of(uuid: Uuid) -> Self {
+        Self(UserId::new(uuid))
+    }
+
+    /// The UUID itself.
+    pub const fn uuid(&self) -> Uuid {
+        self.0.as_uuid()
+    }
+}
 
 impl ToSql<Moment, Sqlite> for At {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {

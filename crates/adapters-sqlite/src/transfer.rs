@@ -29,6 +29,9 @@ use transfer_pages::Pages;
 
 /// How often the file is tried again while others have it open.
 const TURN: Duration = Duration::from_millis(50);
+/// What can be under way.
+const KINDS: [CeremonyKind; 5] =
+    [CeremonyKind::Code, CeremonyKind::Idempotency, CeremonyKind::StepUp, CeremonyKind::Contact, CeremonyKind::Passkey];
 /// Sessions read at once.
 const PAGE: i64 = 1000;
 
@@ -139,8 +142,7 @@ impl SqliteExport {
             self.ceremony = (last.kind.clone(), last.id.clone());
         }
         let carried = rows.into_iter().map(|row| {
-            let kinds = [CeremonyKind::Code, CeremonyKind::Idempotency];
-            let kind = kinds.into_iter().find(|kind| kind.as_str() == row.kind).ok_or(RowError("ceremonies.kind"))?;
+            let kind = KINDS.into_iter().find(|kind| kind.as_str() == row.kind).ok_or(RowError("ceremonies.kind"))?;
             let key = CeremonyKey { kind, id: row.id };
             Ok(Carried { key, state: SecretBytes::new(row.state), expires_at: row.expires_at.0 })
         });

@@ -71,6 +71,31 @@ impl LinkTokenRepository for Transaction {
         optional(self.check(row)?)
     }
 
+    async fn prove_begun(
+        &mut self,
+        as_token: &TokenId,
+        next_token: &TokenId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        dialect::hold(self, Hold::BegunLink(as_token)).await?;
+        let changes = (link_tokens::begun_as.eq(next_token.as_str()), link_tokens::factor_proved.eq(true));
+        let statement = diesel::update(begun!(as_token, now)).set(changes);
+        let result = Prepared(statement).execute(self.connection()?).await;
+        self.check(result).map(|rows| rows > 0)
+    }
+
+    async fn rebind_begun(
+        &mut self,
+        as_token: &TokenId,
+        next_token: &TokenId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        dialect::hold(self, Hold::BegunLink(as_token)).await?;
+        let statement = diesel::update(begun!(as_token, now)).set(link_tokens::begun_as.eq(next_token.as_str()));
+        let result = Prepared(statement).execute(self.connection()?).await;
+        self.check(result).map(|rows| rows > 0)
+    }
+
     async fn consume_begun(&mut self, as_token: &TokenId, now: Timestamp) -> Result<Option<LinkToken>, StoreError> {
         dialect::hold(self, Hold::BegunLink(as_token)).await?;
         let statement = diesel::delete(begun!(as_token, now)).returning(LinkTokenRow::as_returning());

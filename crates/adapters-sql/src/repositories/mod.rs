@@ -13,12 +13,16 @@
 //! transaction is busy with.
 
 mod audit;
+mod contacts;
 mod devices;
+mod factor_failures;
+mod factors;
 mod guess_budgets;
 mod keys;
 mod link_tokens;
 mod login_history;
 mod outbox;
+mod passkeys;
 mod registrations;
 mod revocations;
 mod users;

@@ -31,6 +31,7 @@ impl UserRepository for Transaction {
         let query = users::table.left_join(passwords::table).select((UserRow::as_select(), passwords::hash.nullable()));
         let row = match name {
             LoginName::Email(email) => query.filter(users::email.eq(email.as_str())).first(self.connection()?).await,
+            LoginName::Phone(phone) => query.filter(users::phone.eq(phone.as_str())).first(self.connection()?).await,
             LoginName::Username(username) => {
                 query.filter(users::username.eq(username.as_str())).first(self.connection()?).await
             }
@@ -58,12 +59,15 @@ impl UserRepository for Transaction {
     }
 
     async fn update(&mut self, user: &User) -> Result<(), StoreError> {
-        if let Some(username) = &user.username {
-            dialect::hold(self, Hold::Rename(user.id, username)).await?;
-        }
+        dialect::hold(self, Hold::Rename(user)).await?;
         let row = UserRow::from(user);
         let statement = diesel::update(users::table.find(row.id)).set((
             users::email.eq(row.email),
+            users::email_contact_id.eq(row.email_contact_id),
+            users::email_otp.eq(row.email_otp),
+            users::phone.eq(row.phone),
+            users::phone_contact_id.eq(row.phone_contact_id),
+            users::phone_otp.eq(row.phone_otp),
             users::username.eq(row.username),
             users::full_name.eq(row.full_name),
             users::locale.eq(row.locale),

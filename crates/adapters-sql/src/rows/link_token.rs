@@ -19,6 +19,7 @@ pub struct LinkTokenRow {
     pub begun_as: Option<String>,
     pub created_at: At,
     pub expires_at: At,
+    pub factor_proved: bool,
 }
 
 fn parse_purpose(text: &str) -> Option<LinkPurpose> {
@@ -35,6 +36,7 @@ impl From<&LinkToken> for LinkTokenRow {
             begun_as: token.begun_as.as_ref().map(ToString::to_string),
             created_at: At(token.created_at),
             expires_at: At(token.expires_at),
+            factor_proved: token.factor_proved,
         }
     }
 }
@@ -52,6 +54,7 @@ impl TryFrom<LinkTokenRow> for LinkToken {
             begun_as: begun_as.transpose()?,
             created_at: row.created_at.0,
             expires_at: row.expires_at.0,
+            factor_proved: row.factor_proved,
         })
     }
 }

@@ -2,23 +2,32 @@
 //! [`RowError`] that names the column.
 
 mod audit;
+mod contact;
+mod failures;
 mod key;
 mod link_token;
 mod login;
 mod outbox;
+mod passkey;
 mod registration;
 mod revocation;
+mod totp;
 mod user;
 
 pub use audit::{AuditRow, NewAuditRow};
+pub use contact::{PendingContactRow, UndoRow};
+pub use failures::FailuresRow;
 pub use key::KeyRow;
 pub use link_token::LinkTokenRow;
 pub use login::LoginRow;
 pub use outbox::ClaimedRow;
+pub use passkey::PasskeyRow;
 pub use registration::RegistrationRow;
 pub use revocation::{NewRevocationRow, RevocationRow, kind};
+pub use totp::{RecoveryCodeRow, TotpRow};
 pub use user::{UserRow, status_name};
 
+use keystead_domain::account::{Address, ContactKind};
 use keystead_domain::token::DeviceInfo;
 
 use crate::RowError;
@@ -32,4 +41,9 @@ pub fn bytes32(bytes: &[u8], column: &'static str) -> Result<[u8; 32], RowError>
 pub fn device(ip: Option<&str>, user_agent: Option<&str>, column: &'static str) -> Result<DeviceInfo, RowError> {
     let ip = ip.map(str::parse).transpose().map_err(|_| RowError(column))?;
     Ok(DeviceInfo::new(ip, user_agent))
+}
+
+/// An [`Address`] from its two columns.
+pub fn address(kind: &str, text: &str, column: &'static str) -> Result<Address, RowError> {
+    ContactKind::parse(kind).and_then(|kind| Address::from_stored(kind, text)).ok_or(RowError(column))
 }

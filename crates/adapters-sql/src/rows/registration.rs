@@ -1,6 +1,7 @@
 use diesel::prelude::*;
-use keystead_domain::account::{EmailAddress, FullName, PasswordHash, PendingRegistration, Username};
+use keystead_domain::account::{FullName, PasswordHash, PendingRegistration, Username};
 
+use super::address;
 use crate::RowError;
 use crate::schema::pending_registrations;
 use crate::types::{At, Uid};
@@ -11,24 +12,27 @@ use crate::types::{At, Uid};
 #[expect(missing_docs, reason = "the columns are the fields of the domain's PendingRegistration")]
 pub struct RegistrationRow {
     pub id: Uid,
+    /// The claimed address, of whichever kind.
     pub email: String,
     pub username: Option<String>,
     pub full_name: Option<String>,
-    pub password: String,
+    pub password: Option<String>,
     pub created_at: At,
     pub expires_at: At,
+    pub kind: String,
 }
 
 impl From<&PendingRegistration> for RegistrationRow {
     fn from(registration: &PendingRegistration) -> Self {
         Self {
             id: Uid(registration.id),
-            email: registration.email.to_string(),
+            email: registration.address.to_string(),
             username: registration.username.as_ref().map(ToString::to_string),
             full_name: registration.full_name.as_ref().map(ToString::to_string),
-            password: registration.password.as_str().to_owned(),
+            password: registration.password.as_ref().map(|hash| hash.as_str().to_owned()),
             created_at: At(registration.created_at),
             expires_at: At(registration.expires_at),
+            kind: registration.address.kind().as_str().to_owned(),
         }
     }
 }
@@ -41,10 +45,10 @@ impl TryFrom<RegistrationRow> for PendingRegistration {
         let full_name = row.full_name.as_deref().map(FullName::try_new).transpose();
         Ok(Self {
             id: row.id.0,
-            email: EmailAddress::try_new(&row.email).map_err(|_| RowError("pending_registrations.email"))?,
+            address: address(&row.kind, &row.email, "pending_registrations.email")?,
             username: username.map_err(|_| RowError("pending_registrations.username"))?,
             full_name: full_name.map_err(|_| RowError("pending_registrations.full_name"))?,
-            password: PasswordHash::new(row.password),
+            password: row.password.map(PasswordHash::new),
             created_at: row.created_at.0,
             expires_at: row.expires_at.0,
         })

@@ -1,5 +1,7 @@
 use diesel::prelude::*;
-use keystead_domain::account::{AccountStatus, EmailAddress, Epoch, FullName, Locale, Role, User, Username};
+use keystead_domain::account::{
+    AccountStatus, Contact, ContactId, EmailAddress, Epoch, FullName, Locale, PhoneNumber, Role, User, UserId, Username,
+};
 
 use crate::RowError;
 use crate::schema::users;
@@ -11,7 +13,7 @@ use crate::types::{At, Uid};
 #[expect(missing_docs, reason = "the columns are the fields of the domain's User")]
 pub struct UserRow {
     pub id: Uid,
-    pub email: String,
+    pub email: Option<String>,
     pub username: Option<String>,
     pub full_name: Option<String>,
     pub locale: Option<String>,
@@ -21,6 +23,13 @@ pub struct UserRow {
     pub sessions_epoch: i64,
     pub created_at: At,
     pub updated_at: At,
+    pub phone: Option<String>,
+    /// Absent: the user's own.
+    pub email_contact_id: Option<Uid>,
+    /// Absent: the user's own.
+    pub phone_contact_id: Option<Uid>,
+    pub email_otp: bool,
+    pub phone_otp: bool,
 }
 
 /// The name of a status in stores.
@@ -38,11 +47,20 @@ fn parse_status(text: &str) -> Option<AccountStatus> {
         .find(|status| status_name(*status) == text)
 }
 
+/// The identifier of a contact, unless it is its owner's.
+fn own_id<A>(user: &User, contact: Option<&Contact<A>>) -> Option<Uid> {
+    contact.map(|contact| contact.id).filter(|id| *id != ContactId::from(user.id)).map(|id| Uid::of(id.as_uuid()))
+}
+
+fn contact<A>(user: UserId, address: A, id: Option<Uid>, otp_enabled: bool) -> Contact<A> {
+    Contact { id: id.map_or_else(|| user.into(), |id| ContactId::new(id.uuid())), address, otp_enabled }
+}
+
 impl From<&User> for UserRow {
     fn from(user: &User) -> Self {
         Self {
             id: Uid(user.id),
-            email: user.email.to_string(),
+            email: user.email.as_ref().map(|contact| contact.address.to_string()),
             username: user.username.as_ref().map(ToString::to_string),
             full_name: user.full_name.as_ref().map(ToString::to_string),
             locale: user.locale.as_ref().map(ToString::to_string),
@@ -52,6 +70,11 @@ impl From<&User> for UserRow {
             sessions_epoch: user.sessions_epoch.number(),
             created_at: At(user.created_at),
             updated_at: At(user.updated_at),
+            phone: user.phone.as_ref().map(|contact| contact.address.to_string()),
+            email_contact_id: own_id(user, user.email.as_ref()),
+            phone_contact_id: own_id(user, user.phone.as_ref()),
+            email_otp: user.email.as_ref().is_some_and(|contact| contact.otp_enabled),
+            phone_otp: user.phone.as_ref().is_some_and(|contact| contact.otp_enabled),
         }
     }
 }
@@ -63,9 +86,13 @@ impl TryFrom<UserRow> for User {
         let username = row.username.as_deref().map(Username::try_new).transpose();
         let full_name = row.full_name.as_deref().map(FullName::try_new).transpose();
         let locale = row.locale.as_deref().map(Locale::try_new).transpose();
+        let email = row.email.as_deref().map(EmailAddress::try_new).transpose().map_err(|_| RowError("users.email"))?;
+        let number = |text| PhoneNumber::from_stored(text).ok_or(RowError("users.phone"));
+        let phone = row.phone.as_deref().map(number).transpose()?;
         Ok(Self {
             id: row.id.0,
-            email: EmailAddress::try_new(&row.email).map_err(|_| RowError("users.email"))?,
+            email: email.map(|address| contact(row.id.0, address, row.email_contact_id, row.email_otp)),
+            phone: phone.map(|address| contact(row.id.0, address, row.phone_contact_id, row.phone_otp)),
             username: username.map_err(|_| RowError("users.username"))?,
             full_name: full_name.map_err(|_| RowError("users.full_name"))?,
             locale: locale.map_err(|_| RowError("users.locale"))?,
@@ -83,12 +110,13 @@ impl TryFrom<UserRow> for User {
 mod tests {
     use super::*;
     use keystead_domain::Timestamp;
-    use keystead_domain::account::UserId;
 
     fn user() -> User {
+        let id = UserId::from_random([7; 16]);
         User {
-            id: UserId::from_random([7; 16]),
-            email: EmailAddress::try_new("ada@example.com").unwrap(),
+            id,
+            email: Some(contact(id, EmailAddress::try_new("ada@example.com").unwrap(), None, true)),
+            phone: None,
             username: Some(Username::try_new("ada").unwrap()),
             full_name: Some(FullName::try_new("Ada Lovelace").unwrap()),
             locale: Some(Locale::try_new("pt-BR").unwrap()),
@@ -107,6 +135,18 @@ mod tests {
             let user = User { status, ..user() };
             assert_eq!(User::try_from(UserRow::from(&user)), Ok(user));
         }
+    }
+
+    #[test]
+    fn contacts_keep_their_identifiers_and_one_of_the_owners_takes_no_room() {
+        let number = PhoneNumber::from_stored("+442079460958").unwrap();
+        let other = Uid::of(uuid::Uuid::from_bytes([9; 16]));
+        let phone = Some(contact(user().id, number, Some(other), false));
+        let user = User { email: None, phone, ..user() };
+        let row = UserRow::from(&user);
+        assert_eq!((row.email_contact_id, row.phone_contact_id), (None, Some(other)));
+        assert_eq!(User::try_from(row), Ok(user));
+        assert_eq!(UserRow::from(&self::user()).email_contact_id, None);
     }
 
     #[test]
