@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`ports`] | what the use-cases need of the world, as traits |
 //! | [`account`] | registering, activating, profile, passwords |
-//! | [`session`] | signing in, refreshing, ending sessions |
+//! | [`session`] | signing in, second factors, step-up, refreshing, ending sessions |
+//! | [`factor`] | a person's second factors and contacts |
 //! | [`revocation`] | the check every authenticated request passes, without a round trip |
 //! | [`operation`] | what runs beside requests: mail delivery, keys, housekeeping, the operator's commands |
 //! | [`service`] | parts several use-cases share |
@@ -14,6 +15,7 @@
 
 pub mod account;
 pub mod context;
+pub mod factor;
 pub mod failure;
 pub mod message;
 pub mod operation;

@@ -147,8 +147,7 @@ impl ChangePassword {
         let (who, session) = ((Some(user.id), Some(user.id)), claims.session());
         record(&mut *tx, AuditEventName::PasswordChanged, who, Some(&session), context, now).await?;
         tx.commit().await?;
-        let continued =
-            Continued { user: user.id, role: user.role, session, change, ends_others: true, proved: true };
+        let continued = Continued { user: user.id, role: user.role, session, change, ends_others: true, proved: true };
         self.continuation.go_on(continued, now).await?.ok_or(ChangePasswordError::SessionOver)
     }
 

@@ -9,7 +9,9 @@ use thiserror::Error;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::ports::{Clock, Constraint, SessionStore, Store, StoreError};
-use crate::service::{AuthorizedTokens, amr_of, CodeRefusal, GuessGuard, OneTimeCodes, TokenIssuer, record, record_sign_in};
+use crate::service::{
+    AuthorizedTokens, CodeRefusal, GuessGuard, OneTimeCodes, TokenIssuer, amr_of, record, record_sign_in,
+};
 
 /// A proof of a registration.
 #[derive(Clone, Debug)]

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use keystead_domain::account::{
-    AccountStatus, Contact, EmailAddress, Epoch, FullName, LinkPurpose, LinkToken, LoginName, PasswordRefusal, Role, User,
-    UserId, Username,
+    AccountStatus, Contact, EmailAddress, Epoch, FullName, LinkPurpose, LinkToken, LoginName, PasswordRefusal, Role,
+    User, UserId, Username,
 };
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::token::EndReason;

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystead_domain::{SecretBytes, Timestamp};
 use keystead_domain::limits::{self, RatePolicy};
 use keystead_domain::token::{OneTimeCode, PreAuthorizedClaims, PreAuthorizedPurpose, TokenId};
+use keystead_domain::{SecretBytes, Timestamp};
 use thiserror::Error;
 
 use super::attempt::{Attempt, Drawn};

@@ -59,7 +59,8 @@ impl FactorGuard {
     }
 
     fn key(&self, tried: Tried<'_>) -> BudgetKey {
-        let hex = |bytes: &[u8; 32]| bytes.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+        let hex =
+            |bytes: &[u8; 32]| bytes.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         BudgetKey(match tried {
             Tried::User(user, None) => format!("user:{user}"),
             Tried::User(user, Some(device)) => format!("device:{user}:{}", hex(&device.0)),
@@ -138,7 +139,8 @@ impl FactorGuard {
         if failures.alert(&self.policy, now) {
             tx.factor_failures().put(&ticket.key, &failures, failures.forgotten_at(&self.policy)).await?;
             let blocked = failures.blocked_until.map_or(self.policy.block, |until| until.since(now));
-            let notice = Notice::FactorsBlocked { minutes: blocked.as_secs().div_ceil(60), occasion: context.occasion(now) };
+            let notice =
+                Notice::FactorsBlocked { minutes: blocked.as_secs().div_ceil(60), occasion: context.occasion(now) };
             match user {
                 Some(user) => postbox.notify(tx, user, notice, now).await?,
                 None => postbox.post(tx, &crate::message::Message::decoy(), now, self.policy.block).await?,

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystead_domain::account::{Epoch, LinkTokenHash, User, UserId};
+use keystead_domain::account::{Epoch, LinkTokenHash, UndoTokenHash, User, UserId};
 use keystead_domain::limits;
 use keystead_domain::token::{
     AccessClaims, Amr, Factor, Fingerprint, Generation, PreAuthorizedClaims, PreAuthorizedPurpose, RefreshToken,
@@ -278,6 +278,12 @@ impl TokenIssuer {
         let token = random::secret(&*self.entropy);
         let hash = self.link_hash(token.expose());
         (token, hash)
+    }
+
+    /// A secret to be mailed to an address that was lost, and what the store keeps of it.
+    pub(crate) fn undo_token(&self) -> (SecretString, UndoTokenHash) {
+        let (token, LinkTokenHash(hash)) = self.link_token();
+        (token, UndoTokenHash(hash))
     }
 
     /// What the store keeps of a mailed secret.

@@ -30,8 +30,8 @@ pub use issuer::{AuthorizedTokens, PreAuthorizedTokens, SignIn, StepUpToken, Tok
 pub use login_guard::{GuessGuard, GuessTicket};
 pub use passkeys::PasskeyCeremonies;
 pub(crate) use passkeys::{Place, report_clone};
-pub(crate) use postbox::{to_address, to_user};
 pub use postbox::{Postbox, record};
+pub(crate) use postbox::{to_address, to_user};
 pub use revoker::Revoker;
 pub use sign_in_desk::{Admission, Proof, SignInDesk};
 pub(crate) use sign_in_desk::{address_of, amr_of, standing_of};

@@ -95,7 +95,8 @@ impl StoredCodes {
             }
             None => (String::new(), Vec::new()),
         };
-        let code = StoredCode { id, about: about.to_owned(), key, mac, used: false, expires_at: expires_at.as_micros() };
+        let code =
+            StoredCode { id, about: about.to_owned(), key, mac, used: false, expires_at: expires_at.as_micros() };
         self.put(kind, place, &code, now).await
     }
 

@@ -11,6 +11,7 @@ mod reauthenticate;
 mod refresh;
 mod second_factor;
 mod standing;
+mod step_up;
 
 pub use end_sessions::{EndSessions, EndSessionsError, LogoutProof};
 pub use exchange::{ExchangeRefreshToken, ExchangeRefreshTokenError};
@@ -23,3 +24,4 @@ pub use reauthenticate::{Reauthenticate, ReauthenticateError};
 pub use refresh::{RefreshDesk, RefreshRefusal, RefreshSession, RefreshSessionError};
 pub use second_factor::{AnswerSecondFactor, FactorAnswer, SecondFactorError, SendFactorCode, SendFactorCodeError};
 pub use standing::Standing;
+pub use step_up::{Medium, StepUp, StepUpError, StepUpTools};

@@ -10,7 +10,7 @@ use super::login::LoginDesk;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::ports::{Clock, PasswordHasher, SessionStore, SessionUpdate, Store};
-use crate::service::{AuthorizedTokens, TokenIssuer, record};
+use crate::service::{AuthorizedTokens, PasskeyCeremonies, Place, TokenIssuer, record, report_clone};
 
 /// Why a person did not prove again who they are.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -18,6 +18,9 @@ pub enum ReauthenticateError {
     /// Wrong password.
     #[error("wrong password")]
     WrongPassword,
+    /// The passkey's answer is not valid.
+    #[error("the passkey's answer is not valid")]
+    PasskeyInvalid,
     /// Too many wrong passwords.
     #[error("too many wrong passwords")]
     Limited {
@@ -41,6 +44,7 @@ pub struct Reauthenticate {
     hasher: Arc<dyn PasswordHasher>,
     clock: Arc<dyn Clock>,
     issuer: Arc<TokenIssuer>,
+    passkeys: Arc<PasskeyCeremonies>,
     desk: LoginDesk,
 }
 
@@ -52,9 +56,10 @@ impl Reauthenticate {
         hasher: Arc<dyn PasswordHasher>,
         clock: Arc<dyn Clock>,
         issuer: Arc<TokenIssuer>,
+        passkeys: Arc<PasskeyCeremonies>,
         desk: LoginDesk,
     ) -> Self {
-        Self { store, sessions, hasher, clock, issuer, desk }
+        Self { store, sessions, hasher, clock, issuer, passkeys, desk }
     }
 
     /// Runs it.
@@ -98,12 +103,60 @@ impl Reauthenticate {
         if !right {
             return Err(ReauthenticateError::WrongPassword);
         }
-        self.renew(claims, now).await
+        self.renew(claims, vec![Amr::Password], now).await
     }
 
-    async fn renew(&self, claims: &AccessClaims, now: Timestamp) -> Result<AuthorizedTokens, ReauthenticateError> {
+    /// Runs it with a passkey instead: `answer` is an `AuthenticationResponseJSON` to the options of a step-up.
+    pub async fn with_passkey(
+        &self,
+        claims: &AccessClaims,
+        answer: &str,
+        context: &RequestContext,
+    ) -> Result<AuthorizedTokens, ReauthenticateError> {
+        let ticket = self.desk.guard.account(self.desk.settings.limits.reauth, claims.subject);
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
+            return Err(ReauthenticateError::Limited { resets_at });
+        }
+        tx.commit().await?;
+        let place = Place::Session(claims.session());
+        let checked = self.passkeys.check(&*self.store, &place, Some(claims.subject), answer, now).await?;
+        let mut tx = self.store.begin().await?;
+        let user = tx.users().get(claims.subject).await?.ok_or(ReauthenticateError::SessionOver)?;
+        let kept = match &checked {
+            Ok(asserted) => self.passkeys.keep(&mut *tx, asserted, now).await?,
+            Err(cloned) => {
+                if let Some(passkey) = cloned {
+                    report_clone(&mut *tx, &self.desk.postbox, &user, passkey, context, now).await?;
+                }
+                false
+            }
+        };
+        let event = if kept { AuditEventName::Reauthenticated } else { AuditEventName::ReauthenticationFailed };
+        let who = (Some(user.id), Some(user.id));
+        record(&mut *tx, event, who, Some(&claims.session()), context, now).await?;
+        if kept {
+            self.desk.guard.release(&mut *tx, &ticket).await?;
+        }
+        tx.commit().await?;
+        match checked {
+            Ok(asserted) if kept => self.renew(claims, asserted.amr(), now).await,
+            _ => Err(ReauthenticateError::PasskeyInvalid),
+        }
+    }
+
+    /// The session goes on with a new `auth_time`. What was proved at its beginning stays beside what was proved now.
+    async fn renew(
+        &self,
+        claims: &AccessClaims,
+        proved: Vec<Amr>,
+        now: Timestamp,
+    ) -> Result<AuthorizedTokens, ReauthenticateError> {
+        let mut amr = claims.amr.clone();
+        amr.extend(proved.into_iter().filter(|method| !claims.amr.contains(method)));
         let id = claims.session();
-        let update = SessionUpdate { auth_time: Some(now), amr: Some(vec![Amr::Password]), ..SessionUpdate::default() };
+        let update = SessionUpdate { auth_time: Some(now), amr: Some(amr), ..SessionUpdate::default() };
         if !self.sessions.update(&id, &update).await? {
             return Err(ReauthenticateError::SessionOver);
         }

@@ -214,9 +214,7 @@ impl AnswerSecondFactor {
         now: Timestamp,
     ) -> Result<bool, SecondFactorError> {
         match answer {
-            FactorAnswer::Code(Factor::Totp, code) => {
-                Ok(self.codes.accept_totp(tx, user.id, code, now).await?.is_ok())
-            }
+            FactorAnswer::Code(Factor::Totp, code) => Ok(self.codes.accept_totp(tx, user.id, code, now).await?.is_ok()),
             FactorAnswer::Code(..) => Ok(true),
             FactorAnswer::Recovery(code) => {
                 if !tx.factors().consume_recovery_code(user.id, code.selector()).await? {
