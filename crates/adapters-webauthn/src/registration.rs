@@ -104,3 +104,19 @@ fn is_accepted(object: &AttestationObject<'_>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_of_platforms_do_not_reach_the_library() {
+        let accepted =
+            |format, statement| is_accepted(&AttestationObject { format, statement, authenticator_data: &[] });
+        assert!(accepted("none", EMPTY_MAP) && accepted("packed", &[0xa1]) && accepted("fido-u2f", &[0xa1]));
+        assert!(!accepted("none", &[0xa1]));
+        for format in ["tpm", "android-key", "android-safetynet", "apple", "compound", "NONE", ""] {
+            assert!(!accepted(format, EMPTY_MAP), "{format}");
+        }
+    }
+}
