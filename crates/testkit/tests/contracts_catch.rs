@@ -8,14 +8,15 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 use keystead_application::ports::{
-    AuditLog, DeviceRepository, EphemeralError, GuessBudgets, KeyRepository, LinkTokenRepository, LoginHistory, Outbox,
-    RateDecision, RateHit, RateLimiter, RegistrationRepository, RevocationLog, Store, StoreError, Tx, UserRepository,
+    AuditLog, ContactRepository, DeviceRepository, EphemeralError, FactorFailureRepository, FactorRepository,
+    GuessBudgets, KeyRepository, LinkTokenRepository, LoginHistory, Outbox, PasskeyRepository, RateDecision, RateHit,
+    RateLimiter, RegistrationRepository, RevocationLog, Store, StoreError, Tx, UserRepository,
 };
 use keystead_application::testing::FakeStore;
 use keystead_domain::Timestamp;
 use keystead_testkit::contracts::{
-    rate_limiter, store_budgets, store_link_tokens, store_logs, store_outbox, store_registrations, store_transactions,
-    store_users,
+    rate_limiter, store_budgets, store_contacts, store_factors, store_failures, store_link_tokens, store_logs,
+    store_outbox, store_passkeys, store_registrations, store_transactions, store_users,
 };
 use tokio::task::yield_now;
 
@@ -110,6 +111,18 @@ impl Tx for UnserialisedTx {
     fn guess_budgets(&mut self) -> &mut dyn GuessBudgets {
         self.tx().guess_budgets()
     }
+    fn factors(&mut self) -> &mut dyn FactorRepository {
+        self.tx().factors()
+    }
+    fn passkeys(&mut self) -> &mut dyn PasskeyRepository {
+        self.tx().passkeys()
+    }
+    fn contacts(&mut self) -> &mut dyn ContactRepository {
+        self.tx().contacts()
+    }
+    fn factor_failures(&mut self) -> &mut dyn FactorFailureRepository {
+        self.tx().factor_failures()
+    }
     fn devices(&mut self) -> &mut dyn DeviceRepository {
         self.tx().devices()
     }
@@ -136,10 +149,17 @@ async fn a_store_that_loses_updates_is_caught_by_every_race() {
     assert!(is_caught(store_link_tokens::a_token_begins_once(store())).await);
     assert!(is_caught(store_link_tokens::a_token_is_consumed_once(store())).await);
     assert!(is_caught(store_link_tokens::a_begun_token_is_consumed_once(store())).await);
+    assert!(is_caught(store_link_tokens::a_factor_is_proved_once_for_a_begun_token(store())).await);
+    assert!(is_caught(store_link_tokens::a_begun_token_is_rebound_once(store())).await);
     assert!(is_caught(store_link_tokens::begin_and_consume_exclude_each_other(store())).await);
     assert!(is_caught(store_outbox::workers_never_share_a_message(store())).await);
     assert!(is_caught(store_outbox::a_lapsed_lease_gives_the_message_to_one_worker(store())).await);
     assert!(is_caught(store_budgets::parallel_guesses_never_exceed_the_limit(store())).await);
+    assert!(is_caught(store_factors::a_recovery_code_is_consumed_once(store())).await);
+    assert!(is_caught(store_passkeys::of_parallel_registrations_of_one_credential_one_wins(store())).await);
+    assert!(is_caught(store_contacts::an_address_is_its_owners_and_is_taken_away_once(store())).await);
+    assert!(is_caught(store_contacts::a_link_that_undoes_is_consumed_once(store())).await);
+    assert!(is_caught(store_failures::parallel_tries_are_all_counted(store())).await);
     assert!(is_caught(store_logs::of_parallel_revocations_of_one_target_one_is_first(store())).await);
     assert!(is_caught(store_transactions::a_read_cannot_write(store())).await);
     assert!(is_caught(store_transactions::begin_gives_up_when_no_transaction_can_be_had(store())).await);
@@ -152,6 +172,8 @@ async fn a_store_that_keeps_what_was_not_committed_is_caught() {
     assert!(is_caught(store_transactions::a_transaction_cancelled_anywhere_rolls_back_whole(store())).await);
     assert!(is_caught(store_registrations::a_rolled_back_consume_leaves_the_claim(store())).await);
     assert!(is_caught(store_outbox::a_rolled_back_message_is_not_sent(store())).await);
+    assert!(is_caught(store_factors::a_rolled_back_consume_leaves_the_code(store())).await);
+    assert!(is_caught(store_failures::a_rolled_back_count_is_none(store())).await);
     assert!(is_caught(store_budgets::a_rolled_back_guess_is_not_counted(store())).await);
 }
 

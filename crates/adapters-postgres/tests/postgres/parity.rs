@@ -101,7 +101,7 @@ fn sqlite_schema() -> (Vec<String>, Schema) {
 /// The kind of value SQLite would use for a PostgreSQL type.
 fn kind(postgres: &str) -> &str {
     match postgres {
-        "bigint" | "timestamp with time zone" => "INTEGER",
+        "bigint" | "timestamp with time zone" | "boolean" => "INTEGER",
         "text" => "TEXT",
         "uuid" | "bytea" => "BLOB",
         other => other,

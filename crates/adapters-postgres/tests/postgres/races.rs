@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use keystead_application::ports::{Store, StoreError};
-use keystead_application::testing::{a_registration, a_user, after, email, fake_hash, token_id, user_id, user_number};
-use keystead_domain::account::{LinkPurpose, LinkToken, LinkTokenHash, PendingRegistration};
+use keystead_application::testing::{
+    a_registration, a_user, after, contact, email, fake_hash, token_id, user_id, user_number,
+};
+use keystead_domain::account::{Address, LinkPurpose, LinkToken, LinkTokenHash, PendingRegistration};
 use keystead_test_servers::Postgres;
 use keystead_testkit::race::race;
 
@@ -19,7 +21,8 @@ fn replicas(url: &str) -> [Arc<dyn Store>; 2] {
 }
 
 fn claim(number: u16, address: &str) -> PendingRegistration {
-    PendingRegistration { id: user_id(number), email: email(address), username: None, ..a_registration() }
+    let address = Address::Email(email(address));
+    PendingRegistration { id: user_id(number), address, username: None, ..a_registration() }
 }
 
 /// Makes an account of a claim. While it does, others claim the address.
@@ -31,7 +34,7 @@ async fn prove(store: Arc<dyn Store>, number: u16, address: String) -> Result<bo
         return Ok(false);
     }
     let mut user = user_number(number);
-    user.email = email(&address);
+    user.email = Some(contact(user.id, email(&address)));
     match tx.users().insert(&user, Some(fake_hash("x"))).await {
         Ok(()) => tx.commit().await.map(|()| true),
         Err(StoreError::Conflict(_)) => Ok(false),

@@ -108,13 +108,18 @@ pub async fn a_taken_ceremony_is_dead(store: Arc<dyn CeremonyStore>) {
 
 /// A ceremony is named by its kind and its id together.
 pub async fn kinds_and_ids_do_not_mix(store: Arc<dyn CeremonyStore>) {
-    let other = CeremonyKey { kind: CeremonyKind::Idempotency, id: "a".into() };
+    let kinds = [CeremonyKind::Idempotency, CeremonyKind::StepUp, CeremonyKind::Contact, CeremonyKind::Passkey];
+    let others = kinds.map(|kind| CeremonyKey { kind, id: "a".into() });
     assert!(insert(&store, &code("a"), b"code", after(10)).await);
-    assert_eq!(find(&store, &other, after(1)).await, None);
     assert_eq!(find(&store, &code("A"), after(1)).await, None);
-    assert!(insert(&store, &other, b"other", after(10)).await);
+    for other in &others {
+        assert_eq!(find(&store, other, after(1)).await, None);
+        assert!(insert(&store, other, other.kind.as_str().as_bytes(), after(10)).await);
+    }
     assert_eq!(take(&store, &code("a"), after(1)).await.as_deref(), Some(b"code".as_slice()));
-    assert_eq!(take(&store, &other, after(1)).await.as_deref(), Some(b"other".as_slice()));
+    for other in &others {
+        assert_eq!(take(&store, other, after(1)).await.as_deref(), Some(other.kind.as_str().as_bytes()));
+    }
 }
 
 /// A ceremony is alive before `expires_at` and dead from it on.

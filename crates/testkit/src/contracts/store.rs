@@ -40,6 +40,7 @@ macro_rules! store_contracts {
                 pages_list_users_oldest_first,
                 users_are_counted_by_status,
                 a_change_based_on_a_look_undoes_no_other,
+                people_who_swap_their_names_do_not_wait_in_a_circle,
                 a_user_and_their_password_are_of_one_moment,
             ]
         );
@@ -52,6 +53,7 @@ macro_rules! store_contracts {
                 claims_to_one_address_do_not_disturb_each_other,
                 a_claim_is_consumed_once,
                 of_several_claims_to_one_address_one_is_consumed,
+                a_claim_may_be_to_a_number_and_without_a_password,
                 consuming_leaves_other_addresses_alone,
                 a_rolled_back_consume_leaves_the_claim,
                 a_claim_lapses_at_its_microsecond,
@@ -69,6 +71,9 @@ macro_rules! store_contracts {
                 a_token_begins_once,
                 a_begun_token_is_bound_to_its_pre_authorized_token,
                 a_begun_token_is_consumed_once,
+                a_factor_is_proved_once_for_a_begun_token,
+                a_begun_token_is_rebound_once,
+                what_is_not_begun_or_lapsed_is_not_rebound,
                 a_token_is_consumed_once,
                 begin_and_consume_exclude_each_other,
                 purposes_do_not_mix,
@@ -129,6 +134,62 @@ macro_rules! store_contracts {
                 budgets_of_keys_and_policies_do_not_mix,
                 a_rolled_back_guess_is_not_counted,
                 ended_windows_are_deleted,
+            ]
+        );
+        $crate::contract_tests!(
+            store_factors,
+            dyn $crate::ports::Store,
+            $make,
+            [
+                a_totp_credential_is_replaced_with_every_field,
+                a_totp_credential_is_deleted_once,
+                totp_credentials_are_listed_in_pages,
+                what_a_person_has_is_counted,
+                new_recovery_codes_end_the_old_ones,
+                a_recovery_code_is_consumed_once,
+                a_rolled_back_consume_leaves_the_code,
+            ]
+        );
+        $crate::contract_tests!(
+            store_passkeys,
+            dyn $crate::ports::Store,
+            $make,
+            [
+                every_field_survives,
+                passkeys_come_oldest_first,
+                a_credential_finds_its_passkey_whoevers_it_is,
+                a_registered_credential_conflicts_and_leaves_the_transaction_usable,
+                of_parallel_registrations_of_one_credential_one_wins,
+                an_update_changes_name_credential_counter_flags_and_use,
+                a_passkey_is_removed_once_by_its_owner,
+            ]
+        );
+        $crate::contract_tests!(
+            store_contacts,
+            dyn $crate::ports::Store,
+            $make,
+            [
+                every_field_survives,
+                a_newer_address_replaces_older_ones_of_its_kind,
+                of_parallel_addresses_of_a_kind_one_is_left,
+                an_address_is_its_owners_and_is_taken_away_once,
+                an_address_lapses_at_its_microsecond,
+                waiting_addresses_of_a_person_are_deleted_and_links_stay,
+                a_link_that_undoes_is_consumed_once,
+                a_link_lapses_at_its_microsecond,
+                lapsed_addresses_and_links_are_deleted,
+            ]
+        );
+        $crate::contract_tests!(
+            store_failures,
+            dyn $crate::ports::Store,
+            $make,
+            [
+                every_field_survives,
+                keys_do_not_mix,
+                parallel_tries_are_all_counted,
+                a_rolled_back_count_is_none,
+                forgotten_failures_are_deleted,
             ]
         );
         $crate::contract_tests!(

@@ -53,6 +53,35 @@ async fn consume_begun(store: Arc<dyn Store>, as_token: TokenId, now: Timestamp)
     token
 }
 
+/// Proves a factor, or only binds the token anew.
+async fn rebind(store: Arc<dyn Store>, prove: bool, (from, to): (TokenId, TokenId), now: Timestamp) -> bool {
+    let mut tx = begin(&store).await;
+    let rebound = match prove {
+        true => tx.link_tokens().prove_begun(&from, &to, now).await.unwrap(),
+        false => tx.link_tokens().rebind_begun(&from, &to, now).await.unwrap(),
+    };
+    commit(tx).await;
+    rebound
+}
+
+/// Many bind one begun token anew: one of them does, and the token is now bound to theirs alone.
+async fn rebind_in_parallel(store: Arc<dyn Store>, prove: bool) -> LinkToken {
+    issue(&store, &[token(1)]).await;
+    assert!(start(Arc::clone(&store), token(1).hash, token_id("half.a"), after(1)).await.is_some());
+    let next = |number: usize| token_id(&format!("half.{number}"));
+    let results =
+        race(RACERS, |number| rebind(Arc::clone(&store), prove, (token_id("half.a"), next(number)), after(2))).await;
+    let results = results.into_iter().enumerate().map(|(number, rebound)| rebound.then_some(number));
+    let winner = sole_winner(results.collect());
+    let mut tx = read(&store).await;
+    for (number, old) in (0..RACERS).map(|number| (number, next(number))).chain([(RACERS, token_id("half.a"))]) {
+        let found = tx.link_tokens().find_begun(&old, after(2)).await.unwrap();
+        assert_eq!(found.is_some(), number == winner, "{number}");
+    }
+    drop(tx);
+    consume_begun(store, next(winner), after(2)).await.expect("it is bound to the winner's")
+}
+
 async fn find(store: &Arc<dyn Store>, hash: LinkTokenHash) -> Option<LinkToken> {
     read(store).await.link_tokens().find(hash, RESET, after(1)).await.unwrap()
 }
@@ -140,6 +169,42 @@ pub async fn a_begun_token_is_consumed_once(store: Arc<dyn Store>) {
     let begun = start(Arc::clone(&store), token(1).hash, token_id("half.a"), after(1)).await;
     let results = race(RACERS, |_| consume_begun(Arc::clone(&store), token_id("half.a"), after(2))).await;
     assert_eq!(Some(sole_winner(results)), begun);
+}
+
+/// Of many who prove a factor for one begun token one succeeds; the proof is remembered, the end stays.
+pub async fn a_factor_is_proved_once_for_a_begun_token(store: Arc<dyn Store>) {
+    let proved = rebind_in_parallel(store, true).await;
+    let begun_as = proved.begun_as.clone();
+    assert_eq!(proved, LinkToken { begun_as, factor_proved: true, expires_at: after(900), ..token(1) });
+}
+
+/// Of many who bind one begun token anew one succeeds; nothing is proved by it, and what was proved stays so.
+pub async fn a_begun_token_is_rebound_once(store: Arc<dyn Store>) {
+    let rebound = rebind_in_parallel(Arc::clone(&store), false).await;
+    let begun_as = rebound.begun_as.clone();
+    assert_eq!(rebound, LinkToken { begun_as, expires_at: after(900), ..token(1) });
+
+    issue(&store, &[token(2)]).await;
+    let [a, b, c] = ["half.a", "half.b", "half.c"].map(token_id);
+    assert!(start(Arc::clone(&store), token(2).hash, a.clone(), after(1)).await.is_some());
+    assert!(rebind(Arc::clone(&store), true, (a, b.clone()), after(2)).await);
+    assert!(rebind(Arc::clone(&store), false, (b, c.clone()), after(2)).await);
+    assert!(consume_begun(store, c, after(2)).await.unwrap().factor_proved);
+}
+
+/// A token that was not begun, or is dead, is bound to nothing.
+pub async fn what_is_not_begun_or_lapsed_is_not_rebound(store: Arc<dyn Store>) {
+    issue(&store, &[token(1)]).await;
+    let (a, b) = (token_id("half.a"), token_id("half.b"));
+    for prove in [true, false] {
+        assert!(!rebind(Arc::clone(&store), prove, (a.clone(), b.clone()), after(1)).await, "nothing is begun");
+    }
+    assert!(start(Arc::clone(&store), token(1).hash, a.clone(), after(1)).await.is_some());
+    for prove in [true, false] {
+        assert!(!rebind(Arc::clone(&store), prove, (a.clone(), b.clone()), after(900)).await, "it lapsed");
+        assert!(!rebind(Arc::clone(&store), prove, (b.clone(), a.clone()), after(2)).await, "bound to another");
+    }
+    assert!(rebind(store, true, (a, b), after(900).minus(MICRO)).await);
 }
 
 /// An unused token is given to exactly one of many callers.

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use keystead_application::ports::Store;
-use keystead_application::testing::{START, a_registration, after, email, fake_hash, user_id};
+use keystead_application::testing::{START, a_registration, after, email, fake_hash, phone, user_id};
 use keystead_domain::Timestamp;
-use keystead_domain::account::{PendingRegistration, UserId};
+use keystead_domain::account::{Address, PendingRegistration, UserId};
 
 use super::{MICRO, RACERS, begin, commit, read, sole_winner};
 use crate::race::race;
 
 /// A claim of its own to Ada's address.
 fn claim(number: u16) -> PendingRegistration {
-    PendingRegistration { id: user_id(number), password: fake_hash(&format!("password {number}")), ..a_registration() }
+    let password = Some(fake_hash(&format!("password {number}")));
+    PendingRegistration { id: user_id(number), password, ..a_registration() }
 }
 
 async fn insert(store: &Arc<dyn Store>, claims: &[PendingRegistration]) {
@@ -33,7 +34,7 @@ async fn consume(store: Arc<dyn Store>, id: UserId, now: Timestamp) -> Option<Pe
 /// All fields come back as written, to the microsecond, set or not.
 pub async fn every_field_survives(store: Arc<dyn Store>) {
     let bare = PendingRegistration {
-        email: email("bare@example.com"),
+        address: Address::Email(email("bare@example.com")),
         username: None,
         full_name: None,
         created_at: START.plus(MICRO),
@@ -79,9 +80,24 @@ pub async fn of_several_claims_to_one_address_one_is_consumed(store: Arc<dyn Sto
     }
 }
 
+/// A claim to a number is one like any other, and needs no password to become an account.
+pub async fn a_claim_may_be_to_a_number_and_without_a_password(store: Arc<dyn Store>) {
+    let number = Address::Phone(phone("+442079460958"));
+    let of = |id, password| PendingRegistration { address: number.clone(), password, ..claim(id) };
+    let (bare, other) = (of(1, None), of(2, Some(fake_hash("x"))));
+    insert(&store, &[bare.clone(), other.clone(), claim(3)]).await;
+    let mut tx = read(&store).await;
+    assert_eq!(tx.registrations().get(user_id(1), after(1)).await.unwrap().as_ref(), Some(&bare));
+    assert_eq!(tx.registrations().get(user_id(2), after(1)).await.unwrap(), Some(other));
+    drop(tx);
+    assert_eq!(consume(Arc::clone(&store), user_id(1), after(1)).await, Some(bare));
+    assert_eq!(consume(Arc::clone(&store), user_id(2), after(1)).await, None);
+    assert_eq!(consume(store, user_id(3), after(1)).await, Some(claim(3)));
+}
+
 /// Consuming ends claims to the same address only.
 pub async fn consuming_leaves_other_addresses_alone(store: Arc<dyn Store>) {
-    let other = PendingRegistration { email: email("other@example.com"), ..claim(2) };
+    let other = PendingRegistration { address: Address::Email(email("other@example.com")), ..claim(2) };
     insert(&store, &[claim(1), other.clone()]).await;
     assert_eq!(consume(Arc::clone(&store), user_id(9), after(1)).await, None);
     assert_eq!(consume(Arc::clone(&store), user_id(1), after(1)).await, Some(claim(1)));

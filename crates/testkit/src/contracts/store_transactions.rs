@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use keystead_application::ports::{BudgetDecision, BudgetKey, Store, StoreError};
 use keystead_application::testing::{
-    a_key, a_link_token, a_login, a_message, a_registration, a_revocation, a_user, after, an_audit_event, fake_hash,
-    user_number,
+    a_contact_undo, a_key, a_link_token, a_login, a_message, a_passkey, a_pending_contact, a_recovery_code,
+    a_registration, a_revocation, a_totp, a_user, after, an_audit_event, fake_hash, user_number,
 };
 use keystead_domain::account::{AccountStatus, FullName, User};
 use keystead_domain::audit::AuditEvent;
+use keystead_domain::factor::{Enrolled, FactorFailures};
 use keystead_domain::limits;
 use keystead_domain::token::DeviceTokenHash;
 use tokio::task::yield_now;
@@ -45,6 +46,13 @@ pub async fn a_commit_keeps_every_kind_of_data(store: Arc<dyn Store>) {
     tx.revocations().append(&a_revocation()).await.unwrap();
     tx.guess_budgets().reserve(&budget, &limits::LOGIN_ACCOUNT, now).await.unwrap();
     tx.devices().remember(user.id, device, now, after(60)).await.unwrap();
+    tx.factors().put_totp(&a_totp()).await.unwrap();
+    tx.factors().replace_recovery_codes(user.id, &[a_recovery_code("aaaa")], now).await.unwrap();
+    tx.passkeys().insert(&a_passkey()).await.unwrap();
+    tx.contacts().insert(&a_pending_contact()).await.unwrap();
+    tx.contacts().insert_undo(&a_contact_undo()).await.unwrap();
+    let failures = FactorFailures { blocks: 1, ..FactorFailures::default() };
+    tx.factor_failures().put(&budget, &failures, after(60)).await.unwrap();
     tx.login_history().append(&a_login()).await.unwrap();
     tx.keys().insert(&a_key("k"), now).await.unwrap();
     commit(tx).await;
@@ -60,6 +68,11 @@ pub async fn a_commit_keeps_every_kind_of_data(store: Arc<dyn Store>) {
     assert!(tx.devices().is_known(user.id, device, now).await.unwrap());
     assert_eq!(tx.login_history().list(user.id, None, 9).await.unwrap().len(), 1);
     assert_eq!(tx.keys().list(now).await.unwrap().len(), 1);
+    let all = Enrolled { totp: true, passkeys: 1, recovery_codes: 1 };
+    assert_eq!(tx.factors().enrolled(user.id).await.unwrap(), all);
+    assert_eq!(tx.contacts().list(user.id, now).await.unwrap().len(), 1);
+    assert!(tx.contacts().find_undo(a_contact_undo().hash, now).await.unwrap().is_some());
+    assert_eq!(tx.factor_failures().hold(&budget).await.unwrap(), failures);
     drop(tx);
     let mut tx = begin(&store).await;
     let again = tx.guess_budgets().reserve(&budget, &limits::LOGIN_ACCOUNT, now).await.unwrap();

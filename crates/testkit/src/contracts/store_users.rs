@@ -4,11 +4,31 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use keystead_application::ports::{Constraint, Store, StoreError, UserPage};
-use keystead_application::testing::{START, a_user, after, email, fake_hash, user_id, user_number, username};
-use keystead_domain::account::{AccountStatus, Epoch, FullName, LoginName, Role, User};
+use keystead_application::testing::{
+    START, a_user, after, contact, contact_id, email, fake_hash, phone, user_id, user_number, username,
+};
+use keystead_domain::account::{
+    AccountStatus, Contact, EmailAddress, Epoch, FullName, LoginName, PhoneNumber, Role, User,
+};
 
 use super::{MICRO, RACERS, begin, commit, read, sole_winner};
 use crate::race::race;
+
+/// A contact as it comes with the account of this number.
+fn email_of(number: u16, address: &str) -> Option<Contact<EmailAddress>> {
+    Some(contact(user_id(number), email(address)))
+}
+
+fn phone_of(owner: u16, number: &str) -> Option<Contact<PhoneNumber>> {
+    Some(contact(user_id(owner), phone(number)))
+}
+
+/// Ada with a number, and codes sent to both.
+fn reachable() -> User {
+    let phone = Contact { id: contact_id(7), otp_enabled: true, ..contact(user_id(1), phone("+442079460958")) };
+    let email = Contact { otp_enabled: true, ..contact(user_id(1), email("ada@example.com")) };
+    User { email: Some(email), phone: Some(phone), ..a_user() }
+}
 
 async fn insert(store: &Arc<dyn Store>, users: &[User]) {
     let mut tx = begin(store).await;
@@ -26,9 +46,10 @@ pub async fn every_field_survives(store: Arc<dyn Store>) {
         epoch: Epoch::new(i64::MAX - 1),
         sessions_epoch: Epoch::new(7),
         updated_at: START.plus(MICRO),
-        ..a_user()
+        ..reachable()
     };
     let others = [
+        User { email: None, phone: phone_of(4, "+442079460959"), ..user_number(4) },
         User { role: Role::Admin, status: AccountStatus::Deactivated, ..user_number(2) },
         User { created_at: START.minus(MICRO), ..user_number(3) },
     ];
@@ -60,18 +81,20 @@ pub async fn an_unknown_user_is_none(store: Arc<dyn Store>) {
 /// A login name finds the one user who has it, with their password; a name nobody has finds nobody.
 pub async fn login_names_find_their_user_only(store: Arc<dyn Store>) {
     let mut tx = begin(&store).await;
-    tx.users().insert(&a_user(), Some(fake_hash("secret"))).await.unwrap();
+    tx.users().insert(&reachable(), Some(fake_hash("secret"))).await.unwrap();
     tx.users().insert(&user_number(2), None).await.unwrap();
     commit(tx).await;
 
     let mut tx = read(&store).await;
-    for name in ["ada@example.com", "ada"] {
+    for name in ["ada@example.com", "ada", "+44 20 7946 0958"] {
         let found = tx.users().find_by_login_name(&LoginName::parse(name)).await.unwrap();
-        assert_eq!(found, Some((a_user(), Some(fake_hash("secret")))), "{name}");
+        assert_eq!(found, Some((reachable(), Some(fake_hash("secret")))), "{name}");
     }
     let found = tx.users().find_by_login_name(&LoginName::parse("user2@example.com")).await.unwrap();
     assert_eq!(found, Some((user_number(2), None)));
-    for name in ["nobody@example.com", "nobody", "no body", "", "ada@example.com' OR '1'='1", "%", "ad_"] {
+    for name in
+        ["nobody@example.com", "nobody", "+442079460959", "no body", "", "ada@example.com' OR '1'='1", "%", "ad_"]
+    {
         assert_eq!(tx.users().find_by_login_name(&LoginName::parse(name)).await.unwrap(), None, "{name}");
     }
     let unknown = LoginName::Unknown("ada".into());
@@ -80,9 +103,10 @@ pub async fn login_names_find_their_user_only(store: Arc<dyn Store>) {
 
 /// A taken address, name or identifier is a `Conflict` that says which, and the transaction goes on.
 pub async fn taken_values_conflict_and_leave_the_transaction_usable(store: Arc<dyn Store>) {
-    insert(&store, &[a_user()]).await;
+    insert(&store, &[reachable()]).await;
     let mut tx = begin(&store).await;
     for (clash, constraint) in [
+        (User { phone: phone_of(2, "+442079460958"), ..user_number(2) }, Constraint::UserPhone),
         (User { email: a_user().email, ..user_number(2) }, Constraint::UserEmail),
         (User { username: a_user().username, ..user_number(2) }, Constraint::UserUsername),
         (User { id: a_user().id, ..user_number(2) }, Constraint::UserId),
@@ -94,22 +118,25 @@ pub async fn taken_values_conflict_and_leave_the_transaction_usable(store: Arc<d
     commit(tx).await;
 
     let mut tx = read(&store).await;
-    assert_eq!(tx.users().get(a_user().id).await.unwrap(), Some(a_user()));
+    assert_eq!(tx.users().get(a_user().id).await.unwrap(), Some(reachable()));
     assert_eq!(tx.users().password(a_user().id).await.unwrap(), None, "a refused insert leaves nothing");
     assert_eq!(tx.users().get(user_id(2)).await.unwrap(), Some(user_number(2)));
 }
 
-/// The same for an update.
+/// The same for an update: of a contact, or of the name.
 pub async fn an_update_to_a_taken_value_conflicts_and_leaves_the_transaction_usable(store: Arc<dyn Store>) {
-    insert(&store, &[a_user(), user_number(2)]).await;
+    insert(&store, &[reachable(), user_number(2)]).await;
     let mut tx = begin(&store).await;
-    let clash = User { email: a_user().email, ..user_number(2) };
-    assert_eq!(tx.users().update(&clash).await, Err(StoreError::Conflict(Constraint::UserEmail)));
-    let clash = User { username: a_user().username, ..user_number(2) };
-    assert_eq!(tx.users().update(&clash).await, Err(StoreError::Conflict(Constraint::UserUsername)));
-    let fine = User { username: Some(username("bob")), ..user_number(2) };
+    for (clash, constraint) in [
+        (User { email: email_of(2, "ada@example.com"), ..user_number(2) }, Constraint::UserEmail),
+        (User { phone: phone_of(2, "+442079460958"), ..user_number(2) }, Constraint::UserPhone),
+        (User { username: a_user().username, ..user_number(2) }, Constraint::UserUsername),
+    ] {
+        assert_eq!(tx.users().update(&clash).await, Err(StoreError::Conflict(constraint)));
+    }
+    let fine = User { username: Some(username("bob")), phone: phone_of(2, "+442079460959"), ..user_number(2) };
     tx.users().update(&fine).await.expect("the transaction is still usable");
-    tx.users().update(&a_user()).await.expect("one's own values are not taken");
+    tx.users().update(&reachable()).await.expect("one's own values are not taken");
     commit(tx).await;
     assert_eq!(read(&store).await.users().get(fine.id).await.unwrap(), Some(fine));
 }
@@ -119,7 +146,8 @@ pub async fn of_parallel_inserts_of_one_address_one_wins(store: Arc<dyn Store>) 
     let results = race(RACERS, |number| {
         let store = Arc::clone(&store);
         async move {
-            let user = User { email: email("one@example.com"), ..user_number(u16::try_from(number).unwrap()) };
+            let number = u16::try_from(number).unwrap();
+            let user = User { email: email_of(number, "one@example.com"), ..user_number(number) };
             let mut tx = begin(&store).await;
             match tx.users().insert(&user, None).await {
                 Ok(()) => {
@@ -139,13 +167,14 @@ pub async fn of_parallel_inserts_of_one_address_one_wins(store: Arc<dyn Store>) 
     assert_eq!(read(&store).await.users().find_by_login_name(&name).await.unwrap(), Some((winner, None)));
 }
 
-/// `update` writes the profile, and never an epoch, a password or the time of creation.
+/// `update` writes the profile and the contacts, and never an epoch, a password or the time of creation.
 pub async fn an_update_changes_neither_epochs_nor_the_password(store: Arc<dyn Store>) {
     let mut tx = begin(&store).await;
     tx.users().insert(&a_user(), Some(fake_hash("secret"))).await.unwrap();
     let changed = User {
         id: a_user().id,
-        email: email("countess@example.com"),
+        email: None,
+        phone: Some(Contact { id: contact_id(3), otp_enabled: true, ..contact(user_id(1), phone("+442079460958")) }),
         role: Role::Admin,
         status: AccountStatus::Banned,
         updated_at: after(5),
@@ -158,6 +187,14 @@ pub async fn an_update_changes_neither_epochs_nor_the_password(store: Arc<dyn St
     let mut tx = read(&store).await;
     assert_eq!(tx.users().get(a_user().id).await.unwrap(), Some(changed));
     assert_eq!(tx.users().password(a_user().id).await.unwrap(), Some(fake_hash("secret")));
+    drop(tx);
+
+    // And back: what an update leaves out is gone, and free for others.
+    let mut tx = begin(&store).await;
+    tx.users().update(&a_user()).await.unwrap();
+    tx.users().insert(&User { phone: phone_of(2, "+442079460958"), ..user_number(2) }, None).await.unwrap();
+    commit(tx).await;
+    assert_eq!(read(&store).await.users().get(a_user().id).await.unwrap(), Some(a_user()));
 }
 
 /// A password can be added to an account without one, and replaced.
@@ -170,7 +207,7 @@ pub async fn a_password_can_be_set_and_replaced(store: Arc<dyn Store>) {
         let mut tx = read(&store).await;
         assert_eq!(tx.users().password(a_user().id).await.unwrap(), Some(fake_hash(password)));
         assert_eq!(tx.users().password(user_id(2)).await.unwrap(), None);
-        let name = LoginName::Email(a_user().email);
+        let name = LoginName::Email(email("ada@example.com"));
         let (_, found) = tx.users().find_by_login_name(&name).await.unwrap().unwrap();
         assert_eq!(found, Some(fake_hash(password)));
     }
@@ -285,6 +322,40 @@ pub async fn a_change_based_on_a_look_undoes_no_other(store: Arc<dyn Store>) {
     .await;
     let end = read(&store).await.users().get(user_id(1)).await.unwrap().unwrap();
     assert_eq!(end.full_name, FullName::try_new(&RACERS.to_string()).ok());
+}
+
+/// People change to each other's addresses, numbers and names at once: each gets through or loses by `Conflict`.
+pub async fn people_who_swap_their_names_do_not_wait_in_a_circle(store: Arc<dyn Store>) {
+    let of = |owner: u16, values: u16| User {
+        email: email_of(owner, &format!("user{values}@example.com")),
+        phone: phone_of(owner, &format!("+4420794609{}", 50 + values)),
+        username: Some(username(&format!("user{values}"))),
+        ..user_number(owner)
+    };
+    insert(&store, &[of(1, 1), of(2, 2), of(3, 3)]).await;
+    for round in 0..4 {
+        race(RACERS, |number| {
+            let store = Arc::clone(&store);
+            async move {
+                let number = u16::try_from(number).unwrap();
+                let (owner, wanted) = (number % 3 + 1, (number + round) % 4 + 1);
+                let mut tx = begin(&store).await;
+                let seen = tx.users().get(user_id(owner)).await.unwrap().unwrap();
+                let all = of(owner, wanted);
+                let next = match number % 4 {
+                    0 => User { email: all.email, ..seen },
+                    1 => User { phone: all.phone, username: all.username, ..seen },
+                    2 => User { username: all.username, ..seen },
+                    _ => all,
+                };
+                match tx.users().update(&next).await {
+                    Ok(()) => commit(tx).await,
+                    Err(error) => assert!(matches!(error, StoreError::Conflict(_)), "{error:?}"),
+                }
+            }
+        })
+        .await;
+    }
 }
 
 /// A login name shows one state: never today's epoch beside yesterday's password.
