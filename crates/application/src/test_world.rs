@@ -3,26 +3,36 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use keystead_domain::account::User;
+use keystead_domain::account::{Address, User};
 use keystead_domain::audit::AuditEventName;
-use keystead_domain::token::{AccessClaims, Amr};
-use keystead_domain::{SecretBytes, SecretString};
+use keystead_domain::factor::Totp;
+use keystead_domain::token::{AccessClaims, Amr, Factor, OneTimeCode, StepUpClaims, StepUpMethod};
+use keystead_domain::{SecretBytes, SecretString, limits};
 
 use crate::account::{ChangeDesk, RegistrationDesk};
 use crate::context::RequestContext;
+use crate::factor::FactorDesk;
 use crate::message::{Message, Notice};
-use crate::ports::{CeremonyStore, PasswordHasher, RevocationFeed, SessionStore, Store, StoreError};
+use crate::ports::{
+    CeremonyStore, PasskeyVerifier, PasswordHasher, RevocationFeed, SessionStore, Store, StoreError, Vault,
+};
 use crate::revocation::{AccessGate, RevocationView};
-use crate::service::{Attempt, AuthorizedTokens, GuessGuard, OneTimeCodes, Postbox, Revoker, TokenIssuer};
-use crate::session::{LastSeen, LoginDesk, RefreshDesk, Standing};
+use crate::service::{
+    Attempt, AuthorizedTokens, Caller, Continuation, FactorCodes, FactorGuard, GuessGuard, OneTimeCodes,
+    PasskeyCeremonies, Postbox, Revoker, SignInDesk, StoredCodes, TokenIssuer,
+};
+use crate::session::{LastSeen, LoginDesk, RefreshDesk, Standing, StepUpTools};
 use crate::settings::Settings;
 use crate::testing::{
-    CountingEntropy, FakeCeremonies, FakeHasher, FakeKeyedHash, FakeRevocationFeed, FakeSealer, FakeSessions,
-    FakeStore, FakeTokens, FixedClock, MockStore, UserRow, a_device, fake_hash,
+    CountingEntropy, FakeCeremonies, FakeHasher, FakeKeyedHash, FakePasskeys, FakeRevocationFeed, FakeSealer,
+    FakeSessions, FakeStore, FakeTokens, FakeTotp, FakeVault, FixedClock, MockStore, START, UserRow, a_device,
+    fake_hash,
 };
 
 /// A password every account of these tests has.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
+/// The secret of [`World::enroll_totp`].
+pub(crate) const TOTP_SECRET: &[u8] = b"twenty bytes secret!";
 /// Another that may be chosen.
 pub(crate) const OTHER_PASSWORD: &str = "seven quiet violet lanterns";
 
@@ -39,6 +49,8 @@ pub(crate) struct Parts {
     pub(crate) entropy: Arc<CountingEntropy>,
     pub(crate) view: Arc<RevocationView>,
     pub(crate) seen: Arc<LastSeen>,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) verifier: Arc<dyn PasskeyVerifier>,
     pub(crate) settings: Settings,
 }
 
@@ -57,6 +69,8 @@ impl Default for Parts {
             entropy: Arc::default(),
             view: Arc::default(),
             seen: Arc::default(),
+            vault: Arc::new(FakeVault::new()),
+            verifier: Arc::new(FakePasskeys::default()),
             settings: Settings::default(),
         }
     }
@@ -97,6 +111,57 @@ impl Parts {
 
     pub(crate) fn standing(&self) -> Standing {
         Standing::new(self.view.clone(), self.store.clone())
+    }
+
+    pub(crate) fn sign_in_desk(&self) -> SignInDesk {
+        SignInDesk {
+            sessions: self.sessions.clone(),
+            issuer: self.issuer(),
+            codes: self.codes(),
+            postbox: self.postbox(),
+            guard: self.guard(),
+            settings: Arc::new(self.settings.clone()),
+        }
+    }
+
+    pub(crate) fn factor_guard(&self) -> FactorGuard {
+        FactorGuard::new(self.hash.clone(), self.settings.factors.block)
+    }
+
+    pub(crate) fn factor_codes(&self) -> Arc<FactorCodes> {
+        let (vault, hasher, entropy) = (self.vault.clone(), self.hasher.clone(), self.entropy.clone());
+        Arc::new(FactorCodes::new(vault, Arc::new(FakeTotp), hasher, entropy, self.settings.factors.totp_window))
+    }
+
+    pub(crate) fn passkeys(&self) -> Arc<PasskeyCeremonies> {
+        let (ceremonies, hash, verifier) = (self.ceremonies.clone(), self.hash.clone(), self.verifier.clone());
+        Arc::new(PasskeyCeremonies::new(ceremonies, hash, verifier))
+    }
+
+    pub(crate) fn step_up_tools(&self) -> StepUpTools {
+        let (ceremonies, store) = (self.ceremonies.clone(), self.store.clone());
+        let codes = StoredCodes::new(ceremonies, store, self.hash.clone(), self.entropy.clone());
+        StepUpTools {
+            factors: self.factor_codes(),
+            codes: Arc::new(codes),
+            passkeys: self.passkeys(),
+            guard: self.factor_guard(),
+            entropy: self.entropy.clone(),
+        }
+    }
+
+    pub(crate) fn continuation(&self) -> Continuation {
+        Continuation { sessions: self.sessions.clone(), issuer: self.issuer(), revoker: self.revoker() }
+    }
+
+    pub(crate) fn factor_desk(&self) -> FactorDesk {
+        FactorDesk {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            tools: self.step_up_tools(),
+            continuation: self.continuation(),
+            login: self.login_desk(),
+        }
     }
 
     pub(crate) fn registration_desk(&self) -> RegistrationDesk {
@@ -155,6 +220,18 @@ impl World {
         self.rows.prepare(|state| drop(state.users.0.insert(row.user.id, row)));
     }
 
+    /// Gives a user a confirmed TOTP secret.
+    pub(crate) fn enroll_totp(&self, user: &User) {
+        let sealed = self.vault.seal(format!("totp:{}", user.id).as_bytes(), TOTP_SECRET).unwrap();
+        let totp = Totp { sealed: Some(sealed), confirmed_at: Some(START), ..Totp::new(user.id) };
+        self.rows.prepare(|state| drop(state.factors.totp.insert(user.id, totp)));
+    }
+
+    /// The code of that secret now, or so many steps ago.
+    pub(crate) fn totp_code(&self, steps_ago: u64) -> OneTimeCode {
+        FakeTotp::code(TOTP_SECRET, Totp::step(crate::ports::Clock::now(&*self.clock)) - steps_ago)
+    }
+
     /// Changes the deployment's figures.
     pub(crate) fn configure(&mut self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.parts.settings);
@@ -193,7 +270,12 @@ impl World {
     /// The newest code that was mailed.
     pub(crate) fn mailed_code(&self) -> String {
         let mut codes = self.messages().into_iter().rev().filter_map(|message| match message.notice {
-            Notice::VerifyEmail { code, .. } => Some(code),
+            Notice::VerifyEmail { code, .. }
+            | Notice::VerifyContact { code, .. }
+            | Notice::LoginCode { code, .. }
+            | Notice::ResetCode { code, .. }
+            | Notice::PasswordlessCode { code, .. }
+            | Notice::StepUpCode { code, .. } => Some(code),
             _ => None,
         });
         codes.next().expect("no code was mailed")
@@ -202,7 +284,9 @@ impl World {
     /// The secret of the newest link that was mailed.
     pub(crate) fn mailed_token(&self) -> String {
         let mut links = self.messages().into_iter().rev().filter_map(|message| match message.notice {
-            Notice::ResetPassword { link, .. } | Notice::ActivateAccount { link, .. } => Some(link),
+            Notice::ResetPassword { link, .. }
+            | Notice::ActivateAccount { link, .. }
+            | Notice::ContactLost { link, .. } => Some(link),
             _ => None,
         });
         let link = links.next().expect("no link was mailed");
@@ -219,6 +303,29 @@ impl World {
         let mut tx = self.store.read().await.unwrap();
         tx.revocations().is_revoked(&claims.token_id, claims.subject, claims.epoch).await.unwrap()
     }
+}
+
+/// A caller who proved nothing but their session.
+pub(crate) fn caller(claims: &AccessClaims) -> Caller {
+    Caller { claims: claims.clone(), proof: None }
+}
+
+/// A caller who proved a TOTP code in this session, too.
+pub(crate) fn proved(claims: &AccessClaims) -> Caller {
+    let proof = StepUpClaims {
+        subject: claims.subject,
+        token_id: claims.token_id.clone(),
+        issued_at: claims.issued_at,
+        expires_at: claims.issued_at.plus(limits::STEP_UP_LIFE),
+        epoch: claims.epoch,
+        method: StepUpMethod::Factor(Factor::Totp),
+    };
+    Caller { claims: claims.clone(), proof: Some(proof) }
+}
+
+/// An address.
+pub(crate) fn to(text: &str) -> Address {
+    Address::Email(crate::testing::email(text))
 }
 
 /// A request from a browser that shows no client id.

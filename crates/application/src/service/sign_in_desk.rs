@@ -38,6 +38,24 @@ pub enum Admission {
     Asked(Box<PreAuthorizedTokens>),
 }
 
+impl Admission {
+    /// The tokens of somebody who is in.
+    pub fn authorized(self) -> Option<AuthorizedTokens> {
+        match self {
+            Self::Authorized(tokens) => Some(*tokens),
+            Self::Asked(_) => None,
+        }
+    }
+
+    /// The tokens of somebody who is asked for a second factor.
+    pub fn asked(self) -> Option<PreAuthorizedTokens> {
+        match self {
+            Self::Asked(tokens) => Some(*tokens),
+            Self::Authorized(_) => None,
+        }
+    }
+}
+
 /// The one door: every way of signing in to an existing account ends here, so that none can pass by the second factor
 /// (G11).
 ///

@@ -22,7 +22,7 @@ async fn added(world: &World) -> (UserId, String) {
     let (store, sessions, hasher) = (world.store.clone(), world.sessions.clone(), world.hasher.clone());
     let operator = Operator::new(store, sessions, hasher, world.clock.clone(), world.issuer(), world.change_desk());
     let ada = AddUserCommand {
-        email: a_user().email,
+        email: a_user().email.unwrap().address,
         username: Some(username("ada")),
         full_name: None,
         role: Role::User,

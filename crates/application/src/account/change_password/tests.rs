@@ -1,19 +1,20 @@
 use keystead_domain::account::{AccountStatus, Epoch, User};
+use keystead_domain::factor::Enrolled;
 use keystead_domain::limits;
-use keystead_domain::token::RevocationTarget;
+use keystead_domain::token::{EndReason, RevocationTarget};
 
 use super::*;
 use crate::ports::{BudgetDecision, Clock, HashError, MockPasswordHasher, MockRevocationFeed, MockSessionStore};
-use crate::test_world::{OTHER_PASSWORD, PASSWORD, Parts, World, browser, down, secret};
+use crate::test_world::{OTHER_PASSWORD, PASSWORD, Parts, World, browser, caller, down, proved, secret};
 use crate::testing::{FakeSessions, MockStore, MockTx, START, a_session, a_user, access_claims, fake_hash};
 
 fn change(parts: &Parts) -> ChangePassword {
-    let (store, sessions, hasher) = (parts.store.clone(), parts.sessions.clone(), parts.hasher.clone());
-    ChangePassword::new(store, sessions, hasher, parts.clock.clone(), parts.issuer(), parts.change_desk())
+    let (store, hasher, clock) = (parts.store.clone(), parts.hasher.clone(), parts.clock.clone());
+    ChangePassword::new(store, hasher, clock, parts.continuation(), parts.login_desk())
 }
 
 fn command(claims: &AccessClaims) -> ChangePasswordCommand {
-    ChangePasswordCommand { claims: claims.clone(), current: secret(PASSWORD), new: secret(OTHER_PASSWORD) }
+    ChangePasswordCommand { caller: caller(claims), current: Some(secret(PASSWORD)), new: secret(OTHER_PASSWORD) }
 }
 
 #[tokio::test]
@@ -42,7 +43,7 @@ async fn this_session_goes_on_and_every_other_ends() {
 async fn a_wrong_password_changes_nothing_and_counts() {
     let world = World::with(a_user());
     let here = world.sign_in(&a_user()).await;
-    let wrong = || ChangePasswordCommand { current: secret("not my password"), ..command(&here.claims) };
+    let wrong = || ChangePasswordCommand { current: Some(secret("not my password")), ..command(&here.claims) };
     for _ in 0..2 {
         assert_eq!(change(&world).run(wrong(), &browser()).await, Err(ChangePasswordError::WrongPassword));
     }
@@ -70,16 +71,41 @@ async fn a_refused_new_password_costs_no_attempt_and_no_hash() {
 }
 
 #[tokio::test]
-async fn an_account_that_closed_or_has_no_password_cannot_change_it() {
+async fn an_account_that_closed_cannot_change_it() {
     let world = World::with(User { status: AccountStatus::Banned, ..a_user() });
     let refused = change(&world).run(command(&access_claims()), &browser()).await;
     assert_eq!(refused, Err(ChangePasswordError::SessionOver));
+}
 
+#[tokio::test]
+async fn an_account_without_a_password_gets_one_after_a_fresh_sign_in_alone() {
     let world = World::with(a_user());
     world.rows.prepare(|state| state.users.0.get_mut(&a_user().id).unwrap().password = None);
-    let refused = change(&world).run(command(&access_claims()), &browser()).await;
-    assert_eq!(refused, Err(ChangePasswordError::WrongPassword));
-    assert_eq!((world.hashing.dummies(), world.hashing.work()), (1, 1), "it costs what a wrong password costs");
+    let here = world.sign_in(&a_user()).await;
+    let first = || ChangePasswordCommand { current: None, ..command(&here.claims) };
+    world.clock.advance(limits::REAUTH_WINDOW + std::time::Duration::from_secs(1));
+    assert_eq!(change(&world).run(first(), &browser()).await, Err(ChangePasswordError::ReauthRequired));
+    world.clock.set(START);
+    change(&world).run(first(), &browser()).await.unwrap();
+    assert_eq!(world.password(&a_user()), OTHER_PASSWORD);
+}
+
+#[tokio::test]
+async fn leaving_the_current_password_out_is_a_wrong_one() {
+    let world = World::with(a_user());
+    let here = world.sign_in(&a_user()).await;
+    let none = ChangePasswordCommand { current: None, ..command(&here.claims) };
+    assert_eq!(change(&world).run(none, &browser()).await, Err(ChangePasswordError::WrongPassword));
+}
+
+#[tokio::test]
+async fn who_enrolled_a_factor_must_have_proved_it() {
+    let world = World::with(a_user());
+    world.enroll_totp(&a_user());
+    let here = world.sign_in(&a_user()).await;
+    assert_eq!(change(&world).run(command(&here.claims), &browser()).await, Err(ChangePasswordError::MfaRequired));
+    let proved = ChangePasswordCommand { caller: proved(&here.claims), ..command(&here.claims) };
+    assert!(change(&world).run(proved, &browser()).await.is_ok());
 }
 
 #[tokio::test]
@@ -106,8 +132,8 @@ async fn what_ended_the_session_meanwhile_is_not_outlived() {
             rows.prepare(|state| state.users.0.get_mut(&after.id).unwrap().user = after.clone());
             Ok(fake_hash(OTHER_PASSWORD))
         });
-        let (store, sessions, clock) = (world.store.clone(), world.sessions.clone(), world.clock.clone());
-        let change = ChangePassword::new(store, sessions, Arc::new(hasher), clock, world.issuer(), world.change_desk());
+        let (store, clock) = (world.store.clone(), world.clock.clone());
+        let change = ChangePassword::new(store, Arc::new(hasher), clock, world.continuation(), world.login_desk());
         let over = change.run(command(&here.claims), &browser()).await;
         assert_eq!(over, Err(ChangePasswordError::SessionOver));
         assert_eq!((world.user(&meanwhile), world.password(&meanwhile)), (meanwhile, PASSWORD.to_owned()));
@@ -120,6 +146,7 @@ async fn what_ended_the_session_meanwhile_is_not_outlived() {
 fn looked_up_and_counted() -> [MockTx; 2] {
     let mut looking = MockTx::new();
     looking.users.expect_get().times(1).return_once(|_| Ok(Some(a_user())));
+    looking.factors.expect_enrolled().times(1).returning(|_| Ok(Enrolled::default()));
     looking.users.expect_password().times(1).return_once(|_| Ok(Some(fake_hash(PASSWORD))));
     let mut counting = MockTx::new();
     let reserved = BudgetDecision::Reserved { count: 1 };
@@ -179,6 +206,7 @@ async fn hashing_holds_no_transaction_and_the_end_is_announced_after_the_commit(
 async fn of_parallel_changes_the_second_finds_another_hash_and_writes_nothing() {
     let [looking, counting] = looked_up_and_counted();
     let mut replacing = MockTx::new();
+    replacing.users.expect_get().times(1).return_once(|_| Ok(Some(a_user())));
     replacing.users.expect_upgrade_password().times(1).returning(|_, _, _| Ok(false));
     let outcome = replacing.outcome();
     let parts = Parts::on(MockStore::with_all([looking, counting, replacing]));

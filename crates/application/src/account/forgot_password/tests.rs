@@ -37,7 +37,7 @@ async fn the_owner_gets_a_link_below_the_public_address_and_the_store_its_hash()
     world.configure(|settings| settings.public_url = "https://id.example.com".into());
     forgot(&world).run("ADA", &browser()).await.unwrap();
     let message = &world.messages()[0];
-    assert_eq!(message.to, a_user().email);
+    assert_eq!(message.to, a_user().address().unwrap());
     let Notice::ResetPassword { link, minutes } = &message.notice else { panic!("{message:?}") };
     assert!(link.starts_with("https://id.example.com/reset-password#token="), "{link}");
     assert_eq!(*minutes, 30);

@@ -5,8 +5,8 @@ use keystead_domain::limits;
 
 use super::*;
 use crate::ports::{BudgetDecision, Clock, HashError, MockCeremonyStore, MockPasswordHasher};
-use crate::test_world::{PASSWORD, Parts, World, again, browser, down, secret};
-use crate::testing::{FakeHasher, MockStore, MockTx, a_user, email, fake_hash, user_number, username};
+use crate::test_world::{PASSWORD, Parts, World, again, browser, down, secret, to};
+use crate::testing::{FakeHasher, MockStore, MockTx, a_user, contact, email, fake_hash, user_number, username};
 
 fn register(parts: &Parts) -> RegisterUser {
     let (store, hasher, clock) = (parts.store.clone(), parts.hasher.clone(), parts.clock.clone());
@@ -15,10 +15,10 @@ fn register(parts: &Parts) -> RegisterUser {
 
 fn command() -> RegisterUserCommand {
     RegisterUserCommand {
-        email: email("new@example.com"),
+        address: to("new@example.com"),
         username: Some(username("newcomer")),
         full_name: FullName::try_new("Grace Hopper").ok(),
-        password: secret(PASSWORD),
+        password: Some(secret(PASSWORD)),
     }
 }
 
@@ -74,8 +74,8 @@ async fn the_claim_keeps_the_hash_and_the_address_gets_the_code() {
     let tokens = register(&world).run(command(), &browser()).await.unwrap();
     let state = world.rows.state();
     let claim = &state.registrations.0[0];
-    assert_eq!((claim.id, &claim.email), (tokens.claims.subject, &email("new@example.com")));
-    assert_eq!(claim.password, fake_hash(PASSWORD));
+    assert_eq!((claim.id, &claim.address), (tokens.claims.subject, &to("new@example.com")));
+    assert_eq!(claim.password, Some(fake_hash(PASSWORD)));
     assert_eq!(claim.expires_at, world.clock.now().plus(limits::REGISTRATION_LIFE));
     assert!(state.users.0.is_empty(), "nothing exists before it is proved");
     let message = &world.messages()[0];
@@ -88,13 +88,13 @@ async fn the_claim_keeps_the_hash_and_the_address_gets_the_code() {
 #[tokio::test]
 async fn the_owner_of_a_taken_address_is_told_three_times_an_hour() {
     let world = World::with(a_user());
-    let command = || RegisterUserCommand { email: a_user().email, username: None, ..command() };
+    let command = || RegisterUserCommand { address: a_user().address().unwrap(), username: None, ..command() };
     for _ in 0..4 {
         let tokens = register(&world).run(command(), &browser()).await.unwrap();
         assert_ne!(tokens.claims.subject, a_user().id, "the answer does not name the account");
     }
     assert_eq!(world.notices(), ["account_exists", "account_exists", "account_exists", "decoy"]);
-    assert!(world.messages().iter().all(|message| message.to == a_user().email));
+    assert!(world.messages().iter().all(|message| Some(&message.to) == a_user().address().as_ref()));
     assert_eq!(world.rows.state().registrations.0.len(), 4);
     world.clock.advance(Duration::from_secs(3600));
     register(&world).run(command(), &browser()).await.unwrap();
@@ -116,7 +116,7 @@ async fn a_username_that_an_account_holds_is_refused_and_nothing_is_written() {
 async fn a_username_only_claimed_is_free() {
     let world = World::default();
     register(&world).run(command(), &browser()).await.unwrap();
-    let second = RegisterUserCommand { email: email("other@example.com"), ..command() };
+    let second = RegisterUserCommand { address: to("other@example.com"), ..command() };
     assert!(register(&world).run(second, &browser()).await.is_ok());
 }
 
@@ -132,7 +132,7 @@ async fn refusals_before_the_hash_cost_nothing() {
         ("GraceHopper!", PasswordRefusal::OwnWords),
     ];
     for (password, refusal) in cases {
-        let command = RegisterUserCommand { password: secret(password), ..command() };
+        let command = RegisterUserCommand { password: Some(secret(password)), ..command() };
         assert_eq!(register(&parts).run(command, &browser()).await, Err(RegisterUserError::Password(refusal)));
     }
     parts.settings.registration_open = false;
@@ -175,7 +175,7 @@ async fn a_half_way_token_is_bound_to_the_client_id_the_browser_has() {
 
 #[tokio::test]
 async fn a_second_attempt_writes_nothing_and_answers_as_the_first_would_have() {
-    let taken = User { email: email("new@example.com"), ..user_number(7) };
+    let taken = User { email: Some(contact(user_number(7).id, email("new@example.com"))), ..user_number(7) };
     for holder in [None, Some(taken)] {
         let world = World::default();
         let is_free = holder.is_none();

@@ -17,8 +17,12 @@ fn resend(parts: &Parts) -> ResendCode {
 async fn register(world: &World) -> PreAuthorizedTokens {
     let (store, hasher, clock) = (world.store.clone(), world.hasher.clone(), world.clock.clone());
     let register = RegisterUser::new(store, hasher, clock, world.issuer(), world.codes(), world.registration_desk());
-    let command =
-        RegisterUserCommand { email: a_user().email, username: None, full_name: None, password: secret(PASSWORD) };
+    let command = RegisterUserCommand {
+        address: a_user().address().unwrap(),
+        username: None,
+        full_name: None,
+        password: Some(secret(PASSWORD)),
+    };
     register.run(command, &browser()).await.unwrap()
 }
 

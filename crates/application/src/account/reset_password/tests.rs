@@ -1,3 +1,4 @@
+use keystead_domain::factor::Enrolled;
 use std::time::Duration;
 
 use keystead_domain::account::{AccountStatus, Epoch};
@@ -10,7 +11,7 @@ use crate::test_world::{OTHER_PASSWORD, PASSWORD, Parts, World, browser, down, s
 use crate::testing::{MockStore, MockTx, START, a_link_token, a_user, fake_hash, pre_authorized_claims};
 
 fn begin(parts: &Parts) -> BeginReset {
-    BeginReset::new(parts.store.clone(), parts.clock.clone(), parts.issuer())
+    BeginReset::new(parts.store.clone(), parts.clock.clone(), parts.sign_in_desk())
 }
 
 fn reset(parts: &Parts) -> ResetPassword {
@@ -118,6 +119,7 @@ fn looking() -> MockTx {
     let mut tx = MockTx::new();
     tx.link_tokens.expect_find_begun().times(1).return_once(|_, _| Ok(Some(a_link_token())));
     tx.users.expect_get().return_once(|_| Ok(Some(a_user())));
+    tx.factors.expect_enrolled().times(1).returning(|_| Ok(Enrolled::default()));
     tx
 }
 
@@ -126,6 +128,7 @@ fn replacing() -> MockTx {
     let mut tx = MockTx::new();
     tx.link_tokens.expect_consume_begun().times(1).return_once(|_, _| Ok(Some(a_link_token())));
     tx.users.expect_get().return_once(|_| Ok(Some(a_user())));
+    tx.factors.expect_enrolled().times(1).returning(|_| Ok(Enrolled::default()));
     tx.users.expect_set_password().times(1).returning(|_, _, _| Ok(()));
     tx.devices.expect_forget_all().times(1).returning(|_| Ok(()));
     tx.users

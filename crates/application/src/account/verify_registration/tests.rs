@@ -17,8 +17,9 @@ fn verify(parts: &Parts) -> VerifyRegistration {
 async fn register(world: &World, password: &str) -> PreAuthorizedTokens {
     let (store, hasher, clock) = (world.store.clone(), world.hasher.clone(), world.clock.clone());
     let register = RegisterUser::new(store, hasher, clock, world.issuer(), world.codes(), world.registration_desk());
-    let User { email, username, full_name, .. } = a_user();
-    let command = RegisterUserCommand { email, username, full_name, password: secret(password) };
+    let address = a_user().address().unwrap();
+    let User { username, full_name, .. } = a_user();
+    let command = RegisterUserCommand { address, username, full_name, password: Some(secret(password)) };
     register.run(command, &browser()).await.unwrap()
 }
 
@@ -39,7 +40,7 @@ async fn the_right_code_makes_the_account_and_signs_its_owner_in() {
     let tokens = verify(&world).run(proof(&begun, &world.mailed_code()), &browser()).await.unwrap();
     let state = world.rows.state();
     let user = &state.users.0[&begun.claims.subject].user;
-    assert_eq!((&user.email, &user.username), (&a_user().email, &a_user().username));
+    assert_eq!((user.address(), &user.username), (a_user().address(), &a_user().username));
     assert_eq!((user.role, user.status), (Role::User, AccountStatus::Active));
     assert_eq!(world.password(user), PASSWORD);
     assert!(state.registrations.0.is_empty());
@@ -160,7 +161,7 @@ fn right_answer(parts: &Parts) -> VerifyRegistrationCommand {
     let mut claims = pre_authorized_claims();
     let code = OneTimeCode::parse("123456").unwrap();
     let issued = IssuedCode::Real(code.clone());
-    let address = a_registration().email;
+    let address = a_registration().address;
     let tag = parts.codes().seal(&claims.token_id, PreAuthorizedPurpose::Register, address.as_str(), &issued);
     (claims.otp, claims.otp_key) = (Some(tag.bytes), Some(tag.key));
     VerifyRegistrationCommand { claims, code, username: None }
@@ -169,7 +170,7 @@ fn right_answer(parts: &Parts) -> VerifyRegistrationCommand {
 /// A challenge that answers for [`right_answer`].
 fn open_challenge() -> MockCeremonyStore {
     let mut ceremonies = MockCeremonyStore::new();
-    let state = pre_authorized_claims().token_id.as_str().as_bytes().to_vec();
+    let state = format!("{}\n", pre_authorized_claims().token_id).into_bytes();
     ceremonies.expect_find().times(1).return_once(move |_, _| Ok(Some(keystead_domain::SecretBytes::new(state))));
     ceremonies
 }

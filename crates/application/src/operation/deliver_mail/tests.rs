@@ -1,11 +1,12 @@
 use keystead_domain::SecretString;
 use keystead_domain::Timestamp;
+use keystead_domain::account::Address;
 
 use super::*;
 use crate::message::{Message, Notice};
-use crate::ports::{Mail, MockMailer, MockMessageRenderer, NewMessage, OutboxId, RenderError};
-use crate::test_world::{World, down};
-use crate::testing::{FakeMailbox, MockStore, MockTx, a_mail, a_message, after, email};
+use crate::ports::{Mail, MockMailer, MockMessageRenderer, NewMessage, OutboxId, RenderError, Sms};
+use crate::test_world::{World, down, to};
+use crate::testing::{FakeMailbox, MockStore, MockTx, a_mail, a_message, after};
 
 #[test]
 fn waits_double_up_to_the_cap() {
@@ -18,19 +19,33 @@ fn waits_double_up_to_the_cap() {
 struct Plain;
 
 impl MessageRenderer for Plain {
-    fn render(&self, id: &OutboxId, message: &Message) -> Result<Option<Mail>, RenderError> {
+    fn render(&self, id: &OutboxId, message: &Message) -> Result<Option<Rendered>, RenderError> {
         let Notice::VerifyEmail { code, .. } = &message.notice else { return Ok(None) };
         let text = SecretString::new(code.clone());
-        Ok(Some(Mail { message_id: id.0.clone(), to: message.to.clone(), text, ..a_mail() }))
+        Ok(Some(match &message.to {
+            Address::Email(to) => Rendered::Mail(Mail { message_id: id.0.clone(), to: to.clone(), text, ..a_mail() }),
+            Address::Phone(to) => Rendered::Sms(Sms { id: id.0.clone(), to: to.clone(), text }),
+        }))
     }
 }
 
+fn by_mail(mailer: Arc<dyn Mailer>) -> Channels {
+    Channels { mailer, sms: None }
+}
+
 fn round(world: &World, mailer: Arc<dyn Mailer>, policy: MailPolicy) -> DeliverMail {
-    DeliverMail::new(world.store.clone(), mailer, Arc::new(Plain), world.postbox(), world.clock.clone(), policy)
+    DeliverMail::new(
+        world.store.clone(),
+        by_mail(mailer),
+        Arc::new(Plain),
+        world.postbox(),
+        world.clock.clone(),
+        policy,
+    )
 }
 
 async fn post(world: &World, notice: Notice) {
-    let message = Message { to: email("ada@example.com"), locale: None, name: None, notice };
+    let message = Message { to: to("ada@example.com"), locale: None, name: None, notice };
     let mut tx = world.store.begin().await.unwrap();
     world.postbox().post(&mut *tx, &message, world.clock.now(), limits::CODE_LIFE).await.unwrap();
     tx.commit().await.unwrap();
@@ -132,7 +147,10 @@ async fn a_message_that_expires_between_claim_and_sending_is_not_sent() {
     let store = MockStore::with_all([looking, claiming, marking]);
     let (mailer, renderer) = (Arc::new(MockMailer::new()), Arc::new(MockMessageRenderer::new()));
     let (policy, clock) = (MailPolicy::default(), world.clock.clone());
-    assert_eq!(DeliverMail::new(store, mailer, renderer, world.postbox(), clock, policy).run().await, Ok(DEAD));
+    assert_eq!(
+        DeliverMail::new(store, by_mail(mailer), renderer, world.postbox(), clock, policy).run().await,
+        Ok(DEAD)
+    );
 }
 
 #[tokio::test]
@@ -145,13 +163,16 @@ async fn what_cannot_be_opened_is_dead_and_what_cannot_be_rendered_waits() {
     let store = MockStore::with_all([looking, claiming, marking]);
     let (mailer, renderer) = (Arc::new(MockMailer::new()), Arc::new(MockMessageRenderer::new()));
     let (policy, clock) = (MailPolicy::default(), world.clock.clone());
-    assert_eq!(DeliverMail::new(store, mailer, renderer, world.postbox(), clock, policy).run().await, Ok(DEAD));
+    assert_eq!(
+        DeliverMail::new(store, by_mail(mailer), renderer, world.postbox(), clock, policy).run().await,
+        Ok(DEAD)
+    );
 
     post(&world, a_code()).await;
     let mut renderer = MockMessageRenderer::new();
     renderer.expect_render().times(1).returning(|_, _| Err(RenderError("verify_email.txt:3".into())));
     let (mailer, store, clock) = (Arc::new(MockMailer::new()), world.store.clone(), world.clock.clone());
-    let worker = DeliverMail::new(store, mailer, Arc::new(renderer), world.postbox(), clock, policy);
+    let worker = DeliverMail::new(store, by_mail(mailer), Arc::new(renderer), world.postbox(), clock, policy);
     assert_eq!(worker.run().await, Ok(DEFERRED), "an operator can mend a template");
 }
 
@@ -180,7 +201,7 @@ async fn no_transaction_is_open_while_mail_is_sent() {
     });
     let store = MockStore::with_all([looking, claiming, marking]);
     let (clock, policy) = (world.clock.clone(), MailPolicy::default());
-    let worker = DeliverMail::new(store, Arc::new(mailer), Arc::new(Plain), world.postbox(), clock, policy);
+    let worker = DeliverMail::new(store, by_mail(Arc::new(mailer)), Arc::new(Plain), world.postbox(), clock, policy);
     assert_eq!(worker.run().await, Ok(SENT));
 }
 
@@ -191,7 +212,7 @@ async fn a_claim_that_was_not_committed_sends_nothing() {
     let store = MockStore::with_all([looking, claiming.failing(down())]);
     let (mailer, renderer) = (Arc::new(MockMailer::new()), Arc::new(MockMessageRenderer::new()));
     let (policy, clock) = (MailPolicy::default(), world.clock.clone());
-    let lost = DeliverMail::new(store, mailer, renderer, world.postbox(), clock, policy).run().await;
+    let lost = DeliverMail::new(store, by_mail(mailer), renderer, world.postbox(), clock, policy).run().await;
     assert!(matches!(lost, Err(Failure::Unavailable(_))), "{lost:?}");
 }
 

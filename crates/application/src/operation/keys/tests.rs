@@ -50,7 +50,7 @@ async fn the_first_start_makes_a_key_of_each_use_that_signs_at_once() {
     let (world, ring) = (World::default(), Arc::new(Ring::default()));
     keeper(&world, &ring).ensure().await.unwrap();
     let keys = world.rows.state().keys.0;
-    assert_eq!(keys.iter().map(|key| key.key_use).collect::<Vec<_>>(), USES);
+    assert_eq!(keys.iter().map(|key| key.key_use).collect::<Vec<_>>(), KeyUse::ALL);
     assert!(keys.iter().all(|key| key.active_from == START && key.retires_at.is_none()));
     assert_eq!(ring.loaded(), keys);
 }
@@ -70,7 +70,7 @@ async fn only_what_is_missing_is_made() {
     world.rows.prepare(|state| state.keys.0.push(a_key("present")));
     keeper(&world, &ring).ensure().await.unwrap();
     let uses: Vec<KeyUse> = world.rows.state().keys.0.iter().map(|key| key.key_use).collect();
-    assert_eq!(uses, [KeyUse::SignAccess, KeyUse::SignPreAuthorized, KeyUse::Mac]);
+    assert_eq!(uses, KeyUse::ALL);
 }
 
 #[tokio::test]
@@ -78,22 +78,29 @@ async fn a_rotation_publishes_first_and_lets_older_keys_verify_for_one_life() {
     let (world, ring) = (World::default(), Arc::new(Ring::default()));
     let keeper = keeper(&world, &ring);
     keeper.ensure().await.unwrap();
-    let made = keeper.rotate(&USES).await.unwrap();
+    let made = keeper.rotate(&KeyUse::ALL).await.unwrap();
     let starts = START.plus(limits::KEY_PREPUBLISH);
     assert!(made.iter().all(|key| key.active_from == starts && key.created_at == START));
-    let older: Vec<Option<Timestamp>> = world.rows.state().keys.0[..3].iter().map(|key| key.retires_at).collect();
-    let ends = [limits::ACCESS_TOKEN_LIFE, limits::RESET_GRANT_LIFE, limits::SESSION_LIFE];
+    let older: Vec<Option<Timestamp>> = world.rows.state().keys.0[..5].iter().map(|key| key.retires_at).collect();
+    let ends = [
+        limits::ACCESS_TOKEN_LIFE,
+        limits::RESET_GRANT_LIFE,
+        limits::STEP_UP_LIFE,
+        limits::SESSION_LIFE,
+        limits::SEAL_KEY_LIFE,
+    ];
     assert_eq!(older, ends.map(|life| Some(starts.plus(life + limits::LEEWAY * 2))));
     assert_eq!(world.events(), [AuditEventName::KeyRotated]);
 
     let active = |overview: &[KeyOverview]| -> Vec<bool> { overview.iter().map(|key| key.active).collect() };
     let before = keeper.list().await.unwrap();
-    assert_eq!(active(&before), [true, true, true, false, false, false]);
+    assert_eq!(active(&before), [[true; 5], [false; 5]].concat());
     assert!(before.iter().all(|key| key.key.sealed.is_empty()), "no secret leaves");
     world.clock.set(starts);
-    assert_eq!(active(&keeper.list().await.unwrap()), [false, false, false, true, true, true]);
+    assert_eq!(active(&keeper.list().await.unwrap()), [[false; 5], [true; 5]].concat());
     world.clock.set(starts.plus(limits::SESSION_LIFE + limits::LEEWAY * 2));
-    assert_eq!(keeper.list().await.unwrap().len(), 3, "the older ones are gone");
+    let left: Vec<KeyUse> = keeper.list().await.unwrap().iter().map(|key| key.key.key_use).collect();
+    assert_eq!(left, [&[KeyUse::Seal][..], &KeyUse::ALL].concat(), "the older ones are gone, but what opens seals");
 }
 
 #[tokio::test]
@@ -103,7 +110,7 @@ async fn reading_again_serves_what_is_stored_now() {
     keeper.ensure().await.unwrap();
     world.rows.prepare(|state| state.keys.0.push(a_key("from-another-replica")));
     keeper.reload().await.unwrap();
-    assert_eq!(ring.loaded().len(), 4);
+    assert_eq!(ring.loaded().len(), 6);
 }
 
 #[tokio::test]
@@ -124,7 +131,7 @@ async fn a_lost_commit_serves_no_new_key() {
     let mut ring = MockKeyRing::new();
     ring.expect_load().times(2).withf(<[StoredKey]>::is_empty).returning(|_| Ok(()));
     ring.expect_serves().returning(|_| false);
-    ring.expect_generate().times(3).returning(|_, _, _| Ok(a_key("new")));
+    ring.expect_generate().times(5).returning(|_, _, _| Ok(a_key("new")));
     let mut reading = crate::testing::MockTx::new();
     reading.keys.expect_list().times(1).returning(|_| Ok(Vec::new()));
     let mut making = crate::testing::MockTx::new().failing(down());
@@ -134,7 +141,7 @@ async fn a_lost_commit_serves_no_new_key() {
         let keys = if std::mem::take(&mut first) { Vec::new() } else { vec![a_key("new")] };
         Ok(keys)
     });
-    making.keys.expect_insert().times(3).returning(|_, _| Ok(()));
+    making.keys.expect_insert().times(5).returning(|_, _| Ok(()));
     let store = MockStore::with_all([reading, making]);
     let clock = Arc::new(crate::testing::FixedClock::default());
     let keeper = KeyKeeper::new(store, Arc::new(ring), clock, limits::ACCESS_TOKEN_LIFE, limits::SESSION_LIFE);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::ports::{MockRevocationFeed, MockSessionStore};
-use crate::test_world::{OTHER_PASSWORD, PASSWORD, Parts, World, down, secret};
+use crate::test_world::{OTHER_PASSWORD, PASSWORD, Parts, World, down, secret, to};
 use crate::testing::{FakeHasher, MockStore, MockTx, a_user, email, user_number, username};
 
 fn operator(parts: &Parts) -> Operator {
@@ -34,7 +34,7 @@ async fn an_account_without_one_gets_a_link_by_mail_and_on_the_screen() {
     let added = operator(&world).add(grace(None)).await.unwrap();
     let link = added.activation_link.unwrap();
     assert!(link.expose().ends_with(&format!("/activate#token={}", world.mailed_token())));
-    assert_eq!(world.messages()[0].to, email("grace@example.com"));
+    assert_eq!(world.messages()[0].to, to("grace@example.com"));
     let state = world.rows.state();
     assert_eq!(state.users.0[&added.user.id].password, None);
     assert_eq!(state.link_tokens.0[0].hash, world.issuer().link_hash(&world.mailed_token()));
@@ -44,7 +44,7 @@ async fn an_account_without_one_gets_a_link_by_mail_and_on_the_screen() {
 async fn taken_names_and_bad_passwords_add_nothing() {
     let world = World::with(a_user());
     let taken = |command| async { operator(&world).add(command).await };
-    let address = AddUserCommand { email: a_user().email, ..grace(None) };
+    let address = AddUserCommand { email: a_user().email.unwrap().address, ..grace(None) };
     assert_eq!(taken(address).await, Err(OperatorError::EmailTaken));
     let name = AddUserCommand { username: a_user().username, ..grace(None) };
     assert_eq!(taken(name).await, Err(OperatorError::UsernameTaken));

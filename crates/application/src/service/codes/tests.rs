@@ -22,7 +22,7 @@ async fn a_code_is_bound_to_its_token_purpose_address_and_key() {
     let world = World::default();
     let real = IssuedCode::Real(code("012345"));
     let claims = carrying(&world, "flow.1", &real);
-    world.codes().open(&claims.token_id, START).await.unwrap();
+    world.codes().open(&claims, START).await.unwrap();
     let foreign = [
         PreAuthorizedClaims { purpose: PreAuthorizedPurpose::Login, ..claims.clone() },
         PreAuthorizedClaims { otp: None, ..claims.clone() },
@@ -41,7 +41,7 @@ async fn a_decoy_matches_no_code_that_was_drawn() {
     let world = World::default();
     let (drawn, decoy) = (world.codes().draw(None), world.codes().draw_decoy());
     let claims = carrying(&world, "flow.1", &decoy);
-    world.codes().open(&claims.token_id, START).await.unwrap();
+    world.codes().open(&claims, START).await.unwrap();
     assert_eq!(world.codes().check(&claims, ADDRESS, &drawn, START).await, Err(CodeRefusal::Invalid));
     let other = carrying(&world, "flow.1", &world.codes().draw_decoy());
     assert_ne!(other.otp, claims.otp, "each is drawn anew");
@@ -61,7 +61,7 @@ async fn opening_for_a_newer_token_of_the_flow_kills_the_older_code() {
     let new = carrying(&world, "flow.2", &IssuedCode::Real(code("222222")));
     let other = carrying(&world, "another.1", &IssuedCode::Real(code("333333")));
     for claims in [&old, &new, &other] {
-        world.codes().open(&claims.token_id, START).await.unwrap();
+        world.codes().open(&claims, START).await.unwrap();
     }
     assert_eq!(world.codes().check(&old, ADDRESS, &code("111111"), START).await, Err(CodeRefusal::Invalid));
     assert_eq!(world.codes().check(&new, ADDRESS, &code("222222"), START).await, Ok(()));
@@ -73,8 +73,8 @@ async fn guesses_at_a_dead_token_cannot_close_the_newer_one() {
     let world = World::default();
     let old = carrying(&world, "flow.1", &IssuedCode::Real(code("111111")));
     let new = carrying(&world, "flow.2", &IssuedCode::Real(code("222222")));
-    world.codes().open(&old.token_id, START).await.unwrap();
-    world.codes().open(&new.token_id, START).await.unwrap();
+    world.codes().open(&old, START).await.unwrap();
+    world.codes().open(&new, START).await.unwrap();
     for _ in 0..7 {
         assert!(world.codes().check(&old, ADDRESS, &code("999999"), START).await.is_err());
     }
@@ -86,7 +86,7 @@ async fn parallel_guesses_make_at_most_five_comparisons() {
     let world = World::default();
     let claims = carrying(&world, "flow.1", &IssuedCode::Real(code("012345")));
     let mut ceremonies = MockCeremonyStore::new();
-    let state = claims.token_id.as_str().as_bytes().to_vec();
+    let state = format!("{}\n", claims.token_id).into_bytes();
     // A look at the challenge precedes every comparison.
     ceremonies.expect_find().times(5).returning(move |_, _| Ok(Some(keystead_domain::SecretBytes::new(state.clone()))));
     ceremonies.expect_take().times(1).returning(|_, _| Ok(None));
@@ -104,7 +104,7 @@ async fn parallel_guesses_make_at_most_five_comparisons() {
 async fn a_guess_given_back_can_be_made_again() {
     let world = World::default();
     let claims = carrying(&world, "flow.1", &IssuedCode::Real(code("012345")));
-    world.codes().open(&claims.token_id, START).await.unwrap();
+    world.codes().open(&claims, START).await.unwrap();
     for _ in 0..8 {
         assert_eq!(world.codes().check(&claims, ADDRESS, &code("012345"), START).await, Ok(()));
         world.codes().give_back(&claims.token_id).await.unwrap();

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use keystead_domain::account::{AccountStatus, Role};
 
+use keystead_domain::factor::Enrolled;
 use keystead_domain::limits;
 
 use super::*;
@@ -10,8 +11,8 @@ use crate::test_world::{OTHER_PASSWORD, PASSWORD, Parts, World, browser, down, s
 use crate::testing::{FakeHasher, MockStore, MockTx, START, a_user, fake_hash, user_number};
 
 fn login(parts: &Parts) -> Login {
-    let (store, sessions, hasher) = (parts.store.clone(), parts.sessions.clone(), parts.hasher.clone());
-    Login::new(store, sessions, hasher, parts.clock.clone(), parts.issuer(), parts.login_desk())
+    let (store, hasher, clock) = (parts.store.clone(), parts.hasher.clone(), parts.clock.clone());
+    Login::new(store, hasher, clock, parts.sign_in_desk())
 }
 
 fn as_ada(password: &str) -> LoginCommand {
@@ -36,7 +37,10 @@ fn refusing() -> MockTx {
 /// Everything a login from a new device writes, in one transaction.
 fn signing_in(account: Option<(User, Option<PasswordHash>)>) -> MockTx {
     let mut tx = MockTx::new();
-    tx.users.expect_find_by_login_name().times(1).return_once(|_| Ok(account));
+    let (user, hash) = account.unzip();
+    tx.users.expect_get().times(1).return_once(|_| Ok(user));
+    tx.users.expect_password().times(..=1).return_once(|_| Ok(hash.flatten()));
+    tx.factors.expect_enrolled().times(..=1).returning(|_| Ok(Enrolled::default()));
     tx.guess_budgets.expect_release().times(1).returning(|_, _| Ok(()));
     tx.outbox.expect_enqueue().times(1).returning(|_| Ok(()));
     tx.devices.expect_remember().times(1).returning(|_, _, _, _| Ok(()));
@@ -52,7 +56,7 @@ fn ada() -> (User, Option<PasswordHash>) {
 #[tokio::test]
 async fn the_right_password_makes_a_session_and_tells_the_owner_of_a_new_device() {
     let world = World::with(a_user());
-    let tokens = login(&world).run(as_ada(PASSWORD), &browser()).await.unwrap();
+    let tokens = login(&world).run(as_ada(PASSWORD), &browser()).await.unwrap().authorized().unwrap();
     assert_eq!((tokens.claims.subject, &tokens.claims.amr), (a_user().id, &vec![Amr::Password]));
     let session = world.sessions.find(&tokens.claims.session(), START).await.unwrap().unwrap();
     assert_eq!((session.user_id, session.epoch), (a_user().id, a_user().epoch));
@@ -150,13 +154,13 @@ async fn right_passwords_never_fill_the_budget() {
 #[tokio::test]
 async fn a_known_device_has_a_budget_of_its_own_and_gets_no_mail() {
     let world = World::with(a_user());
-    let device = login(&world).run(as_ada(PASSWORD), &browser()).await.unwrap().device;
+    let device = login(&world).run(as_ada(PASSWORD), &browser()).await.unwrap().authorized().unwrap().device;
     for _ in 0..11 {
         let _ = login(&world).run(as_ada("a wrong password"), &browser()).await;
     }
     let known = |password: &str| LoginCommand { device: device.clone(), ..as_ada(password) };
     let mails = world.messages().len();
-    let tokens = login(&world).run(known(PASSWORD), &browser()).await.unwrap();
+    let tokens = login(&world).run(known(PASSWORD), &browser()).await.unwrap().authorized().unwrap();
     assert_eq!(tokens.device, device, "the device keeps its token");
     assert_eq!(world.messages().len(), mails);
     for _ in 0..10 {
@@ -171,14 +175,14 @@ async fn a_known_device_has_a_budget_of_its_own_and_gets_no_mail() {
 async fn a_device_is_known_to_its_own_account_only_and_for_its_time() {
     let world = World::with(a_user());
     world.add(user_number(2));
-    let device = login(&world).run(as_ada(PASSWORD), &browser()).await.unwrap().device;
+    let device = login(&world).run(as_ada(PASSWORD), &browser()).await.unwrap().authorized().unwrap().device;
     let other = LoginCommand { identity: "user2@example.com".into(), device: device.clone(), ..as_ada(PASSWORD) };
-    let tokens = login(&world).run(other, &browser()).await.unwrap();
+    let tokens = login(&world).run(other, &browser()).await.unwrap().authorized().unwrap();
     assert_ne!(tokens.device, device);
     world.clock.advance(limits::DEVICE_LIFE);
     let late =
         login(&world).run(LoginCommand { device: device.clone(), ..as_ada(PASSWORD) }, &browser()).await.unwrap();
-    assert_ne!(late.device, device);
+    assert_ne!(late.authorized().unwrap().device, device);
     assert_eq!(world.notices(), ["new_device"; 3]);
 }
 
@@ -199,8 +203,8 @@ async fn a_hash_of_older_parameters_is_made_again() {
 #[tokio::test]
 async fn a_password_changed_while_hashing_is_refused_and_nothing_is_written() {
     let mut second = MockTx::new();
-    let changed = Some((a_user(), Some(fake_hash(OTHER_PASSWORD))));
-    second.users.expect_find_by_login_name().times(1).return_once(|_| Ok(changed));
+    second.users.expect_get().times(1).return_once(|_| Ok(Some(a_user())));
+    second.users.expect_password().times(1).return_once(|_| Ok(Some(fake_hash(OTHER_PASSWORD))));
     let outcome = second.outcome();
     let parts = Parts {
         sessions: Arc::new(MockSessionStore::new()),
@@ -215,7 +219,8 @@ async fn a_password_changed_while_hashing_is_refused_and_nothing_is_written() {
 async fn a_ban_while_hashing_is_seen() {
     let mut second = MockTx::new();
     let banned = User { status: AccountStatus::Banned, ..a_user() };
-    second.users.expect_find_by_login_name().return_once(|_| Ok(Some((banned, Some(fake_hash(PASSWORD))))));
+    second.users.expect_get().return_once(|_| Ok(Some(banned)));
+    second.users.expect_password().return_once(|_| Ok(Some(fake_hash(PASSWORD))));
     second.guess_budgets.expect_release().times(1).returning(|_, _| Ok(()));
     second.audit.expect_append().times(1).returning(|_| Ok(()));
     let parts = Parts {
@@ -230,7 +235,7 @@ async fn the_session_carries_what_the_account_is_at_the_second_look() {
     let promoted = User { role: Role::Admin, epoch: a_user().epoch.next(), ..a_user() };
     let second = signing_in(Some((promoted, Some(fake_hash(PASSWORD)))));
     let parts = Parts::on(MockStore::with_all([counting(Some(ada())), second]));
-    let tokens = login(&parts).run(as_ada(PASSWORD), &browser()).await.unwrap();
+    let tokens = login(&parts).run(as_ada(PASSWORD), &browser()).await.unwrap().authorized().unwrap();
     assert_eq!((tokens.claims.role, tokens.claims.epoch), (Role::Admin, a_user().epoch.next()));
 }
 

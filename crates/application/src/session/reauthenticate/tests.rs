@@ -10,7 +10,15 @@ use crate::testing::{MockStore, MockTx, START, a_user, access_claims, fake_hash}
 
 fn reauthenticate(parts: &Parts) -> Reauthenticate {
     let (store, sessions, hasher) = (parts.store.clone(), parts.sessions.clone(), parts.hasher.clone());
-    Reauthenticate::new(store, sessions, hasher, parts.clock.clone(), parts.issuer(), parts.login_desk())
+    Reauthenticate::new(
+        store,
+        sessions,
+        hasher,
+        parts.clock.clone(),
+        parts.issuer(),
+        parts.passkeys(),
+        parts.login_desk(),
+    )
 }
 
 #[tokio::test]

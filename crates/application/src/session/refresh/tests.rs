@@ -94,7 +94,7 @@ async fn a_copied_token_ends_the_session_once_and_tells_the_owner() {
     assert_eq!(client.refresh(&world).await, reused);
     assert_eq!(world.events(), [AuditEventName::RefreshReused]);
     assert_eq!(world.notices(), ["refresh_reused"]);
-    assert_eq!(world.messages()[0].to, a_user().email);
+    assert_eq!(world.messages()[0].to, a_user().address().unwrap());
     let rows = world.rows.state().revocations.0;
     assert_eq!(rows.len(), 1);
     let RevocationTarget::Session(id) = &rows[0].target else { panic!("{rows:?}") };
