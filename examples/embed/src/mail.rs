@@ -2,26 +2,33 @@
 
 use async_trait::async_trait;
 use keystead_application::message::{Message, Notice};
-use keystead_application::ports::{Mail, MailError, MailRenderer, Mailer, OutboxId, RenderError};
+use keystead_application::ports::{
+    DeliveryError, Mail, Mailer, MessageRenderer, OutboxId, RenderError, Rendered, Sms, SmsSender,
+};
 use keystead_domain::SecretString;
+use keystead_domain::account::Address;
 
 /// One sentence per message.
 pub(crate) struct Sentences;
 
-impl MailRenderer for Sentences {
-    fn render(&self, id: &OutboxId, message: &Message) -> Result<Option<Mail>, RenderError> {
+impl MessageRenderer for Sentences {
+    fn render(&self, id: &OutboxId, message: &Message) -> Result<Option<Rendered>, RenderError> {
         let text = match &message.notice {
             Notice::VerifyEmail { code, .. } => format!("your code is {code}"),
             // Written so that two cases do the same work; nobody must get one.
             Notice::Decoy => return Ok(None),
             other => format!("about your account: {}", other.template()),
         };
-        Ok(Some(Mail {
-            message_id: format!("{}@embed.example", id.0),
-            to: message.to.clone(),
-            subject: "Your account".into(),
-            html: SecretString::new(String::new()),
-            text: SecretString::new(text),
+        let text = SecretString::new(text);
+        Ok(Some(match &message.to {
+            Address::Email(to) => Rendered::Mail(Mail {
+                message_id: format!("{}@embed.example", id.0),
+                to: to.clone(),
+                subject: "Your account".into(),
+                html: SecretString::new(String::new()),
+                text,
+            }),
+            Address::Phone(to) => Rendered::Sms(Sms { id: id.0.clone(), to: to.clone(), text }),
         }))
     }
 }
@@ -31,8 +38,16 @@ pub(crate) struct Printer;
 
 #[async_trait]
 impl Mailer for Printer {
-    async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+    async fn send(&self, mail: &Mail) -> Result<(), DeliveryError> {
         println!("mail to {}: {}", mail.to, mail.text.expose());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SmsSender for Printer {
+    async fn send(&self, sms: &Sms) -> Result<(), DeliveryError> {
+        println!("text message to {}: {}", sms.to, sms.text.expose());
         Ok(())
     }
 }

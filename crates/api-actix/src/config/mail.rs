@@ -8,6 +8,7 @@ use super::address::{is_host_name, percent_decode};
 use super::origin::{Origin, is_loopback_host};
 use super::problem::Invalid;
 use super::reader::{Noted, Reader, Reading};
+use super::sms::ProviderUrl;
 use super::values::line;
 
 const FIX: &str = "write smtp://user:password@mail.example.com:587 (STARTTLS), smtps://… (TLS, port 465) or smtp+plain://… \
@@ -34,6 +35,21 @@ pub enum MailTransport {
     DevMailbox,
     /// To a mail server.
     Smtp(SmtpConfig),
+    /// To SendGrid.
+    SendGrid(SendGridConfig),
+}
+
+/// An account at SendGrid.
+#[derive(Clone, Debug)]
+pub struct SendGridConfig {
+    /// Where its interface is.
+    pub base_url: ProviderUrl,
+    /// The key.
+    pub api_key: SecretString,
+    /// Sender address.
+    pub from: EmailAddress,
+    /// Sender name, one line.
+    pub from_name: String,
 }
 
 /// A mail server.
@@ -91,7 +107,28 @@ fn read_transport(r: &mut Reader, public_url: Option<&Origin>) -> Reading<MailTr
     let extra_ca_file = r.path("mail.extra_ca_file");
     let password = r.secret("mail.smtp_password");
     let url = r.secret("mail.smtp_url");
+    let sendgrid_url = r.value("mail.sendgrid_url", ProviderUrl::parse);
+    let sendgrid_key = r.secret("mail.sendgrid_key");
     let (from, password) = (from?, password?);
+    if let Some(api_key) = sendgrid_key? {
+        if url?.is_some() || password.is_some() {
+            let key = r.secret_key("mail.sendgrid_key");
+            r.fault(&key, "is set, and a mail server too", "keep mail.sendgrid_key or mail.smtp_url");
+            return Err(Noted);
+        }
+        if api_key.expose().is_empty() || !api_key.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+            let key = r.secret_key("mail.sendgrid_key");
+            r.fault(&key, "is empty or holds spaces", "copy a key that may send mail from SendGrid's settings");
+            return Err(Noted);
+        }
+        let from = sender(r, from, public_url)?;
+        return Ok(MailTransport::SendGrid(SendGridConfig {
+            base_url: sendgrid_url?,
+            api_key,
+            from,
+            from_name: from_name?,
+        }));
+    }
     let Some(url) = url? else {
         if password.is_some() {
             let key = r.secret_key("mail.smtp_password");
@@ -102,21 +139,27 @@ fn read_transport(r: &mut Reader, public_url: Option<&Origin>) -> Reading<MailTr
     let key = r.secret_key("mail.smtp_url");
     let read = server(url.expose()).and_then(|server| Ok((credentials(&server, password)?, server)));
     let read = read.map_err(|invalid| r.fault(&key, invalid.what, invalid.fix));
-    let from = from.or_else(|| default_sender(public_url));
-    if from.is_none() && public_url.is_some() {
-        let fix = "write from = \"no-reply@example.com\" under [mail]";
-        r.fault("mail.from", "must be set: http.public_url has no domain to make a sender of", fix);
-    }
+    let from = sender(r, from, public_url);
     let (credentials, server) = read.map_err(|()| Noted)?;
     Ok(MailTransport::Smtp(SmtpConfig {
         host: server.host,
         port: server.port,
         security: server.security,
         credentials,
-        from: from.ok_or(Noted)?,
+        from: from?,
         from_name: from_name?,
         extra_ca_file: extra_ca_file?,
     }))
+}
+
+/// The sender's address, set or made of the public host.
+fn sender(r: &mut Reader, set: Option<EmailAddress>, public_url: Option<&Origin>) -> Reading<EmailAddress> {
+    let from = set.or_else(|| default_sender(public_url));
+    if from.is_none() && public_url.is_some() {
+        let fix = "write from = \"no-reply@example.com\" under [mail]";
+        r.fault("mail.from", "must be set: http.public_url has no domain to make a sender of", fix);
+    }
+    from.ok_or(Noted)
 }
 
 /// User and password: both or neither, the password from one place.

@@ -5,6 +5,7 @@
 //! [`Config::check_safety`].
 
 mod address;
+mod factors;
 mod http;
 mod init;
 pub mod keys;
@@ -13,6 +14,7 @@ mod limits;
 mod log;
 mod mail;
 mod origin;
+mod passkeys;
 mod passwords;
 mod problem;
 mod reader;
@@ -20,6 +22,7 @@ mod reference;
 mod registration;
 mod safety;
 mod secrets;
+mod sms;
 mod store;
 mod tokens;
 mod values;
@@ -33,18 +36,21 @@ use std::path::{Path, PathBuf};
 use keystead_domain::SecretBytes;
 use zeroize::Zeroizing;
 
+pub use factors::{LoginConfig, MfaConfig, TotpConfig};
 pub use http::{HttpConfig, TlsConfig};
 pub use init::{InitCompose, InitOptions, InitStore, Rendered, render_init, write_new, write_new_private};
 pub use limits::{LimitsConfig, LimitsMode, contains};
 pub use log::{LogConfig, LogFormat};
-pub use mail::{MailConfig, MailTransport, SmtpConfig, SmtpSecurity};
+pub use mail::{MailConfig, MailTransport, SendGridConfig, SmtpConfig, SmtpSecurity};
 pub use origin::Origin;
+pub use passkeys::{PasskeysConfig, RelyingParty};
 pub use passwords::{Argon2Config, PasswordsConfig};
 pub use problem::{ConfigErrors, Problem, Source};
 pub use reference::reference_markdown;
-pub use registration::RegistrationConfig;
+pub use registration::{RegistrationConfig, RegistrationContact};
 pub use safety::{Risk, Unsafe, Warning};
 pub use secrets::{MASTER_KEY_BYTES, SecretsConfig, encode_master_key};
+pub use sms::{ProviderUrl, SmsConfig, SmsTransport, TwilioConfig, TwilioSender};
 pub use store::{
     Data, Link, PostgresConfig, RedisConfig, RedisTopology, SharedConfig, SqliteConfig, StoreConfig, Synchronous,
 };
@@ -89,10 +95,20 @@ pub struct Config {
     pub tokens: TokensConfig,
     /// Who may open an account.
     pub registration: RegistrationConfig,
+    /// What a login asks for.
+    pub login: LoginConfig,
+    /// What becomes of wrong second factors.
+    pub mfa: MfaConfig,
+    /// Codes of authenticator programs.
+    pub totp: TotpConfig,
+    /// Passkeys.
+    pub passkeys: PasskeysConfig,
     /// Passwords.
     pub passwords: PasswordsConfig,
     /// How mail leaves.
     pub mail: MailConfig,
+    /// How text messages leave.
+    pub sms: SmsConfig,
     /// How often things may be tried.
     pub limits: LimitsConfig,
     /// What is logged.
@@ -126,8 +142,8 @@ impl Config {
         Self::read(layers, Some(path.to_owned()))
     }
 
-    /// The configuration of `keystead dev`: everything in `data_dir`, plain http on a loopback address, mail to the
-    /// development mailbox, text logs. Refuses other addresses. With port 0, call [`Self::set_bound_address`] once bound.
+    /// The configuration of `keystead dev`: everything in `data_dir`, plain http on a loopback address, mail and
+    /// text messages to the development mailbox, registration with an address or a number, text logs. Refuses other addresses. With port 0, call [`Self::set_bound_address`] once bound.
     pub fn for_dev(listen: SocketAddr, data_dir: &Path, master_key: &SecretBytes) -> Result<Self, ConfigErrors> {
         let mut layers = Layers::default();
         if !listen.ip().is_loopback() {
@@ -154,6 +170,8 @@ impl Config {
         config.dev = true;
         config.data_dir = Some(data_dir.to_owned());
         config.mail.transport = MailTransport::DevMailbox;
+        config.sms.transport = SmsTransport::DevMailbox;
+        config.registration.contact = RegistrationContact::Both;
         config.set_bound_address(listen);
         Ok(config)
     }
@@ -187,8 +205,17 @@ impl Config {
         let secrets = SecretsConfig::read(&mut r);
         let tokens = TokensConfig::read(&mut r, public_url);
         let registration = RegistrationConfig::read(&mut r);
+        let login = LoginConfig::read(&mut r);
+        let mfa = MfaConfig::read(&mut r);
         let passwords = PasswordsConfig::read(&mut r, cores);
         let mail = MailConfig::read(&mut r, public_url);
+        let product = mail.as_ref().map(|mail| mail.product_name.as_str()).ok();
+        let totp = TotpConfig::read(&mut r, product);
+        let passkeys = PasskeysConfig::read(&mut r, public_url, product);
+        let sms = SmsConfig::read(&mut r);
+        if let (Ok(registration), Ok(login), Ok(sms)) = (&registration, &login, &sms) {
+            factors::check_channels(&mut r, registration.contact, *login, sms.is_on());
+        }
         let limits = LimitsConfig::read(&mut r);
         let log = LogConfig::read(&mut r);
         let origins = r.finish()?;
@@ -202,8 +229,13 @@ impl Config {
                 secrets: secrets?,
                 tokens: tokens?,
                 registration: registration?,
+                login: login?,
+                mfa: mfa?,
+                totp: totp?,
+                passkeys: passkeys?,
                 passwords: passwords?,
                 mail: mail?,
+                sms: sms?,
                 limits: limits?,
                 log: log?,
                 file,

@@ -74,6 +74,15 @@ impl Origin {
         }
     }
 
+    /// The same with `localhost` for an address of numbers.
+    pub(super) fn at_localhost(&self) -> Self {
+        if self.domain().is_some() {
+            return self.clone();
+        }
+        let host = Host::Domain("localhost".to_owned());
+        Self { text: self.text.replacen(&self.host.to_string(), "localhost", 1), https: self.https, host }
+    }
+
     /// The domain name of the host; `None` for addresses.
     pub(super) fn domain(&self) -> Option<&str> {
         match &self.host {
@@ -144,6 +153,17 @@ mod tests {
         }
         assert!(Origin::parse("http://127.0.0.1:1").unwrap().is_loopback());
         assert!(!Origin::parse("http://127.0.0.1.example.com").unwrap().is_loopback());
+    }
+
+    #[test]
+    fn localhost_stands_for_numbers_only() {
+        for (text, expected) in [
+            ("http://127.0.0.1:8787", "http://localhost:8787"),
+            ("http://[::1]", "http://localhost"),
+            ("http://app.localhost:1", "http://app.localhost:1"),
+        ] {
+            assert_eq!(Origin::parse(text).unwrap().at_localhost(), Origin::parse(expected).unwrap());
+        }
     }
 
     #[test]

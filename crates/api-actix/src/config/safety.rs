@@ -3,9 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use keystead_domain::factor::SecondFactorPolicy;
+
 use super::mail::{MailTransport, SmtpSecurity};
 use super::problem::{Invalid, Problem, Source};
 use super::secrets::weakness;
+use super::sms::SmsTransport;
 use super::values::choice;
 use super::{Config, Data, LimitsMode};
 
@@ -18,6 +21,8 @@ pub enum Risk {
     PlainHttp,
     /// Mail, with codes and links in it, would travel unencrypted.
     PlainSmtp,
+    /// Codes and links, and the credentials of a provider, would travel unencrypted.
+    PlainProvider,
     /// Everything in the database would travel unencrypted.
     PlainPostgres,
     /// Sessions and codes would travel unencrypted.
@@ -33,10 +38,11 @@ pub enum Risk {
 }
 
 impl Risk {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::WeakMasterKey,
         Self::PlainHttp,
         Self::PlainSmtp,
+        Self::PlainProvider,
         Self::PlainPostgres,
         Self::PlainRedis,
         Self::ReadableFiles,
@@ -51,6 +57,7 @@ impl Risk {
             Self::WeakMasterKey => "weak-master-key",
             Self::PlainHttp => "plain-http",
             Self::PlainSmtp => "plain-smtp",
+            Self::PlainProvider => "plain-provider",
             Self::PlainPostgres => "plain-postgres",
             Self::PlainRedis => "plain-redis",
             Self::ReadableFiles => "readable-files",
@@ -66,6 +73,7 @@ impl Risk {
             Self::WeakMasterKey => "The master key can be guessed, so whoever holds the database can open it.",
             Self::PlainHttp => "Passwords and cookies travel unencrypted between browsers and this service.",
             Self::PlainSmtp => "Mails, with codes and links in them, travel unencrypted to the mail server.",
+            Self::PlainProvider => "Codes, links and the provider's credentials travel unencrypted to the provider.",
             Self::PlainPostgres => "The database password, names and password hashes travel unencrypted to PostgreSQL.",
             Self::PlainRedis => "The Redis password and sessions travel unencrypted to Redis.",
             Self::ReadableFiles => "Every user of this machine can read secrets or the database.",
@@ -133,9 +141,21 @@ impl Config {
         }
         if matches!(self.mail.transport, MailTransport::Off) {
             let what = "is not set: nobody gets a code, so nobody can register or reset a password";
-            warnings.push(self.warning("mail.smtp_url", what, "set mail.smtp_url"));
+            warnings.push(self.warning("mail.smtp_url", what, "set mail.smtp_url or mail.sendgrid_key"));
         }
+        self.warn_about_factors(&mut warnings);
         warnings
+    }
+
+    fn warn_about_factors(&self, warnings: &mut Vec<Warning>) {
+        if self.login.second_factor == SecondFactorPolicy::Never {
+            let what = "is \"never\": whoever has a password has the account, whatever its owner enrolled";
+            warnings.push(self.warning("login.second_factor", what, "set second_factor = \"enrolled\""));
+        }
+        if self.relying_party().is_none() {
+            let what = format!("{} permits no passkeys: browsers want https and a domain", self.http.public_url);
+            warnings.push(self.warning("http.public_url", what, "use https and a domain name"));
+        }
     }
 
     fn warn_about_network(&self, warnings: &mut Vec<Warning>) {
@@ -202,6 +222,18 @@ impl Config {
             let what = "sends mail unencrypted to another machine";
             let fix = "write smtp:// (STARTTLS) or smtps://; a private certificate is believed with mail.extra_ca_file";
             found.push(self.danger(Risk::PlainSmtp, &key, what, fix));
+        }
+        let sendgrid = match &self.mail.transport {
+            MailTransport::SendGrid(sendgrid) => Some(("mail.sendgrid_url", &sendgrid.base_url)),
+            MailTransport::Off | MailTransport::DevMailbox | MailTransport::Smtp(_) => None,
+        };
+        let twilio = match &self.sms.transport {
+            SmsTransport::Twilio(twilio) => Some(("sms.base_url", &twilio.base_url)),
+            SmsTransport::Off | SmsTransport::DevMailbox => None,
+        };
+        for (key, _) in sendgrid.into_iter().chain(twilio).filter(|(_, url)| url.is_exposed()) {
+            let what = "is another machine, reached unencrypted";
+            found.push(self.danger(Risk::PlainProvider, key, what, "write https://"));
         }
         if let Data::Shared(shared) = &self.store.data {
             for (risk, key, link, fix) in [

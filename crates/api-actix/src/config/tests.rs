@@ -1,5 +1,7 @@
 //! The sources laid over each other, everything that is refused, and what `keystead init` writes.
 
+mod factors;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
@@ -529,9 +531,15 @@ fn every_line_init_comments_out_is_a_working_setting() {
     let live: Vec<String> = text
         .expose()
         .lines()
-        // What would stand beside the same secret in `smtp_url`, and what a SQLite file needs no more.
-        .filter(|line| !line.contains("smtp_password = ") && !line.contains("redis_url = "))
+        // What would stand beside the same secret in `smtp_url`, beside another way for mail to leave, beside another
+        // sender; and what a SQLite file needs no more.
+        .filter(|line| {
+            let beside = ["smtp_password = ", "sendgrid_key = ", "messaging_service = ", "redis_url = "];
+            beside.iter().all(|setting| !line.contains(setting))
+        })
         .map(|line| if is_setting(&line) { line.replacen("# ", "", 1) } else { line.to_owned() })
+        // Its other settings mean nothing without a provider.
+        .map(|line| line.replace("provider = \"none\"", "provider = \"twilio\""))
         .collect();
     Config::from_text(Path::new("keystead.toml"), &live.join("\n"), &[]).unwrap_or_else(|errors| panic!("{errors}"));
 }

@@ -19,17 +19,19 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-u
 /// The longest step of the clock: a year.
 const LONGEST_STEP: u64 = 366 * 86_400;
 
-/// A mail in the development mailbox.
+/// A mail or text message in the development mailbox.
 pub struct DevMail {
-    /// `Message-ID`.
+    /// `Message-ID`, or the identifier of a text message.
     pub id: String,
+    /// `email` or `sms`.
+    pub channel: &'static str,
     /// Recipient.
     pub to: String,
-    /// Subject.
+    /// Subject; empty for a text message.
     pub subject: String,
-    /// Plain text part.
+    /// Plain text part, or the text message.
     pub text: SecretString,
-    /// HTML part.
+    /// HTML part; empty for a text message.
     pub html: SecretString,
     /// When it was delivered.
     pub created_at: Timestamp,
@@ -37,7 +39,7 @@ pub struct DevMail {
 
 /// What a developer can see and move.
 pub trait DevTools: Send + Sync {
-    /// The mails, newest first, to one address or all.
+    /// The mails and text messages, newest first, to one address or all.
     fn mails(&self, to: Option<&str>) -> Vec<DevMail>;
     /// Empties the mailbox.
     fn clear_mails(&self);
@@ -92,7 +94,7 @@ async fn mails(
         .into_iter()
         .map(|mail| {
             let attributes = MailAttributes {
-                channel: "email",
+                channel: mail.channel,
                 to: mail.to,
                 subject: mail.subject,
                 text: mail.text.expose().to_owned(),
@@ -128,7 +130,7 @@ async fn advance(tools: Data<DevToolsHandle>, body: ApiBody<ClockBody>) -> Resul
     Ok(no_content())
 }
 
-/// The mailbox for people. Mails are shown as text: what a template got wrong cannot run here.
+/// The mailbox for people. Messages are shown as text: what a template got wrong cannot run here.
 fn page(mails: &[DevMail]) -> HttpResponse {
     let mut html = String::from(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
@@ -137,11 +139,11 @@ fn page(mails: &[DevMail]) -> HttpResponse {
          h2{font-size:1rem;margin:0}pre{white-space:pre-wrap;overflow-wrap:anywhere}</style><h1>Development mailbox</h1>",
     );
     if mails.is_empty() {
-        html.push_str("<p>No mail yet. Register somebody and reload.</p>");
+        html.push_str("<p>No message yet. Register somebody and reload.</p>");
     }
     for mail in mails {
         html.push_str("<article><h2>");
-        escape(&mail.subject, &mut html);
+        escape(if mail.channel == "sms" { "Text message" } else { &mail.subject }, &mut html);
         html.push_str("</h2><p>to ");
         escape(&mail.to, &mut html);
         html.push_str("</p><pre>");
