@@ -25,6 +25,9 @@
 //! | `keystead:u:{<user>}` | zset | the user's sessions that have not ended, by `expires_at` | 300 for five sessions | the last of them expires |
 //! | `keystead:c:{code:<session>}` | hash | `state` and `expires_at` of a sent code | 170 | it expires |
 //! | `keystead:c:{idempotency:<request>}` | hash | `state` and `expires_at` of a repeated request | 12600 with an answer of 10 KiB | it expires |
+//! | `keystead:c:{step_up:<session>}` | hash | `state` and `expires_at` of a code sent for a step-up | 670 | it expires |
+//! | `keystead:c:{contact:<contact>}` | hash | `state` and `expires_at` of a code sent to a new address | 680 | it expires |
+//! | `keystead:c:{passkey:<challenge>}` | hash | `state` and `expires_at` of a WebAuthn challenge, named by its digest | 2900 with a state of 2 KiB | it expires |
 //! | `keystead:r:{<policy>:<whose>}` | hash | `count` and `resets_at` of a window | 150 | the window ends |
 //! | `keystead:f:{revocations}` | stream | `history` and `revocation` of each entry; its id is its number in the sequence | 1200000 for 10,000 entries, which is all it keeps | nobody read or wrote for two hours |
 //! | `keystead:fs:{revocations}` | hash | `id` and `sequence` of the stream | 120 | the same |

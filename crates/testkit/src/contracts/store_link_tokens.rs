@@ -56,9 +56,10 @@ async fn consume_begun(store: Arc<dyn Store>, as_token: TokenId, now: Timestamp)
 /// Proves a factor, or only binds the token anew.
 async fn rebind(store: Arc<dyn Store>, prove: bool, (from, to): (TokenId, TokenId), now: Timestamp) -> bool {
     let mut tx = begin(&store).await;
-    let rebound = match prove {
-        true => tx.link_tokens().prove_begun(&from, &to, now).await.unwrap(),
-        false => tx.link_tokens().rebind_begun(&from, &to, now).await.unwrap(),
+    let rebound = if prove {
+        tx.link_tokens().prove_begun(&from, &to, now).await.unwrap()
+    } else {
+        tx.link_tokens().rebind_begun(&from, &to, now).await.unwrap()
     };
     commit(tx).await;
     rebound

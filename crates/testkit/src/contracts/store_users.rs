@@ -15,12 +15,12 @@ use super::{MICRO, RACERS, begin, commit, read, sole_winner};
 use crate::race::race;
 
 /// A contact as it comes with the account of this number.
-fn email_of(number: u16, address: &str) -> Option<Contact<EmailAddress>> {
-    Some(contact(user_id(number), email(address)))
+fn email_of(number: u16, address: &str) -> Contact<EmailAddress> {
+    contact(user_id(number), email(address))
 }
 
-fn phone_of(owner: u16, number: &str) -> Option<Contact<PhoneNumber>> {
-    Some(contact(user_id(owner), phone(number)))
+fn phone_of(owner: u16, number: &str) -> Contact<PhoneNumber> {
+    contact(user_id(owner), phone(number))
 }
 
 /// Ada with a number, and codes sent to both.
@@ -49,7 +49,7 @@ pub async fn every_field_survives(store: Arc<dyn Store>) {
         ..reachable()
     };
     let others = [
-        User { email: None, phone: phone_of(4, "+442079460959"), ..user_number(4) },
+        User { email: None, phone: Some(phone_of(4, "+442079460959")), ..user_number(4) },
         User { role: Role::Admin, status: AccountStatus::Deactivated, ..user_number(2) },
         User { created_at: START.minus(MICRO), ..user_number(3) },
     ];
@@ -106,7 +106,7 @@ pub async fn taken_values_conflict_and_leave_the_transaction_usable(store: Arc<d
     insert(&store, &[reachable()]).await;
     let mut tx = begin(&store).await;
     for (clash, constraint) in [
-        (User { phone: phone_of(2, "+442079460958"), ..user_number(2) }, Constraint::UserPhone),
+        (User { phone: Some(phone_of(2, "+442079460958")), ..user_number(2) }, Constraint::UserPhone),
         (User { email: a_user().email, ..user_number(2) }, Constraint::UserEmail),
         (User { username: a_user().username, ..user_number(2) }, Constraint::UserUsername),
         (User { id: a_user().id, ..user_number(2) }, Constraint::UserId),
@@ -128,13 +128,13 @@ pub async fn an_update_to_a_taken_value_conflicts_and_leaves_the_transaction_usa
     insert(&store, &[reachable(), user_number(2)]).await;
     let mut tx = begin(&store).await;
     for (clash, constraint) in [
-        (User { email: email_of(2, "ada@example.com"), ..user_number(2) }, Constraint::UserEmail),
-        (User { phone: phone_of(2, "+442079460958"), ..user_number(2) }, Constraint::UserPhone),
+        (User { email: Some(email_of(2, "ada@example.com")), ..user_number(2) }, Constraint::UserEmail),
+        (User { phone: Some(phone_of(2, "+442079460958")), ..user_number(2) }, Constraint::UserPhone),
         (User { username: a_user().username, ..user_number(2) }, Constraint::UserUsername),
     ] {
         assert_eq!(tx.users().update(&clash).await, Err(StoreError::Conflict(constraint)));
     }
-    let fine = User { username: Some(username("bob")), phone: phone_of(2, "+442079460959"), ..user_number(2) };
+    let fine = User { username: Some(username("bob")), phone: Some(phone_of(2, "+442079460959")), ..user_number(2) };
     tx.users().update(&fine).await.expect("the transaction is still usable");
     tx.users().update(&reachable()).await.expect("one's own values are not taken");
     commit(tx).await;
@@ -147,7 +147,7 @@ pub async fn of_parallel_inserts_of_one_address_one_wins(store: Arc<dyn Store>) 
         let store = Arc::clone(&store);
         async move {
             let number = u16::try_from(number).unwrap();
-            let user = User { email: email_of(number, "one@example.com"), ..user_number(number) };
+            let user = User { email: Some(email_of(number, "one@example.com")), ..user_number(number) };
             let mut tx = begin(&store).await;
             match tx.users().insert(&user, None).await {
                 Ok(()) => {
@@ -192,7 +192,7 @@ pub async fn an_update_changes_neither_epochs_nor_the_password(store: Arc<dyn St
     // And back: what an update leaves out is gone, and free for others.
     let mut tx = begin(&store).await;
     tx.users().update(&a_user()).await.unwrap();
-    tx.users().insert(&User { phone: phone_of(2, "+442079460958"), ..user_number(2) }, None).await.unwrap();
+    tx.users().insert(&User { phone: Some(phone_of(2, "+442079460958")), ..user_number(2) }, None).await.unwrap();
     commit(tx).await;
     assert_eq!(read(&store).await.users().get(a_user().id).await.unwrap(), Some(a_user()));
 }
@@ -327,8 +327,8 @@ pub async fn a_change_based_on_a_look_undoes_no_other(store: Arc<dyn Store>) {
 /// People change to each other's addresses, numbers and names at once: each gets through or loses by `Conflict`.
 pub async fn people_who_swap_their_names_do_not_wait_in_a_circle(store: Arc<dyn Store>) {
     let of = |owner: u16, values: u16| User {
-        email: email_of(owner, &format!("user{values}@example.com")),
-        phone: phone_of(owner, &format!("+4420794609{}", 50 + values)),
+        email: Some(email_of(owner, &format!("user{values}@example.com"))),
+        phone: Some(phone_of(owner, &format!("+4420794609{}", 50 + values))),
         username: Some(username(&format!("user{values}"))),
         ..user_number(owner)
     };
