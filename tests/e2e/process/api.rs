@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::keystead::Keystead;
-use crate::support::PROMISED;
+use crate::support::{PROMISED, client_builder};
 
 /// Longest wait for something that must happen; only a broken service takes it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -90,7 +90,7 @@ impl Api {
     pub(crate) fn new(url: &str) -> Self {
         // Connections are left before the service would leave them (`http.header_timeout`): an answer that meets a request on
         // its way is neither's fault.
-        let http = reqwest::Client::builder()
+        let http = client_builder()
             .timeout(PATIENCE)
             .redirect(reqwest::redirect::Policy::none())
             .pool_idle_timeout(Duration::from_secs(3))

@@ -23,6 +23,14 @@ pub fn refusal(status: u16, code: &str) -> Refusal {
     Refusal { status, code: code.to_owned() }
 }
 
+/// A client that can be built in whatever order tests run: with reqwest's TLS, which the service links, in this process
+/// somebody has to say whose cryptography it is before the first client is built.
+pub fn client_builder() -> reqwest::ClientBuilder {
+    // An error says that it was installed before.
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}
+
 /// One service, as a client sees it. Every request has a connection of its own, and goes to another replica than the
 /// last one of anybody.
 #[derive(Clone, Debug)]
@@ -37,7 +45,7 @@ pub struct Api {
 impl Api {
     /// Of replicas at these addresses: `http://127.0.0.1:port`.
     pub fn new(replicas: Vec<String>) -> Self {
-        let client = reqwest::Client::builder()
+        let client = client_builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .pool_max_idle_per_host(0)

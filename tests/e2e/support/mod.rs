@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use actors::{Anonymous, HalfWay, Kind, PASSWORD, SignedIn};
 pub use database::Database;
-pub use http::{Answer, Api, Call, Refusal, Reply, refusal};
+pub use http::{Answer, Api, Call, Refusal, Reply, client_builder, refusal};
 pub use service::Service;
 pub use stores::{REPLICAS, Shared, Stores, embedded_in_every_run};
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::Target;
 use crate::process::api::{Answer, Api, PASSWORD, admin_of};
 use crate::process::configured::Configured;
+use crate::support::client_builder;
 
 const JSON: &str = "application/json";
 const LOGIN: &str = "/api/v1/auth/login";
@@ -15,7 +16,8 @@ impl Target {
     /// A request with this body, byte by byte; with somebody's token where the route needs one.
     async fn body(&self, path: &str, media: Option<&str>, body: impl Into<Vec<u8>>) -> Answer {
         let method = if path == ME { "PATCH" } else { "POST" };
-        let mut request = reqwest::Client::new()
+        let client = client_builder().build().unwrap();
+        let mut request = client
             .request(method.parse().unwrap(), format!("{}{path}", self.service().url()))
             .header("keystead-client", "native")
             .header("keystead-client-id", &self.ada.client_id)
