@@ -138,7 +138,7 @@ pub enum Notice {
     /// A passkey's counter went back: there may be a copy of it.
     PasskeyCloned {
         /// What its owner calls it.
-        name: String,
+        passkey: String,
         /// Where from.
         occasion: Occasion,
     },

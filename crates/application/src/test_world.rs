@@ -232,6 +232,11 @@ impl World {
         FakeTotp::code(TOTP_SECRET, Totp::step(crate::ports::Clock::now(&*self.clock)) - steps_ago)
     }
 
+    /// Seals with this vault from now on.
+    pub(crate) fn set_vault(&mut self, vault: Arc<dyn Vault>) {
+        self.parts.vault = vault;
+    }
+
     /// Changes the deployment's figures.
     pub(crate) fn configure(&mut self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.parts.settings);

@@ -16,3 +16,6 @@ pub use recovery_codes::MakeRecoveryCodes;
 pub use reseal::ResealFactors;
 pub use totp::{TotpEnrolment, TotpFactor};
 pub use undo::{UndoContactChange, UndoContactChangeError};
+
+#[cfg(test)]
+mod tests;

@@ -105,6 +105,7 @@ impl TotpFactor {
         let ticket = desk.count(&user, FailureSlot::Totp, now).await?;
         let mut opened = desk.open(caller, now).await?;
         if !opened.standing.may_lose(Factor::Totp, policy) {
+            drop(opened);
             desk.tools.guard.give_back(&*desk.store, &ticket).await?;
             return Err(FactorError::LastFactor);
         }

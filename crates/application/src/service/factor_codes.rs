@@ -77,6 +77,19 @@ impl FactorCodes {
         Ok(self.totp.matching_step(secret.expose(), code, &steps))
     }
 
+    /// Whether a TOTP code would be accepted now. Uses nothing up.
+    pub(crate) async fn is_totp(
+        &self,
+        store: &dyn Store,
+        user: UserId,
+        code: &OneTimeCode,
+        now: Timestamp,
+    ) -> Result<bool, Failure> {
+        let Some(mut totp) = store.read().await?.factors().totp(user).await? else { return Ok(false) };
+        let Some(sealed) = totp.sealed.clone() else { return Ok(false) };
+        Ok(totp.accept(self.matched(user, &sealed, code, now)?).is_ok())
+    }
+
     /// Compares a TOTP code and uses its step up, in the caller's transaction, which holds the user.
     pub(crate) async fn accept_totp(
         &self,

@@ -173,6 +173,6 @@ pub(crate) async fn report_clone(
     now: Timestamp,
 ) -> Result<(), Failure> {
     record(tx, AuditEventName::PasskeyCloned, (None, Some(user.id)), None, context, now).await?;
-    let notice = Notice::PasskeyCloned { name: passkey.name.as_str().to_owned(), occasion: context.occasion(now) };
+    let notice = Notice::PasskeyCloned { passkey: passkey.name.as_str().to_owned(), occasion: context.occasion(now) };
     Ok(postbox.notify(tx, user, notice, now).await?)
 }

@@ -183,3 +183,6 @@ impl PasskeyLogin {
         Err(SecondFactorError::Invalid)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -239,3 +239,6 @@ impl Passwordless {
         Ok((ticket, known.is_some()))
     }
 }
+
+#[cfg(test)]
+mod tests;

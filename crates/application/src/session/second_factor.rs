@@ -191,7 +191,10 @@ impl AnswerSecondFactor {
                 let Some(address) = address_of(user, *factor) else { return Ok(false) };
                 self.desk.codes.check(claims, address.as_str(), code, now).await
             }
-            FactorAnswer::Code(..) => self.desk.codes.guess(claims, now).await,
+            FactorAnswer::Code(_, code) => match self.desk.codes.guess(claims, now).await {
+                Ok(()) => return Ok(self.codes.is_totp(&*self.store, user.id, code, now).await?),
+                refused => refused,
+            },
             FactorAnswer::Recovery(code) => match self.desk.codes.guess(claims, now).await {
                 Ok(()) => return Ok(self.codes.is_recovery_code(&*self.store, user.id, code).await?),
                 refused => refused,
@@ -392,3 +395,6 @@ impl SendFactorCode {
         Ok(tokens)
     }
 }
+
+#[cfg(test)]
+mod tests;

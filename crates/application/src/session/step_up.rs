@@ -345,3 +345,6 @@ async fn caller(tx: &mut dyn Tx, claims: &AccessClaims) -> Result<User, StepUpEr
     let user = user?.filter(|user| user.is_active() && user.epoch == claims.epoch);
     user.ok_or(StepUpError::SessionOver)
 }
+
+#[cfg(test)]
+mod tests;
