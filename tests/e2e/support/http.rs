@@ -45,12 +45,8 @@ pub struct Api {
 impl Api {
     /// Of replicas at these addresses: `http://127.0.0.1:port`.
     pub fn new(replicas: Vec<String>) -> Self {
-        let client = client_builder()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .pool_max_idle_per_host(0)
-            .build()
-            .unwrap();
+        let client =
+            client_builder().no_proxy().redirect(redirect::Policy::none()).pool_max_idle_per_host(0).build().unwrap();
         Self { base: replicas[0].as_str().into(), replicas: replicas.into(), turn: Arc::default(), client }
     }
 
