@@ -140,7 +140,7 @@ fn a_factor_has_a_name_people_know() {
 
 #[test]
 fn what_a_passkey_is_called_stays_text() {
-    let notice = || Notice::PasskeyCloned { name: HOSTILE.to_owned(), occasion: Occasion::default() };
+    let notice = || Notice::PasskeyCloned { passkey: HOSTILE.to_owned(), occasion: Occasion::default() };
     let mail = render_plain(notice(), None);
     assert!(mail.html.expose().contains("&ldquo;&lt;img src=x onerror=1&gt;{{7*7}}&rdquo;"), "{}", mail.html.expose());
     assert!(!mail.text.expose().contains("49"), "{}", mail.text.expose());

@@ -48,8 +48,8 @@ pub(super) fn values(notice: &Notice, name: Option<&str>, product: &str) -> Valu
         Notice::FactorsBlocked { minutes, occasion } => {
             pairs.extend([("minutes", (*minutes).into()), occasion_pair(occasion)]);
         }
-        Notice::PasskeyCloned { name, occasion } => {
-            pairs.extend([("passkey", one_line(name).into()), occasion_pair(occasion)]);
+        Notice::PasskeyCloned { passkey, occasion } => {
+            pairs.extend([("passkey", one_line(passkey).into()), occasion_pair(occasion)]);
         }
         Notice::ContactAdded { address, occasion } => {
             pairs.extend([("address", one_line(address).into()), occasion_pair(occasion)]);
@@ -116,7 +116,7 @@ pub(super) fn samples() -> Vec<Notice> {
         Notice::RecoveryCodesMade { occasion: occasion() },
         Notice::RecoveryCodeUsed { left: 9, occasion: occasion() },
         Notice::FactorsBlocked { minutes: 15, occasion: occasion() },
-        Notice::PasskeyCloned { name: "Phone".to_owned(), occasion: occasion() },
+        Notice::PasskeyCloned { passkey: "Phone".to_owned(), occasion: occasion() },
         Notice::ContactAdded { address: "a•••@example.com".to_owned(), occasion: occasion() },
         Notice::ContactLost { link: link(), hours: 72, occasion: occasion() },
         Notice::ContactRestored { occasion: occasion() },
