@@ -1,5 +1,6 @@
 //! What a machine needs: to build the workspace a C compiler, make and perl (for the vendored OpenSSL); to test it curl,
-//! with which a test runs the README's commands, nginx and systemd-analyze, and the programs of the servers tests start for themselves.
+//! with which a test runs the README's commands, nginx and systemd-analyze, a browser and its driver, and the programs of the
+//! servers tests start for themselves.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -18,13 +19,15 @@ struct Tool {
     purpose: &'static str,
 }
 
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 8] = [
     Tool { programs: &["cc", "gcc", "clang"], package: "gcc libc6-dev", purpose: "a C compiler: SQLite, OpenSSL" },
     Tool { programs: &["make"], package: "make", purpose: "builds OpenSSL" },
     Tool { programs: &[PERL], package: "perl", purpose: "configures OpenSSL" },
     Tool { programs: &["curl"], package: "curl", purpose: "runs the README's commands" },
     Tool { programs: &["nginx"], package: "nginx-light", purpose: "stands in front of two replicas" },
     Tool { programs: &["systemd-analyze"], package: "systemd", purpose: "reads the units in deploy/" },
+    Tool { programs: &["chromium"], package: "chromium", purpose: "registers passkeys and logs in with them" },
+    Tool { programs: &["chromedriver"], package: "chromium-driver", purpose: "drives the browser" },
 ];
 
 /// Stands for a perl with its modules. Debian always has one without them (`perl-base`), which OpenSSL cannot use.
@@ -160,9 +163,18 @@ mod tests {
         let packages = |present: &[&str]| -> Vec<&str> {
             missing(&TOOLS, |program| present.contains(&program)).iter().map(|tool| tool.package).collect()
         };
-        assert_eq!(packages(&["gcc", "make", "perl", "curl", "nginx", "systemd-analyze"]), Vec::<&str>::new());
-        assert_eq!(packages(&["cc"]), ["make", "perl", "curl", "nginx-light", "systemd"]);
-        assert_eq!(packages(&["make", "perl", "curl", "nginx", "systemd-analyze"]), ["gcc libc6-dev"]);
+        assert_eq!(
+            packages(&["gcc", "make", "perl", "curl", "nginx", "systemd-analyze", "chromium", "chromedriver"]),
+            Vec::<&str>::new()
+        );
+        assert_eq!(
+            packages(&["cc", "chromium"]),
+            ["make", "perl", "curl", "nginx-light", "systemd", "chromium-driver"]
+        );
+        assert_eq!(
+            packages(&["make", "perl", "curl", "nginx", "systemd-analyze", "chromium", "chromedriver"]),
+            ["gcc libc6-dev"]
+        );
     }
 
     #[test]
