@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
-use keystead_domain::account::User;
+use keystead_domain::account::{PendingContact, User};
 use keystead_domain::audit::AuditEvent;
+use keystead_domain::factor::{Enrolled, Passkey};
 use keystead_domain::token::{AccessClaims, Session};
 use thiserror::Error;
 
@@ -29,6 +30,12 @@ fails_with!(ExportAccountError);
 pub struct AccountExport {
     /// The account.
     pub user: User,
+    /// TOTP, recovery codes: how many, never the secrets.
+    pub enrolled: Enrolled,
+    /// Passkeys.
+    pub passkeys: Vec<Passkey>,
+    /// Addresses that wait for their proof.
+    pub pending_contacts: Vec<PendingContact>,
     /// Living sessions.
     pub sessions: Vec<Session>,
     /// Logins, newest first.
@@ -55,17 +62,21 @@ impl ExportAccount {
         let sessions = self.sessions.list(claims.subject, self.clock.now()).await?;
         let mut tx = self.store.read().await?;
         let user = tx.users().get(claims.subject).await?.ok_or(ExportAccountError::NotFound)?;
+        let enrolled = tx.factors().enrolled(user.id).await?;
+        let passkeys = tx.passkeys().list(user.id).await?;
+        let pending_contacts = tx.contacts().list(user.id, self.clock.now()).await?;
         let logins = tx.login_history().list(claims.subject, None, MOST).await?;
         let events = tx.audit().list_for_user(claims.subject, MOST).await?;
-        Ok(AccountExport { user, sessions, logins, events })
+        Ok(AccountExport { user, enrolled, passkeys, pending_contacts, sessions, logins, events })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::Store as _;
     use crate::test_world::World;
-    use crate::testing::{a_login, a_user, access_claims, an_audit_event, user_id, user_number};
+    use crate::testing::{a_login, a_passkey, a_user, access_claims, an_audit_event, user_id, user_number};
 
     #[tokio::test]
     async fn a_person_gets_their_own_rows_and_nobody_elses() {
@@ -77,10 +88,15 @@ mod tests {
             state.login_history.0 = vec![a_login(), LoginRecord { user_id: user_id(2), ..a_login() }];
             state.audit.0 = vec![an_audit_event(), AuditEvent { subject: Some(user_id(2)), ..an_audit_event() }];
         });
+        world.enroll_totp(&a_user());
+        let mut tx = world.store.begin().await.unwrap();
+        tx.passkeys().insert(&a_passkey()).await.unwrap();
+        tx.commit().await.unwrap();
         let before = format!("{:?}", world.rows.state());
         let export = ExportAccount::new(world.store.clone(), world.sessions.clone(), world.clock.clone());
         let copy = export.run(&mine.claims).await.unwrap();
         assert_eq!(copy.user, a_user());
+        assert_eq!((copy.passkeys, copy.enrolled.totp), (vec![a_passkey()], true));
         assert_eq!(copy.sessions.iter().map(|session| session.id.clone()).collect::<Vec<_>>(), [mine.claims.session()]);
         assert_eq!((copy.logins, copy.events), (vec![a_login()], vec![an_audit_event()]));
         assert_eq!(format!("{:?}", world.rows.state()), before, "it answers a GET");
