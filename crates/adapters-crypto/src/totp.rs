@@ -110,6 +110,28 @@ mod tests {
         }
     }
 
+    /// RFC 4226 section 5.3 and 5.4 over OpenSSL's HMAC: another implementation of every part.
+    fn independent(secret: &[u8], step: u64) -> String {
+        let key = openssl::pkey::PKey::hmac(secret).unwrap();
+        let mut signer = openssl::sign::Signer::new(openssl::hash::MessageDigest::sha1(), &key).unwrap();
+        let mac = signer.sign_oneshot_to_vec(&step.to_be_bytes()).unwrap();
+        let at = usize::from(mac[19] & 15);
+        let number = u32::from_be_bytes(mac[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
+        format!("{:06}", number % 1_000_000)
+    }
+
+    #[test]
+    fn another_implementation_agrees() {
+        for length in [1, 10, 16, 20, 32, 64, 65, 100] {
+            let secret: Vec<u8> = (0..length).map(|i: u8| i.wrapping_mul(37).wrapping_add(length)).collect();
+            for step in [0, 1, 59_999_999, u64::from(u32::MAX), 1 << 40] {
+                let expected = independent(&secret, step);
+                assert_eq!(*hotp(&secret, step, 6), expected);
+                assert_eq!(Totp.matching_step(&secret, &code(&expected), &[step]), Some(step));
+            }
+        }
+    }
+
     #[test]
     fn the_first_of_several_matching_steps_is_told_and_no_step_matches_nothing() {
         // 1,000,000 codes, 2^64 steps: two steps within a few thousand share a code.
