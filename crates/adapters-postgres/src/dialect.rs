@@ -59,7 +59,7 @@ pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<(), Sto
         // order, and two transactions could wait for each other.
         Hold::Claim(id) => {
             let lock = claims::table.find(Uid(id)).select(sql::<Text>(LOCK_CLAIMS));
-            let locked = lock.get_result::<String>(tx.connection()?).await.optional();
+            let locked = Prepared(lock).get_result::<String>(tx.connection()?).await.optional();
             return tx.check(locked).map(drop);
         }
         Hold::Rename(user) => {
@@ -106,19 +106,19 @@ pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<(), Sto
             let owner = sql::<Bool>("id = (SELECT user_id FROM link_tokens WHERE hash = ");
             let owner = owner.bind::<Binary, _>(hash.0.to_vec()).sql(")");
             let row = users::table.filter(owner).select(users::id).for_no_key_update();
-            row.get_result(tx.connection()?).await
+            Prepared(row).get_result(tx.connection()?).await
         }
         Hold::Undo(hash) => {
             let owner = sql::<Bool>("id = (SELECT user_id FROM contact_undos WHERE hash = ");
             let owner = owner.bind::<Binary, _>(hash.0.to_vec()).sql(")");
             let row = users::table.filter(owner).select(users::id).for_no_key_update();
-            row.get_result(tx.connection()?).await
+            Prepared(row).get_result(tx.connection()?).await
         }
         Hold::BegunLink(token) => {
             let owner = sql::<Bool>("id = (SELECT user_id FROM link_tokens WHERE begun_as = ");
             let owner = owner.bind::<Text, _>(token.as_str()).sql(")");
             let row = users::table.filter(owner).select(users::id).for_no_key_update();
-            row.get_result(tx.connection()?).await
+            Prepared(row).get_result(tx.connection()?).await
         }
     };
     if let Some(Uid(id)) = tx.check(user.optional())? {

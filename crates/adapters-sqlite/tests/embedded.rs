@@ -11,8 +11,8 @@ use keystead_adapters_sqlite::{Garbage, OpenError, SqliteConfig, SqliteDatabase}
 use keystead_application::ports::{
     CeremonyKey, CeremonyKind, CeremonyStore, Constraint, RateHit, RateLimiter, SessionStore, Store, StoreError,
 };
-use keystead_application::testing::{a_message, a_session, a_user, after, user_number};
-use keystead_domain::account::User;
+use keystead_application::testing::{a_message, a_session, a_user, after, contact, email, phone, user_id, user_number};
+use keystead_domain::account::{Address, LinkPurpose, LinkTokenHash, PasswordHash, User};
 use keystead_domain::limits;
 use keystead_testkit::race::{cancelled_after, race};
 
@@ -221,6 +221,37 @@ fn missing_migrations_are_listed_and_applied_once() {
     assert_eq!(SqliteDatabase::migrate(&config).unwrap(), all);
     assert_eq!(SqliteDatabase::pending_migrations(&config).unwrap(), Vec::<String>::new());
     assert_eq!(SqliteDatabase::migrate(&config).unwrap(), Vec::<String>::new());
+}
+
+/// The last migration before second factors.
+const BEFORE: &str = "2026-11-22-000001_outbox_due";
+/// What the version of that time wrote.
+const WRITTEN_BEFORE: &str = "\
+    INSERT INTO users VALUES (x'{id}', 'ada@example.com', 'ada', NULL, NULL, 'user', 'active', 1, 1, 5, 6); \
+    INSERT INTO pending_registrations VALUES (x'{id}', 'ada@example.com', NULL, NULL, 'hash', 5, 9000000000000000); \
+    INSERT INTO link_tokens VALUES (zeroblob(32), 'reset', x'{id}', 1, NULL, 5, 9000000000000000)";
+
+#[tokio::test]
+async fn a_file_from_before_second_factors_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    SqliteDatabase::migrate_to(&config(folder.path()), BEFORE).unwrap();
+    let id = user_id(1);
+    let written = WRITTEN_BEFORE.replace("{id}", &id.as_uuid().simple().to_string());
+    other_process(folder.path()).batch_execute(&written).unwrap();
+
+    let store = SqliteDatabase::open(&config(folder.path())).unwrap().store();
+    let mut tx = store.begin().await.unwrap();
+    let user = tx.users().get(id).await.unwrap().unwrap();
+    assert_eq!((user.email, user.phone), (Some(contact(id, email("ada@example.com"))), None));
+    let claim = tx.registrations().get(id, after(0)).await.unwrap().unwrap();
+    let password = Some(PasswordHash::new("hash".into()));
+    assert_eq!((claim.address, claim.password), (Address::Email(email("ada@example.com")), password));
+    let link = tx.link_tokens().find(LinkTokenHash([0; 32]), LinkPurpose::Reset, after(0)).await.unwrap().unwrap();
+    assert!(!link.factor_proved);
+    // What had to be there need not be any more.
+    let phone = Some(contact(id, phone("+442079460958")));
+    tx.users().update(&User { email: None, phone, ..user_number(1) }).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 #[cfg(unix)]

@@ -7,8 +7,12 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use keystead_adapters_sqlite::{OpenError, SqliteConfig, SqliteDatabase, SqliteExport};
-use keystead_application::ports::{CeremonyKey, CeremonyKind, CeremonyStore, SessionStore, Store};
-use keystead_application::testing::{START, a_key, a_message, a_session, session_id, user_number};
+use keystead_application::ports::{BudgetKey, CeremonyKey, CeremonyKind, CeremonyStore, SessionStore, Store};
+use keystead_application::testing::{
+    START, a_contact_undo, a_key, a_message, a_passkey, a_pending_contact, a_recovery_code, a_session, a_totp,
+    session_id, user_id, user_number,
+};
+use keystead_domain::factor::FactorFailures;
 use keystead_domain::token::{EndReason, Session};
 
 fn config(folder: &Path) -> SqliteConfig {
@@ -67,6 +71,12 @@ async fn everything_is_read_once_in_pages() {
     }
     tx.outbox().enqueue(&a_message("m")).await.unwrap();
     tx.keys().insert(&a_key("k"), START).await.unwrap();
+    tx.factors().put_totp(&a_totp()).await.unwrap();
+    tx.factors().replace_recovery_codes(user_id(1), &["a", "b"].map(a_recovery_code), START).await.unwrap();
+    tx.passkeys().insert(&a_passkey()).await.unwrap();
+    tx.contacts().insert(&a_pending_contact()).await.unwrap();
+    tx.contacts().insert_undo(&a_contact_undo()).await.unwrap();
+    tx.factor_failures().put(&BudgetKey("f".into()), &FactorFailures::default(), START).await.unwrap();
     tx.commit().await.unwrap();
     let sessions = database.sessions();
     for number in 0..1200 {
@@ -92,8 +102,11 @@ async fn everything_is_read_once_in_pages() {
     while let Some(rows) = export.next().await.unwrap() {
         pages.push((rows.table(), rows.len()));
     }
-    assert_eq!(pages, [("users", 1000), ("users", 1000), ("users", 500), ("outbox", 1), ("keys", 1)]);
-    assert_eq!(export.tallies().iter().map(|tally| tally.rows).sum::<u64>(), 2502);
+    let users = [("users", 1000), ("users", 1000), ("users", 500), ("outbox", 1), ("keys", 1)];
+    let factors = [("totp", 1), ("recovery_codes", 2), ("passkeys", 1)];
+    let rest = [("pending_contacts", 1), ("contact_undos", 1), ("factor_failures", 1)];
+    assert_eq!(pages, [&users[..], &factors, &rest].concat());
+    assert_eq!(export.tallies().iter().map(|tally| tally.rows).sum::<u64>(), 2509);
     assert_eq!(export.keys().await.unwrap(), [a_key("k")]);
     let (mut read, mut ended) = (0, Vec::new());
     loop {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use keystead_adapters_postgres::{OpenError, PgConfig, PgDatabase};
 use keystead_application::ports::Store;
+use keystead_application::testing::{START, contact, email, phone, user_id, user_number};
+use keystead_domain::account::{Address, PasswordHash, User};
 use keystead_test_servers::shared;
 
 use crate::{SOMEBODY_WAITS, other_program, until};
@@ -158,6 +160,57 @@ async fn migrations_of_a_newer_program_do_not_keep_this_one_from_serving() {
     assert_eq!(PgDatabase::pending_migrations(&config).unwrap(), Vec::<String>::new());
     assert_eq!(PgDatabase::migrate(&config).unwrap(), Vec::<String>::new());
     assert_eq!(PgDatabase::open(&config).unwrap().store().ping().await, Ok(()));
+}
+
+/// What the version before second factors writes.
+const WRITTEN_BEFORE: &str = "\
+    INSERT INTO users (id, email, username, role, status, epoch, sessions_epoch, created_at, updated_at) \
+    VALUES ('{id}', '{id}@example.com', NULL, 'user', 'active', 1, 1, now(), now()); \
+    INSERT INTO pending_registrations (id, email, password, created_at, expires_at) \
+    VALUES ('{id}', '{id}@example.com', 'hash', now(), 'infinity'); \
+    INSERT INTO link_tokens (hash, purpose, user_id, epoch, created_at, expires_at) \
+    VALUES (sha256('{id}'), 'reset', '{id}', 1, now(), 'infinity')";
+
+#[tokio::test]
+async fn what_the_version_before_second_factors_writes_is_read_before_and_after() {
+    let database = shared::fresh_database();
+    let config = PgConfig::new(database.url());
+    PgDatabase::migrate_to(&config, INDEXING).unwrap();
+    let other = other_program(database.url()).await;
+    let people = [1, 2].map(|number| (user_id(number), WRITTEN_BEFORE.replace("{id}", &user_id(number).to_string())));
+    other.batch_execute(&people[0].1).await.unwrap();
+    PgDatabase::migrate(&config).unwrap();
+    other.batch_execute(&people[1].1).await.unwrap();
+
+    let store = crate::open(database.url(), 1);
+    let mut tx = store.begin().await.unwrap();
+    for (id, _) in people {
+        let address = email(&format!("{id}@example.com"));
+        let user = tx.users().get(id).await.unwrap().unwrap();
+        assert_eq!((user.email, user.phone), (Some(contact(id, address.clone())), None));
+        let claim = tx.registrations().get(id, START).await.unwrap().unwrap();
+        assert_eq!((claim.address, claim.password), (Address::Email(address), Some(PasswordHash::new("hash".into()))));
+    }
+    let unused = other.query_one("SELECT count(*) = 2 FROM link_tokens WHERE NOT factor_proved", &[]).await.unwrap();
+    assert!(unused.get::<_, bool>(0));
+}
+
+#[tokio::test]
+async fn second_factors_are_not_taken_back_from_people_who_have_no_address() {
+    let database = crate::migrated_database();
+    let other = other_program(database.url()).await;
+    let reachable = User { phone: Some(contact(user_id(2), phone("+442079460958"))), ..user_number(2) };
+    let store = crate::open(database.url(), 1);
+    crate::insert(&store, &reachable).await.unwrap();
+    crate::insert(&store, &User { email: None, phone: None, ..user_number(3) }).await.unwrap();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/postgres/2026-11-22-000002_second_factors");
+    let down = std::fs::read_to_string(format!("{folder}/down.sql")).unwrap();
+    let down = format!("BEGIN; {down} COMMIT");
+    assert!(other.batch_execute(&down).await.is_err());
+    other.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(crate::find(&store, &reachable).await, Some(reachable));
+    other.batch_execute("DELETE FROM users WHERE email IS NULL").await.unwrap();
+    other.batch_execute(&down).await.unwrap();
 }
 
 #[tokio::test]

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use keystead_application::ports::{Store, StoreError};
+use keystead_application::ports::{BudgetKey, Store, StoreError};
 use keystead_application::testing::{
-    a_registration, a_user, after, contact, email, fake_hash, token_id, user_id, user_number,
+    a_registration, a_user, after, contact, email, fake_hash, phone, token_id, user_id, user_number, username,
 };
-use keystead_domain::account::{Address, LinkPurpose, LinkToken, LinkTokenHash, PendingRegistration};
+use keystead_domain::account::{Address, LinkPurpose, LinkToken, LinkTokenHash, PendingRegistration, User};
+use keystead_domain::factor::FactorFailures;
 use keystead_test_servers::Postgres;
 use keystead_testkit::race::race;
 
-use crate::{SOMEBODY_WAITS, insert, migrated, open, other_program, until};
+use crate::{SOMEBODY_WAITS, insert, migrated, migrated_database, open, other_program, until};
 
 const WIDTH: usize = 64;
 const ROUNDS: u16 = 20;
@@ -111,6 +112,82 @@ async fn change_password(store: Arc<dyn Store>) -> Result<(), StoreError> {
     tx.users().bump_epoch(user_id(1), true, after(1)).await?;
     tx.link_tokens().delete_for_user(user_id(1)).await?;
     tx.commit().await
+}
+
+/// A user with the values of a number.
+fn person(owner: u16, values: u16) -> User {
+    User {
+        email: Some(contact(user_id(owner), email(&format!("user{values}@example.com")))),
+        phone: Some(contact(user_id(owner), phone(&format!("+4420794609{}", 50 + values)))),
+        username: Some(username(&format!("user{values}"))),
+        ..user_number(owner)
+    }
+}
+
+/// The user with some of the other's values: the address, the number, the name, or all of them.
+fn with_values_of(user: User, other: User, which: usize) -> User {
+    match which % 4 {
+        0 => User { email: other.email, ..user },
+        1 => User { phone: other.phone, ..user },
+        2 => User { username: other.username, ..user },
+        _ => User { id: user.id, ..other },
+    }
+}
+
+// Two who swap would each wait for the other, if they touched a row before they held all names.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_name_that_is_being_given_up_is_waited_for() {
+    let database = migrated_database();
+    let [one, two] = replicas(database.url());
+    for number in [1, 2] {
+        insert(&open(database.url(), 1), &person(number, number)).await.unwrap();
+    }
+    let watch = other_program(database.url()).await;
+    for which in 0..4 {
+        let mut first = one.begin().await.unwrap();
+        let old = first.users().get(user_id(1)).await.unwrap().unwrap();
+        first.users().update(&with_values_of(old.clone(), person(1, 3), which)).await.unwrap();
+        let second = {
+            let (two, old) = (Arc::clone(&two), old.clone());
+            tokio::spawn(async move {
+                let mut tx = two.begin().await?;
+                let seen = tx.users().get(user_id(2)).await?.unwrap();
+                tx.users().update(&with_values_of(seen, old, which)).await
+            })
+        };
+        until(&watch, SOMEBODY_WAITS_UNTOUCHED).await;
+        first.commit().await.unwrap();
+        // Not committed: both are as they were before the next round, but for the names given up.
+        assert_eq!(second.await.unwrap(), Ok(()));
+        let mut tx = one.begin().await.unwrap();
+        tx.users().update(&old).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+}
+
+/// Somebody waits for a lock that stands for a name, and not for a row or another transaction.
+const SOMEBODY_WAITS_UNTOUCHED: &str = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() \
+                                        AND application_name = 'keystead' AND wait_event = 'advisory'";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failures_under_one_key_are_held_without_a_row() {
+    let database = migrated_database();
+    let [one, two] = replicas(database.url());
+    let watch = other_program(database.url()).await;
+    let (ada, bob) = (BudgetKey("mfa:1".to_owned()), BudgetKey("mfa:2".to_owned()));
+    let mut first = one.begin().await.unwrap();
+    assert_eq!(first.factor_failures().hold(&ada).await.unwrap(), FactorFailures::default());
+    assert_eq!(two.begin().await.unwrap().factor_failures().hold(&bob).await.unwrap(), FactorFailures::default());
+    assert_eq!(two.read().await.unwrap().factor_failures().hold(&ada).await.unwrap(), FactorFailures::default());
+    let second = {
+        let (two, ada) = (Arc::clone(&two), ada.clone());
+        tokio::spawn(async move { two.begin().await?.factor_failures().hold(&ada).await })
+    };
+    until(&watch, SOMEBODY_WAITS).await;
+    let counted = FactorFailures { blocks: 1, ..FactorFailures::default() };
+    first.factor_failures().put(&ada, &counted, after(60)).await.unwrap();
+    first.commit().await.unwrap();
+    assert_eq!(second.await.unwrap(), Ok(counted));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,9 @@
 use keystead_adapters_sql::LAPSED_BATCH;
 use keystead_application::ports::{BudgetDecision, BudgetKey, LoginRecord, Store, Tx};
-use keystead_application::testing::{a_login, a_user, after, an_audit_event, token_id, user_id};
+use keystead_application::testing::{
+    a_login, a_passkey, a_recovery_code, a_totp, a_user, after, an_audit_event, token_id, user_id,
+};
+use keystead_domain::factor::FactorFailures;
 use keystead_domain::limits::LOGIN_ACCOUNT;
 use keystead_domain::token::DeviceTokenHash;
 use keystead_test_servers::Postgres;
@@ -14,10 +17,17 @@ async fn write(tx: &mut dyn Tx, number: u8) {
     assert_eq!(decision, BudgetDecision::Reserved { count: 1 });
     tx.guess_budgets().release(&key, &LOGIN_ACCOUNT).await.unwrap();
     tx.devices().remember(user, DeviceTokenHash([number; 32]), after(0), after(10)).await.unwrap();
-    let token_id = token_id(&format!("session.{number}"));
+    let [token_id, next] = ["session", "next"].map(|name| token_id(&format!("{name}.{number}")));
     tx.login_history().append(&LoginRecord { token_id, ..a_login() }).await.unwrap();
     tx.audit().append(&an_audit_event()).await.unwrap();
     tx.users().update(&a_user()).await.unwrap();
+    tx.factor_failures().hold(&key).await.unwrap();
+    tx.factor_failures().put(&key, &FactorFailures::default(), after(10)).await.unwrap();
+    tx.factors().enrolled(user).await.unwrap();
+    tx.factors().put_totp(&a_totp()).await.unwrap();
+    tx.factors().replace_recovery_codes(user, &[a_recovery_code("aaaa")], after(0)).await.unwrap();
+    tx.passkeys().update(&a_passkey()).await.unwrap();
+    tx.link_tokens().prove_begun(&next, &next, after(0)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -44,6 +54,16 @@ async fn a_connection_prepares_every_statement_once() {
         r#"INSERT INTO "login_history""#,
         r#"INSERT INTO "audit_events""#,
         r#"UPDATE "users""#,
+        "SELECT (SELECT count(pg_advisory_xact_lock(19285,",
+        "SELECT pg_advisory_xact_lock(19286,",
+        r#"INSERT INTO "factor_failures""#,
+        "SELECT EXISTS",
+        r#"INSERT INTO "totp""#,
+        r#"DELETE FROM "recovery_codes""#,
+        r#"INSERT INTO "recovery_codes""#,
+        r#"UPDATE "passkeys""#,
+        r#"UPDATE "link_tokens""#,
+        r#"SELECT "users"."id" FROM "users" WHERE id = (SELECT user_id FROM link_tokens WHERE begun_as"#,
     ] {
         assert_eq!((count("parse", text), count("execute", text)), (1, 3), "{text}\n{log}");
     }
