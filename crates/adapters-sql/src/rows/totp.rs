@@ -54,7 +54,7 @@ impl TryFrom<TotpRow> for Totp {
 
 /// A row of `recovery_codes`.
 #[derive(Clone, Insertable)]
-#[diesel(table_name = recovery_codes)]
+#[diesel(table_name = recovery_codes, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "the columns are the fields of the domain's RecoveryCodeHash")]
 pub struct RecoveryCodeRow {
     pub user_id: Uid,
