@@ -15,7 +15,7 @@ fn twilio() -> Bench {
         .flag("sms.from", "+15005550006")
 }
 
-fn party(bench: Bench) -> Option<(String, Vec<String>)> {
+fn party(bench: &Bench) -> Option<(String, Vec<String>)> {
     let party = bench.load().relying_party()?;
     Some((party.id, party.origins.iter().map(|origin| origin.origin().ascii_serialization()).collect()))
 }
@@ -145,21 +145,21 @@ fn a_provider_elsewhere_is_not_asked_in_clear() {
 fn passkeys_are_for_the_public_host_unless_told() {
     let at = |url: &str| Bench::good().flag("http.public_url", url);
     let one = |id: &str, origin: &str| Some((id.to_owned(), vec![origin.to_owned()]));
-    assert_eq!(party(Bench::good()), one("id.example.com", "https://id.example.com"));
-    assert_eq!(party(at("http://127.0.0.1:8787")), one("localhost", "http://localhost:8787"));
+    assert_eq!(party(&Bench::good()), one("id.example.com", "https://id.example.com"));
+    assert_eq!(party(&at("http://127.0.0.1:8787")), one("localhost", "http://localhost:8787"));
     assert_eq!(
-        party(Bench::good().flag("passkeys.rp_id", "example.com")),
+        party(&Bench::good().flag("passkeys.rp_id", "example.com")),
         one("example.com", "https://id.example.com")
     );
     let two = Bench::good()
         .flag("passkeys.rp_id", "example.com")
         .flag("passkeys.origins", "https://id.example.com,https://app.example.com");
-    assert_eq!(party(two).unwrap().1, ["https://id.example.com", "https://app.example.com"]);
+    assert_eq!(party(&two).unwrap().1, ["https://id.example.com", "https://app.example.com"]);
     // What other pages may call from is no page passkeys are used at.
     let cors = Bench::good().flag("http.allowed_origins", "https://app.example.com");
-    assert_eq!(party(cors), one("id.example.com", "https://id.example.com"));
+    assert_eq!(party(&cors), one("id.example.com", "https://id.example.com"));
     for url in ["https://192.0.2.1", "http://id.example.com"] {
-        assert_eq!(party(at(url)), None, "{url}");
+        assert_eq!(party(&at(url)), None, "{url}");
         assert!(at(url).load().warnings().iter().any(|warning| warning.0.what.contains("no passkeys")), "{url}");
     }
 }
