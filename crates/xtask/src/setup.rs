@@ -1,6 +1,6 @@
 //! What a machine needs: to build the workspace a C compiler, make and perl (for the vendored OpenSSL); to test it curl,
-//! with which a test runs the README's commands, nginx and systemd-analyze, a browser and its driver, and the programs of the
-//! servers tests start for themselves.
+//! with which a test runs the README's commands, nginx and systemd-analyze, a browser and its driver, a program that
+//! computes one-time codes, and the programs of the servers tests start for themselves.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -19,7 +19,7 @@ struct Tool {
     purpose: &'static str,
 }
 
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 9] = [
     Tool { programs: &["cc", "gcc", "clang"], package: "gcc libc6-dev", purpose: "a C compiler: SQLite, OpenSSL" },
     Tool { programs: &["make"], package: "make", purpose: "builds OpenSSL" },
     Tool { programs: &[PERL], package: "perl", purpose: "configures OpenSSL" },
@@ -27,6 +27,7 @@ const TOOLS: [Tool; 8] = [
     Tool { programs: &["nginx"], package: "nginx-light", purpose: "stands in front of two replicas" },
     Tool { programs: &["systemd-analyze"], package: "systemd", purpose: "reads the units in deploy/" },
     Tool { programs: &["chromium"], package: "chromium", purpose: "registers passkeys and logs in with them" },
+    Tool { programs: &["oathtool"], package: "oathtool", purpose: "computes the codes of an authenticator program" },
     Tool { programs: &["chromedriver"], package: "chromium-driver", purpose: "drives the browser" },
 ];
 
