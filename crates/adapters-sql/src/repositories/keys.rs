@@ -5,7 +5,7 @@ use keystead_adapters_sql::Hold;
 use keystead_adapters_sql::rows::KeyRow;
 use keystead_adapters_sql::schema::keys;
 use keystead_adapters_sql::types::At;
-use keystead_application::ports::{KeyRepository, StoreError, StoredKey};
+use keystead_application::ports::{KeyRepository, KeyUse, StoreError, StoredKey};
 use keystead_domain::Timestamp;
 
 use super::{Transaction, dialect, domain};
@@ -17,9 +17,12 @@ impl KeyRepository for Transaction {
             .filter(keys::retires_at.is_null().or(keys::retires_at.assume_not_null().gt(At(now))))
             .order((keys::created_at, keys::id))
             .select(KeyRow::as_select())
-            .load(self.connection()?)
+            .load::<KeyRow>(self.connection()?)
             .await;
-        domain(self.check(rows)?)
+        let mut rows = self.check(rows)?;
+        // A later version that serves beside this one may have made keys of uses this one does not know.
+        rows.retain(|row| KeyUse::parse(&row.key_use).is_some());
+        domain(rows)
     }
 
     async fn lock(&mut self) -> Result<(), StoreError> {
