@@ -10,6 +10,7 @@ mod parity;
 mod races;
 mod statements;
 mod tls;
+mod transfer;
 
 use std::time::Duration;
 
