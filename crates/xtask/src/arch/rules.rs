@@ -112,6 +112,8 @@ fn refuse_foreign(from: &str, dependency: &Dependency) -> Option<String> {
     match from {
         // Independent clients, and what the service is held against.
         "tests" | "yardsticks" => return None,
+        // It compares its tables with SQLite's, whose migrations the system's SQLite may be too old for.
+        "adapters-postgres" if !shipped && name == "libsqlite3-sys" => return None,
         "domain" if shipped && !DOMAIN_MAY_NAME.contains(&name) => {
             return Some(format!("the domain may name only {}", DOMAIN_MAY_NAME.join(", ")));
         }
@@ -224,6 +226,16 @@ mod tests {
         }
         assert!(!refused("application", "tokio", Kind::Dev));
         assert!(!refused("application", "serde", Kind::Normal));
+    }
+
+    #[test]
+    fn sqlite_has_one_home_and_its_tables_are_compared_in_tests() {
+        for from in ["adapters-sql", "adapters-postgres", "api-actix", "testkit"] {
+            assert!(refused(from, "libsqlite3-sys", Kind::Normal), "{from}");
+        }
+        assert!(!refused("adapters-sqlite", "libsqlite3-sys", Kind::Normal));
+        assert!(!refused("adapters-postgres", "libsqlite3-sys", Kind::Dev));
+        assert!(refused("api-actix", "libsqlite3-sys", Kind::Dev));
     }
 
     #[test]
