@@ -81,7 +81,8 @@ async fn w05_a_cloned_passkey_is_refused_and_its_owner_is_told() {
     refused(&asked.answer(place.api(), &assertion).await);
     eventually(PATIENCE, "a warning for each", async || {
         let mails = place.api().mails_to("ada@example.com").await;
-        let warnings = mails.iter().filter(|mail| mail.contains("Passkey 1") && mail.contains("cop")).count();
+        let warnings =
+            mails.iter().filter(|mail| mail.contains("Passkey 1") && mail.contains("counter went back")).count();
         (warnings == 2).then_some(())
     })
     .await;
@@ -143,48 +144,72 @@ async fn w02_what_was_signed_at_another_origin_is_refused() {
 }
 
 #[tokio::test]
-async fn w01_w06_an_answer_counts_once_where_it_was_asked_for_and_for_its_owner() {
+async fn w06_somebody_elses_passkey_is_no_second_factor() {
     let place = Place::start().await;
     let api = place.api();
     let browser = place.browser().await;
     let _authenticator = browser.add_platform_authenticator().await;
     place.with_passkey(&browser, "ada@example.com").await;
     place.with_passkey(&browser, "bob@example.com").await;
+    let ada = Asked::new(api, "ada@example.com").await;
+    let bob = Asked::new(api, "bob@example.com").await;
+
+    // Bob has Ada's password. His page names his own passkey in the question she was asked.
+    let mut options = ada.options(api).await;
+    let bobs = bob.options(api).await;
+    options["allowCredentials"] = bobs["allowCredentials"].clone();
+    let assertion = browser.get_credential(&options).await.unwrap();
+    assert_eq!(assertion["id"], bobs["allowCredentials"][0]["id"]);
+    refused(&ada.answer(api, &assertion).await);
+    // His true answer to his own question: it does not count for her, and was used up.
+    let assertion = browser.get_credential(&bobs).await.unwrap();
+    refused(&ada.answer(api, &assertion).await);
+    refused(&bob.answer(api, &assertion).await);
+
+    let assertion = browser.get_credential(&ada.options(api).await).await.unwrap();
+    signed_in(ada.answer(api, &assertion).await);
+}
+
+#[tokio::test]
+async fn g02_w01_an_answer_counts_once_and_where_it_was_asked_for() {
+    let place = Place::start().await;
+    let api = place.api();
+    let browser = place.browser().await;
+    let _authenticator = browser.add_platform_authenticator().await;
+    place.with_passkey(&browser, "ada@example.com").await;
     let sign = async |options: &Value| browser.get_credential(options).await.unwrap();
 
-    // Bob's passkey, asked for by whoever knows Ada's password: named in the question by the page, or discovered.
-    let ada_asked = Asked::new(api, "ada@example.com").await;
-    let bob_asked = Asked::new(api, "bob@example.com").await;
-    let mut options = ada_asked.options(api).await;
-    let bobs = bob_asked.options(api).await;
-    options["allowCredentials"] = bobs["allowCredentials"].clone();
-    refused(&ada_asked.answer(api, &sign(&options).await).await);
-    // Bob's true answer to his own question.
-    refused(&ada_asked.answer(api, &sign(&bobs).await).await);
-    // Ada's own passkey answers a question nobody in particular was asked, and one of another of her logins.
-    let anybodys = place.sign_in_options().await;
-    let mut adas = ada_asked.options(api).await;
-    adas["challenge"] = anybodys["challenge"].clone();
-    refused(&ada_asked.answer(api, &sign(&adas).await).await);
+    // What nobody in particular was asked is no second factor, nor is the answer of another login.
+    let asked = Asked::new(api, "ada@example.com").await;
+    let mut options = asked.options(api).await;
+    options["challenge"] = place.sign_in_options().await["challenge"].clone();
+    refused(&asked.answer(api, &sign(&options).await).await);
     let again = Asked::new(api, "ada@example.com").await;
-    refused(&again.answer(api, &sign(&ada_asked.options(api).await).await).await);
-    // What only asked for a second factor signs nobody in alone.
+    refused(&again.answer(api, &sign(&asked.options(api).await).await).await);
+    // What a second factor was asked for signs nobody in alone.
     refused(&place.sign_in(&sign(&again.options(api).await).await).await);
 
-    // Ada's own: once.
     let assertion = sign(&again.options(api).await).await;
-    let in_order = signed_in(again.answer(api, &assertion).await);
-    let replayed = again.answer(api, &assertion).await.expect(401);
-    assert_eq!(replayed.code(), "WEBAUTHN_INVALID", "{replayed:?}");
-    let third = Asked::new(api, "ada@example.com").await;
-    refused(&third.answer(api, &assertion).await);
+    let ada = signed_in(again.answer(api, &assertion).await);
+    again.answer(api, &assertion).await.expect(401);
+    refused(&asked.answer(api, &assertion).await);
     refused(&place.sign_in(&assertion).await);
-    api.send_as(&in_order, "GET", "/api/v1/users/me", None).await.expect(200);
+    api.send_as(&ada, "GET", "/api/v1/users/me", None).await.expect(200);
 
-    // Alone: once, and only by an authenticator that recognised its user.
     let assertion = sign(&place.sign_in_options().await).await;
     signed_in(place.sign_in(&assertion).await);
     refused(&place.sign_in(&assertion).await);
+
+    // The question of a registration is none of a login, and the other way round.
+    let bob = api.sign_up("bob@example.com").await;
+    let registration = api.send_as(&bob, "POST", "/api/v1/passkeys/options", None).await.expect(200);
+    let mut registration = public_key(&registration);
+    let mut login = place.sign_in_options().await;
+    std::mem::swap(&mut registration["challenge"], &mut login["challenge"]);
+    refused(&place.sign_in(&sign(&login).await).await);
+    let wish = json!({ "attestation": browser.create_credential(&registration).await.unwrap() });
+    let answer = api.send_as(&bob, "POST", "/api/v1/passkeys", Some(&wish)).await.expect(422);
+    assert_eq!(answer.code(), "ATTESTATION_INVALID");
 }
 
 #[tokio::test]
