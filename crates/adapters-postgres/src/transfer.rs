@@ -135,9 +135,10 @@ async fn open(connection: &mut Connection) -> Result<Vec<String>, migrations::Bo
     migrations::lock(connection).await?;
     connection.batch_execute(BEGIN).await?;
     let mut full = count(connection).await?;
-    full.retain(|(table, rows)| *rows > 0 && *table != "keys");
+    full.retain(|(table, rows)| *rows > 0 && !["keys", "factor_keys"].contains(table));
     if full.is_empty() {
         diesel::delete(schema::keys::table).execute(connection).await?;
+        diesel::delete(schema::factor_keys::table).execute(connection).await?;
     }
     Ok(full.iter().map(|(table, rows)| format!("{rows} rows in {table}")).collect())
 }

@@ -265,5 +265,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{Binary, Nullable, Text};
+    use crate::types::Moment;
+
+    factor_keys (id) {
+        id -> Text,
+        key_use -> Text,
+        algorithm -> Text,
+        sealed -> Binary,
+        created_at -> Moment,
+        active_from -> Moment,
+        retires_at -> Nullable<Moment>,
+    }
+}
+
 diesel::joinable!(passwords -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(users, passwords);

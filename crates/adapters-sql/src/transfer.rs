@@ -72,6 +72,10 @@ macro_rules! with_every_table {
                 key: String, device: i64, totp: i64, email: i64, phone: i64, recovery: i64, blocks: i64,
                 blocked_until: Option<At>, alerted_at: Option<At>, last_at: Option<At>, forgotten_at: At,
             }
+            FactorKeys factor_keys (id) {
+                id: String, key_use: String, algorithm: String, sealed: Vec<u8>, created_at: At, active_from: At,
+                retires_at: Option<At>,
+            }
         }
     };
 }

@@ -14,7 +14,7 @@ use diesel::{SqliteConnection, sql_query};
 use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
 use diesel_migrations::MigrationHarness;
 use keystead_adapters_sql::rows::KeyRow;
-use keystead_adapters_sql::schema::keys;
+use keystead_adapters_sql::schema::{factor_keys, keys};
 use keystead_adapters_sql::transfer::{Rows, Tally};
 use keystead_adapters_sql::{RowError, store_error};
 use keystead_application::ports::{CeremonyKey, CeremonyKind, StoreError, StoredKey};
@@ -116,7 +116,11 @@ impl SqliteExport {
 
     /// Every key in the file, sealed.
     pub async fn keys(&mut self) -> Result<Vec<StoredKey>, StoreError> {
-        let work = |connection: &mut SqliteConnection| keys::table.select(KeyRow::as_select()).load(connection);
+        let work = |connection: &mut SqliteConnection| {
+            let mut rows = keys::table.load::<KeyRow>(connection)?;
+            rows.extend(factor_keys::table.load::<KeyRow>(connection)?);
+            Ok(rows)
+        };
         let rows: Vec<KeyRow> = self.connection.spawn_blocking(work).await.map_err(store_error)?;
         rows.into_iter().map(|row| row.try_into().map_err(StoreError::from)).collect()
     }

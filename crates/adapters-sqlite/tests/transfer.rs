@@ -7,7 +7,9 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use keystead_adapters_sqlite::{OpenError, SqliteConfig, SqliteDatabase, SqliteExport};
-use keystead_application::ports::{BudgetKey, CeremonyKey, CeremonyKind, CeremonyStore, SessionStore, Store};
+use keystead_application::ports::{
+    BudgetKey, CeremonyKey, CeremonyKind, CeremonyStore, KeyUse, SessionStore, Store, StoredKey,
+};
 use keystead_application::testing::{
     START, a_contact_undo, a_key, a_message, a_passkey, a_pending_contact, a_recovery_code, a_session, a_totp,
     session_id, user_id, user_number,
@@ -70,7 +72,10 @@ async fn everything_is_read_once_in_pages() {
         tx.users().insert(&user_number(number), None).await.unwrap();
     }
     tx.outbox().enqueue(&a_message("m")).await.unwrap();
-    tx.keys().insert(&a_key("k"), START).await.unwrap();
+    let seal = StoredKey { key_use: KeyUse::Seal, ..a_key("s") };
+    for key in [&a_key("k"), &seal] {
+        tx.keys().insert(key, START).await.unwrap();
+    }
     tx.factors().put_totp(&a_totp()).await.unwrap();
     tx.factors().replace_recovery_codes(user_id(1), &["a", "b"].map(a_recovery_code), START).await.unwrap();
     tx.passkeys().insert(&a_passkey()).await.unwrap();
@@ -104,10 +109,10 @@ async fn everything_is_read_once_in_pages() {
     }
     let users = [("users", 1000), ("users", 1000), ("users", 500), ("outbox", 1), ("keys", 1)];
     let factors = [("totp", 1), ("recovery_codes", 2), ("passkeys", 1)];
-    let rest = [("pending_contacts", 1), ("contact_undos", 1), ("factor_failures", 1)];
+    let rest = [("pending_contacts", 1), ("contact_undos", 1), ("factor_failures", 1), ("factor_keys", 1)];
     assert_eq!(pages, [&users[..], &factors, &rest].concat());
-    assert_eq!(export.tallies().iter().map(|tally| tally.rows).sum::<u64>(), 2509);
-    assert_eq!(export.keys().await.unwrap(), [a_key("k")]);
+    assert_eq!(export.tallies().iter().map(|tally| tally.rows).sum::<u64>(), 2510);
+    assert_eq!(export.keys().await.unwrap(), [a_key("k"), seal]);
     let (mut read, mut ended) = (0, Vec::new());
     loop {
         let page = export.next_sessions(START).await.unwrap();

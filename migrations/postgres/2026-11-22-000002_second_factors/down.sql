@@ -1,5 +1,6 @@
 -- Accounts without an e-mail address, and claims without one or without a password, have no place in the older tables.
 -- Their owners would lose them: this fails while there are such accounts. Claims are made again.
+DROP TABLE factor_keys;
 DROP TABLE factor_failures;
 DROP TABLE contact_undos;
 DROP TABLE pending_contacts;

@@ -108,3 +108,16 @@ CREATE TABLE factor_failures (
     CONSTRAINT factor_failures_pkey PRIMARY KEY (key)
 );
 CREATE INDEX factor_failures_forgotten_at_idx ON factor_failures (forgotten_at);
+
+-- Keys of the uses that came with second factors. Not in keys: the version before takes a use it does not know for damage,
+-- and would not start again.
+CREATE TABLE factor_keys (
+    id text COLLATE "C" NOT NULL,
+    key_use text COLLATE "C" NOT NULL,
+    algorithm text COLLATE "C" NOT NULL,
+    sealed bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    active_from timestamptz NOT NULL,
+    retires_at timestamptz,
+    CONSTRAINT factor_keys_pkey PRIMARY KEY (id)
+);

@@ -106,3 +106,16 @@ CREATE TABLE factor_failures (
     CONSTRAINT factor_failures_pkey PRIMARY KEY (key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX factor_failures_forgotten_at_idx ON factor_failures (forgotten_at);
+
+-- Keys of the uses that came with second factors. Not in keys: the version before takes a use it does not know for damage,
+-- and would not start again.
+CREATE TABLE factor_keys (
+    id TEXT NOT NULL,
+    key_use TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    active_from INTEGER NOT NULL,
+    retires_at INTEGER,
+    CONSTRAINT factor_keys_pkey PRIMARY KEY (id)
+) STRICT, WITHOUT ROWID;

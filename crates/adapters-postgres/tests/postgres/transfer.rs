@@ -90,6 +90,15 @@ fn rows() -> Vec<Rows> {
             FactorFailures, FailuresRow::new(&BudgetKey("key".to_owned()), &failures, START),
             { key, device, totp, email, phone, recovery, blocks, blocked_until, alerted_at, last_at, forgotten_at }
         )]),
+        Rows::FactorKeys(vec![row::FactorKeys {
+            id: "seal-1".to_owned(),
+            key_use: "seal".to_owned(),
+            algorithm: "XC20P".to_owned(),
+            sealed: vec![1, 2],
+            created_at: now,
+            active_from: now,
+            retires_at: None,
+        }]),
     ]
 }
 
@@ -105,7 +114,7 @@ async fn rows_of_second_factors_arrive_as_they_were() {
         Tally::add(&mut sent, &rows);
     }
     assert_eq!(import.read_back().await.unwrap(), sent);
-    assert_eq!(sent.iter().map(|tally| tally.rows).sum::<u64>(), 12);
+    assert_eq!(sent.iter().map(|tally| tally.rows).sum::<u64>(), 13);
     import.commit().await.unwrap();
 
     let store = crate::open(database.url(), 1);

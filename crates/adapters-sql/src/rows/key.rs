@@ -3,12 +3,10 @@ use keystead_application::ports::{KeyUse, StoredKey};
 use keystead_domain::token::KeyId;
 
 use crate::RowError;
-use crate::schema::keys;
 use crate::types::At;
 
-/// A row of `keys`.
-#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = keys, treat_none_as_default_value = false)]
+/// A row of `keys` or `factor_keys`.
+#[derive(Clone, Debug, Queryable)]
 #[expect(missing_docs, reason = "the columns are the fields of the port's StoredKey")]
 pub struct KeyRow {
     pub id: String,

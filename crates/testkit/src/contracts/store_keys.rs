@@ -33,29 +33,52 @@ pub async fn every_field_survives(store: Arc<dyn Store>) {
             ..a_key("pre")
         },
         StoredKey { key_use: KeyUse::Mac, algorithm: "HMAC".into(), created_at: after(1), ..a_key("mac") },
+        StoredKey { key_use: KeyUse::SignStepUp, created_at: after(2), retires_at: Some(after(9)), ..a_key("step") },
+        StoredKey { key_use: KeyUse::Seal, algorithm: "XC20P".into(), created_at: after(3), ..a_key("seal") },
     ];
+    assert!(KeyUse::ALL.iter().all(|key_use| keys.iter().any(|key| key.key_use == *key_use)));
     insert(&store, &keys, after(100)).await;
-    assert_eq!(list(&store, after(2)).await, keys);
+    assert_eq!(list(&store, after(4)).await, keys);
 }
 
-/// The oldest key comes first.
+/// The oldest key comes first, whatever its use.
 pub async fn keys_come_oldest_first(store: Arc<dyn Store>) {
     let at = |id, key_use, seconds| StoredKey { key_use, created_at: after(seconds), ..a_key(id) };
-    let (first, second, third) =
-        (at("c", KeyUse::Mac, 1), at("a", KeyUse::SignAccess, 2), at("b", KeyUse::SignPreAuthorized, 3));
-    insert(&store, &[third.clone(), first.clone(), second.clone()], after(100)).await;
-    assert_eq!(list(&store, after(4)).await, [first, second, third]);
+    let keys = [
+        at("d", KeyUse::Mac, 1),
+        at("c", KeyUse::Seal, 2),
+        at("a", KeyUse::SignAccess, 3),
+        at("e", KeyUse::SignStepUp, 4),
+        at("b", KeyUse::SignPreAuthorized, 5),
+    ];
+    let mut shuffled = keys.clone();
+    shuffled.rotate_left(3);
+    shuffled.swap(0, 2);
+    insert(&store, &shuffled, after(100)).await;
+    assert_eq!(list(&store, after(6)).await, keys);
 }
 
 /// A new key gives the endless ones of its use an end; ends once set, and other uses, stay.
 pub async fn a_new_key_retires_older_ones_of_its_use(store: Arc<dyn Store>) {
-    let mac = StoredKey { key_use: KeyUse::Mac, ..a_key("mac") };
-    let at = |id, seconds| StoredKey { created_at: after(seconds), ..a_key(id) };
-    insert(&store, &[mac.clone(), at("one", 1)], after(9999)).await;
-    insert(&store, &[at("two", 2)], after(100)).await;
-    insert(&store, &[at("three", 3)], after(200)).await;
-    let ended = |id, seconds, end| StoredKey { retires_at: Some(after(end)), ..at(id, seconds) };
-    assert_eq!(list(&store, after(4)).await, [mac, ended("one", 1, 100), ended("two", 2, 200), at("three", 3)]);
+    for (key_use, [one, two, three]) in [
+        (KeyUse::SignAccess, ["a1", "a2", "a3"]),
+        (KeyUse::Seal, ["s1", "s2", "s3"]),
+        (KeyUse::SignStepUp, ["t1", "t2", "t3"]),
+    ] {
+        let mac = StoredKey { key_use: KeyUse::Mac, ..a_key(&format!("mac-{one}")) };
+        let at = |id, seconds| StoredKey { key_use, created_at: after(seconds), ..a_key(id) };
+        insert(&store, &[mac.clone(), at(one, 1)], after(9999)).await;
+        insert(&store, &[at(two, 2)], after(100)).await;
+        insert(&store, &[at(three, 3)], after(200)).await;
+        let ended = |id, seconds, end| StoredKey { retires_at: Some(after(end)), ..at(id, seconds) };
+        let mut listed = list(&store, after(4)).await;
+        listed.retain(|key| key.key_use == key_use);
+        assert_eq!(listed, [ended(one, 1, 100), ended(two, 2, 200), at(three, 3)]);
+    }
+    let mut macs = list(&store, after(4)).await;
+    macs.retain(|key| key.key_use == KeyUse::Mac);
+    let ends: Vec<_> = macs.iter().map(|mac| mac.retires_at).collect();
+    assert_eq!(ends, [Some(after(9999)), Some(after(9999)), None], "only newer ones of their own use end them");
 }
 
 /// A key is listed until it retires, and not from then on.
