@@ -45,22 +45,23 @@ const NOBODY: &str = " ";
 /// transaction sees one state anyway, and holds nothing.
 ///
 /// A user is held by the lock on their row that an `UPDATE` takes too. It is a statement of its own: the look that
-/// follows must see what was committed while it waited, in every table.
-pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<(), StoreError> {
+/// follows must see what was committed while it waited, in every table. So it may also see a link that was not there yet:
+/// `false` says that no owner was found, and rows of owners must not be touched.
+pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<bool, StoreError> {
     if !tx.writes() {
-        return Ok(());
+        return Ok(true);
     }
     let user = match what {
         Hold::Keys => {
             let locked = diesel::select(sql::<Text>(LOCK_KEYS)).get_result::<String>(tx.connection()?).await;
-            return tx.check(locked).map(drop);
+            return tx.check(locked).map(|_| true);
         }
         // Not the rows of the address: a claim that comes while they are being locked would have to be locked out of
         // order, and two transactions could wait for each other.
         Hold::Claim(id) => {
             let lock = claims::table.find(Uid(id)).select(sql::<Text>(LOCK_CLAIMS));
             let locked = Prepared(lock).get_result::<String>(tx.connection()?).await.optional();
-            return tx.check(locked).map(drop);
+            return tx.check(locked).map(|_| true);
         }
         Hold::Rename(user) => {
             let row = UserRow::from(user);
@@ -75,16 +76,16 @@ pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<(), Sto
                 .bind::<UserUuid, _>(row.id)
                 .sql(end);
             let locked = Prepared(diesel::select(lock)).get_result::<i64>(tx.connection()?).await;
-            return tx.check(locked).map(drop);
+            return tx.check(locked).map(|_| true);
         }
         Hold::Failures(key) => {
             let [begin, end] = LOCK_FAILURES;
             let lock = sql::<Text>(begin).bind::<Text, _>(&key.0).sql(end);
             let locked = Prepared(diesel::select(lock)).get_result::<String>(tx.connection()?).await;
-            return tx.check(locked).map(drop);
+            return tx.check(locked).map(|_| true);
         }
-        Hold::User(id) if tx.holds(id) => return Ok(()),
-        Hold::Name(_) if tx.holds_a_user() => return Ok(()),
+        Hold::User(id) if tx.holds(id) => return Ok(true),
+        Hold::Name(_) if tx.holds_a_user() => return Ok(true),
         Hold::User(id) => {
             let row = users::table.find(Uid(id)).select(users::id).for_no_key_update();
             row.get_result::<Uid>(tx.connection()?).await
@@ -106,7 +107,7 @@ pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<(), Sto
             let owner = sql::<Bool>("id = (SELECT user_id FROM link_tokens WHERE hash = ");
             let owner = owner.bind::<Binary, _>(hash.0.to_vec()).sql(")");
             let row = users::table.filter(owner).select(users::id).for_no_key_update();
-            Prepared(row).get_result(tx.connection()?).await
+            row.get_result(tx.connection()?).await
         }
         Hold::Undo(hash) => {
             let owner = sql::<Bool>("id = (SELECT user_id FROM contact_undos WHERE hash = ");
@@ -121,10 +122,11 @@ pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<(), Sto
             Prepared(row).get_result(tx.connection()?).await
         }
     };
-    if let Some(Uid(id)) = tx.check(user.optional())? {
+    let user = tx.check(user.optional())?;
+    if let Some(Uid(id)) = user {
         tx.note_held(id);
     }
-    Ok(())
+    Ok(user.is_some())
 }
 
 /// The first rows of a table, in the given order, of which `condition` and the time are true, as in `expires_at <=`: one

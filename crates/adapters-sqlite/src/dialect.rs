@@ -19,8 +19,8 @@ pub(crate) type Due = Bound<Bound<SqlLiteral<Bool>, At, Moment>, At, Moment>;
 
 /// Keeps what a decision rests on as it is until the transaction ends: the writer is alone with the file anyway.
 #[expect(clippy::unused_async, reason = "PostgreSQL waits here, and may wait in vain")]
-pub(crate) async fn hold(_: &mut Transaction, _: Hold<'_>) -> Result<(), StoreError> {
-    Ok(())
+pub(crate) async fn hold(_: &mut Transaction, _: Hold<'_>) -> Result<bool, StoreError> {
+    Ok(true)
 }
 
 /// The first rows of a table with this primary key, in the given order, of which `condition` and the time are true, as in

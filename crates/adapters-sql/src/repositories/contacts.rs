@@ -75,7 +75,9 @@ impl ContactRepository for Transaction {
     }
 
     async fn consume_undo(&mut self, hash: UndoTokenHash, now: Timestamp) -> Result<Option<ContactUndo>, StoreError> {
-        dialect::hold(self, Hold::Undo(hash)).await?;
+        if !dialect::hold(self, Hold::Undo(hash)).await? {
+            return Ok(None);
+        }
         let alive = undos::table.find(hash.0.to_vec()).filter(undos::expires_at.gt(At(now)));
         let statement = diesel::delete(alive).returning(UndoRow::as_returning());
         let row = statement.get_result(self.connection()?).await.optional();

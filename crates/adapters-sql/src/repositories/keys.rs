@@ -58,7 +58,7 @@ impl KeyRepository for Transaction {
     }
 
     async fn lock(&mut self) -> Result<(), StoreError> {
-        dialect::hold(self, Hold::Keys).await
+        dialect::hold(self, Hold::Keys).await.map(drop)
     }
 
     async fn insert(&mut self, key: &StoredKey, older_retire_at: Timestamp) -> Result<(), StoreError> {

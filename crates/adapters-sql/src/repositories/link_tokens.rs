@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 use keystead_adapters_sql::rows::LinkTokenRow;
 use keystead_adapters_sql::schema::link_tokens;
@@ -32,6 +33,14 @@ macro_rules! begun {
     };
 }
 
+/// Rows of nobody, and of owners if the transaction holds theirs: a link that came after the look for its owner is not
+/// there yet. Touched all the same, its owner would be waited for while others wait for the link.
+macro_rules! touchable {
+    ($rows:expr, $held:expr) => {
+        $rows.filter(link_tokens::user_id.is_null().or($held.into_sql::<Bool>()))
+    };
+}
+
 #[async_trait]
 impl LinkTokenRepository for Transaction {
     async fn issue(&mut self, token: &LinkToken) -> Result<(), StoreError> {
@@ -57,9 +66,9 @@ impl LinkTokenRepository for Transaction {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<Option<LinkToken>, StoreError> {
-        dialect::hold(self, Hold::Link(hash)).await?;
+        let held = dialect::hold(self, Hold::Link(hash)).await?;
         let changes = (link_tokens::begun_as.eq(as_token.as_str()), link_tokens::expires_at.eq(At(expires_at)));
-        let statement = diesel::update(unused!(hash, purpose, now)).set(changes);
+        let statement = diesel::update(touchable!(unused!(hash, purpose, now), held)).set(changes);
         let statement = Prepared(statement.returning(LinkTokenRow::as_returning()));
         let row = statement.get_result(self.connection()?).await.optional();
         optional(self.check(row)?)
@@ -77,9 +86,9 @@ impl LinkTokenRepository for Transaction {
         next_token: &TokenId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        dialect::hold(self, Hold::BegunLink(as_token)).await?;
+        let held = dialect::hold(self, Hold::BegunLink(as_token)).await?;
         let changes = (link_tokens::begun_as.eq(next_token.as_str()), link_tokens::factor_proved.eq(true));
-        let statement = diesel::update(begun!(as_token, now)).set(changes);
+        let statement = diesel::update(touchable!(begun!(as_token, now), held)).set(changes);
         let result = Prepared(statement).execute(self.connection()?).await;
         self.check(result).map(|rows| rows > 0)
     }
@@ -90,15 +99,16 @@ impl LinkTokenRepository for Transaction {
         next_token: &TokenId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        dialect::hold(self, Hold::BegunLink(as_token)).await?;
-        let statement = diesel::update(begun!(as_token, now)).set(link_tokens::begun_as.eq(next_token.as_str()));
+        let held = dialect::hold(self, Hold::BegunLink(as_token)).await?;
+        let statement =
+            diesel::update(touchable!(begun!(as_token, now), held)).set(link_tokens::begun_as.eq(next_token.as_str()));
         let result = Prepared(statement).execute(self.connection()?).await;
         self.check(result).map(|rows| rows > 0)
     }
 
     async fn consume_begun(&mut self, as_token: &TokenId, now: Timestamp) -> Result<Option<LinkToken>, StoreError> {
-        dialect::hold(self, Hold::BegunLink(as_token)).await?;
-        let statement = diesel::delete(begun!(as_token, now)).returning(LinkTokenRow::as_returning());
+        let held = dialect::hold(self, Hold::BegunLink(as_token)).await?;
+        let statement = diesel::delete(touchable!(begun!(as_token, now), held)).returning(LinkTokenRow::as_returning());
         let row = statement.get_result(self.connection()?).await.optional();
         optional(self.check(row)?)
     }
@@ -109,8 +119,9 @@ impl LinkTokenRepository for Transaction {
         purpose: LinkPurpose,
         now: Timestamp,
     ) -> Result<Option<LinkToken>, StoreError> {
-        dialect::hold(self, Hold::Link(hash)).await?;
-        let statement = diesel::delete(unused!(hash, purpose, now)).returning(LinkTokenRow::as_returning());
+        let held = dialect::hold(self, Hold::Link(hash)).await?;
+        let statement =
+            diesel::delete(touchable!(unused!(hash, purpose, now), held)).returning(LinkTokenRow::as_returning());
         let row = statement.get_result(self.connection()?).await.optional();
         optional(self.check(row)?)
     }

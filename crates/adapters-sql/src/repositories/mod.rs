@@ -9,8 +9,8 @@
 //!   the transaction usable, which PostgreSQL does only back to a savepoint;
 //!
 //! and `crate::dialect`, what one database says differently: `hold`, what a decision rests on stays as it is until the
-//! transaction ends ([`Hold`](keystead_adapters_sql::Hold)); `due` and `lapsed`, conditions that pass over rows another
-//! transaction is busy with.
+//! transaction ends ([`Hold`](keystead_adapters_sql::Hold)); `false` when there is no owner to hold. `due` and `lapsed` are
+//! conditions that pass over rows another transaction is busy with.
 
 mod audit;
 mod contacts;

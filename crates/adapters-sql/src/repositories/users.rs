@@ -59,6 +59,8 @@ impl UserRepository for Transaction {
     }
 
     async fn update(&mut self, user: &User) -> Result<(), StoreError> {
+        // In the order of those who looked first: the user, then the names.
+        dialect::hold(self, Hold::User(user.id)).await?;
         dialect::hold(self, Hold::Rename(user)).await?;
         let row = UserRow::from(user);
         let statement = diesel::update(users::table.find(row.id)).set((
