@@ -22,7 +22,7 @@ use keystead_application::context::RequestContext;
 use keystead_application::service::AuthorizedTokens;
 use keystead_application::session::{LoginCommand, LogoutProof};
 use keystead_domain::SecretString;
-use keystead_domain::account::EmailAddress;
+use keystead_domain::account::{Address, EmailAddress};
 use keystead_domain::token::{AccessClaims, ClientKind, DeviceInfo, OneTimeCode, PreAuthorizedPurpose};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -73,8 +73,9 @@ async fn answer(services: &Services, client: &mut Client, line: &str) -> Result<
     match command {
         "register" => {
             let (email, password) = credentials(rest)?;
-            let email = EmailAddress::try_new(email)?;
-            let command = RegisterUserCommand { email, username: None, full_name: None, password };
+            let address = Address::Email(EmailAddress::try_new(email)?);
+            let password = Some(password);
+            let command = RegisterUserCommand { address, username: None, full_name: None, password };
             let tokens = services.register.run(command, &context).await?;
             client.id = Some(tokens.client_id);
             client.half_way = Some(tokens.token);
@@ -92,7 +93,9 @@ async fn answer(services: &Services, client: &mut Client, line: &str) -> Result<
         "login" => {
             let (identity, password) = credentials(rest)?;
             let command = LoginCommand { identity: identity.into(), password, device: None };
-            let tokens = services.login.run(command, &context).await?;
+            // With second factors, `Admission::Asked` would lead to `AnswerSecondFactor`.
+            let tokens =
+                services.login.run(command, &context).await?.authorized().ok_or("a second factor is asked for")?;
             Ok(signed_in(client, tokens))
         }
         "whoami" => {

@@ -12,11 +12,11 @@ use keystead_adapters_crypto::{
 };
 use keystead_adapters_sqlite::{LocalRevocationFeed, SqliteConfig, SqliteDatabase};
 use keystead_application::account::{RegisterUser, RegistrationDesk, VerifyRegistration};
-use keystead_application::operation::{DeliverMail, KeyKeeper, MailPolicy};
+use keystead_application::operation::{Channels, DeliverMail, KeyKeeper, MailPolicy};
 use keystead_application::ports::{Clock, Entropy, PasswordHasher, Sealer, SessionStore, Store};
 use keystead_application::revocation::{AccessGate, RevocationKeeper, RevocationView};
-use keystead_application::service::{GuessGuard, OneTimeCodes, Postbox, Revoker, TokenIssuer};
-use keystead_application::session::{EndSessions, LastSeen, Login, LoginDesk};
+use keystead_application::service::{GuessGuard, OneTimeCodes, Postbox, Revoker, SignInDesk, TokenIssuer};
+use keystead_application::session::{EndSessions, LastSeen, Login};
 use keystead_application::settings::Settings;
 use keystead_domain::{SecretBytes, limits};
 
@@ -83,20 +83,29 @@ pub(crate) fn compose(folder: &Path) -> Result<(Services, Background), Box<dyn E
     let gate = AccessGate::new(ring.clone(), ring.clone(), clock.clone(), view.clone(), store.clone(), seen);
     let keys = Arc::new(KeyKeeper::new(store.clone(), ring, clock.clone(), access_life, session_life));
     let registration = RegistrationDesk { postbox: postbox.clone(), guard: guard.clone(), settings: settings.clone() };
-    let desk = LoginDesk { postbox: postbox.clone(), guard: guard.clone(), settings };
+    // The one door of every sign-in. Nobody enrols a second factor here, so it asks for none.
+    let desk = SignInDesk {
+        sessions: sessions.clone(),
+        issuer: issuer.clone(),
+        codes: codes.clone(),
+        postbox: postbox.clone(),
+        guard: guard.clone(),
+        settings,
+    };
 
     let (s, n, c, i) = (store, sessions, clock, issuer);
     let services = Services {
         register: RegisterUser::new(s.clone(), hasher.clone(), c.clone(), i.clone(), codes.clone(), registration),
         verify_registration: VerifyRegistration::new(s.clone(), n.clone(), c.clone(), i.clone(), codes, guard),
-        login: Login::new(s.clone(), n.clone(), hasher, c.clone(), i.clone(), desk),
+        login: Login::new(s.clone(), hasher, c.clone(), desk),
         end_sessions: EndSessions::new(s.clone(), n, c.clone(), i, revoker),
         gate: Arc::new(gate),
         keys: keys.clone(),
     };
-    let (mailer, renderer) = (Arc::new(Printer), Arc::new(Sentences));
+    let channels = Channels { mailer: Arc::new(Printer), sms: Some(Arc::new(Printer)) };
+    let renderer = Arc::new(Sentences);
     let background = Background {
-        mail: DeliverMail::new(s.clone(), mailer, renderer, postbox, c.clone(), MailPolicy::default()),
+        mail: DeliverMail::new(s.clone(), channels, renderer, postbox, c.clone(), MailPolicy::default()),
         revocations: RevocationKeeper::new(s, c, view),
         keys,
     };
