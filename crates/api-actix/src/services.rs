@@ -6,18 +6,24 @@ use keystead_application::account::{
     ActivateAccount, BeginReset, ChangePassword, DeactivateAccount, ExportAccount, ForgotPassword, ReadProfile,
     RegisterUser, ResendCode, ResetPassword, UpdateProfile, VerifyRegistration,
 };
+use keystead_application::factor::{
+    Contacts, MakeRecoveryCodes, Passkeys, ResealFactors, TotpFactor, UndoContactChange,
+};
 use keystead_application::operation::{KeyKeeper, Operator};
 use keystead_application::ports::{Clock, Entropy, RateLimiter, Store, TokenSigner};
 use keystead_application::revocation::AccessGate;
-use keystead_application::service::Idempotency;
+use keystead_application::service::{Idempotency, StepUpGate};
 use keystead_application::session::{
-    EndSessions, ExchangeRefreshToken, Login, Reauthenticate, RefreshSession, SessionOverview,
+    AnswerSecondFactor, EndSessions, ExchangeRefreshToken, Login, PasskeyLogin, Passwordless, Reauthenticate,
+    RefreshSession, SendFactorCode, SessionOverview, StepUp,
 };
 
 /// The use-cases, and the few ports handlers use directly.
 pub struct Services {
     /// Decides whether a token counts.
     pub gate: Arc<AccessGate>,
+    /// Reads step-up proofs.
+    pub step_up_gate: StepUpGate,
     /// `/auth/register`.
     pub register: RegisterUser,
     /// `/auth/register/verify`.
@@ -26,6 +32,16 @@ pub struct Services {
     pub resend_code: ResendCode,
     /// `/auth/login`.
     pub login: Login,
+    /// `/auth/login/code`.
+    pub second_factor: AnswerSecondFactor,
+    /// `/auth/login/otp` for logins and resets.
+    pub send_factor_code: SendFactorCode,
+    /// `/auth/login/passkey`.
+    pub passkey_login: PasskeyLogin,
+    /// `/auth/passwordless`.
+    pub passwordless: Passwordless,
+    /// `/auth/otp`.
+    pub step_up: StepUp,
     /// `/auth/reauth`.
     pub reauthenticate: Reauthenticate,
     /// `/auth/activate`.
@@ -44,6 +60,18 @@ pub struct Services {
     pub reset_password: ResetPassword,
     /// `PATCH /auth/password`.
     pub change_password: ChangePassword,
+    /// `/totp`.
+    pub totp: TotpFactor,
+    /// `/recovery-codes`.
+    pub recovery_codes: MakeRecoveryCodes,
+    /// `/passkeys`.
+    pub passkeys: Passkeys,
+    /// `/contacts`.
+    pub contacts: Contacts,
+    /// `/contacts/undo`.
+    pub undo_contact: UndoContactChange,
+    /// Seals what was sealed under older keys.
+    pub reseal: Arc<ResealFactors>,
     /// `GET /users/me`.
     pub read_profile: ReadProfile,
     /// `PATCH /users/me`.

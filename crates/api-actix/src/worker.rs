@@ -4,9 +4,13 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystead_application::operation::DeliverMail;
+use keystead_application::factor::ResealFactors;
+use keystead_application::failure::Failure;
+use keystead_application::operation::{DeliverMail, KeyKeeper};
+use keystead_application::ports::KeyUse;
 use keystead_application::revocation::{Heard, RevocationKeeper, RevocationListener};
 use keystead_domain::limits;
+use keystead_domain::token::KeyId;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
@@ -21,6 +25,8 @@ const FEED_WAIT: Duration = Duration::from_millis(250);
 const SEEN_FLUSH: Duration = Duration::from_secs(30);
 /// How often lapsed rows are deleted.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
+/// How often it is looked whether there is a newer sealing key.
+const RESEALING: Duration = Duration::from_secs(120);
 
 /// The running tasks. They end when told to, finishing the round they are in.
 pub struct Workers {
@@ -40,6 +46,7 @@ pub async fn start(mut background: Background) -> Workers {
         view: _,
         mail,
         keys,
+        reseal,
         housekeeping,
         seen,
         sessions,
@@ -49,6 +56,7 @@ pub async fn start(mut background: Background) -> Workers {
     } = background;
     let gap = Arc::new(Notify::new());
     let mut key_table = Ability::new("keys can be read");
+    let mut resealing = Resealing { keys: Arc::clone(&keys), reseal, settled: None, clean: 0 };
     let mut tasks = vec![
         spawn_local(read_log(revocations, log, Arc::clone(&gap), stopped.clone())),
         spawn_local(listen(listener, gap, stopped.clone())),
@@ -59,6 +67,11 @@ pub async fn start(mut background: Background) -> Workers {
                 && let Err(error) = sessions.touch(&batch).await
             {
                 tracing::warn!(%error, "last-seen times were not written");
+            }
+        }),
+        every(RESEALING, stopped.clone(), async move || {
+            if let Err(error) = resealing.round().await {
+                tracing::warn!(%error, "what older keys sealed was not sealed again");
             }
         }),
         every(HOUSEKEEPING, stopped.clone(), async move || {
@@ -148,6 +161,37 @@ async fn listen(mut listener: RevocationListener, gap: Arc<Notify>, mut stopped:
             // The log is read meanwhile; nobody waits for this.
             Err(_) => sleep(limits::REVOCATION_POLL).await,
         }
+    }
+}
+
+/// Seals what older keys sealed again, and then rests until there is a newer key: a look at every row is not cheap.
+struct Resealing {
+    keys: Arc<KeyKeeper>,
+    reseal: Arc<ResealFactors>,
+    /// The key the last rounds were about.
+    settled: Option<KeyId>,
+    /// Rounds about it that found nothing. It takes two: another replica may have sealed under the older key while the
+    /// first one looked.
+    clean: u32,
+}
+
+impl Resealing {
+    async fn round(&mut self) -> Result<(), Failure> {
+        let keys = self.keys.list().await?;
+        let active = keys.into_iter().find(|overview| overview.active && overview.key.key_use == KeyUse::Seal);
+        let active = active.map(|overview| overview.key.id);
+        if active != self.settled {
+            (self.settled, self.clean) = (active, 0);
+        }
+        if self.clean == 2 {
+            return Ok(());
+        }
+        let resealed = self.reseal.run().await?;
+        self.clean = if resealed == 0 { self.clean + 1 } else { 0 };
+        if resealed > 0 {
+            tracing::info!(resealed, "secrets were sealed again under the newest key");
+        }
+        Ok(())
     }
 }
 

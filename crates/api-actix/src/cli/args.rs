@@ -250,6 +250,9 @@ pub enum KeyCommand {
     /// Make a new key; it is published at once, serves a minute later, and the old one stays as long as its tokens live
     #[command(after_help = "Example:\n  keystead key rotate --use access --config keystead.toml")]
     Rotate(KeyRotateArgs),
+    /// Seal the secrets of authenticator programs under the newest sealing key now; the service does it by itself, too
+    #[command(after_help = "Example:\n  keystead key reseal --config keystead.toml")]
+    Reseal(DataArgs),
 }
 
 /// `keystead key rotate`.
@@ -270,8 +273,12 @@ pub enum RotatedKey {
     Access,
     /// Pre-authorized tokens
     PreAuthorized,
+    /// Step-up proofs
+    StepUp,
     /// Refresh tokens, codes and all other keyed hashes
     Mac,
+    /// The secrets of authenticator programs; the service seals them again by itself within minutes
+    Seal,
     /// All of them
     All,
 }

@@ -27,12 +27,23 @@ pub(super) fn run(command: KeyCommand, json: bool) -> Outcome {
             let uses: &[KeyUse] = match args.key_use {
                 RotatedKey::Access => &[KeyUse::SignAccess],
                 RotatedKey::PreAuthorized => &[KeyUse::SignPreAuthorized],
+                RotatedKey::StepUp => &[KeyUse::SignStepUp],
                 RotatedKey::Mac => &[KeyUse::Mac],
-                RotatedKey::All => &[KeyUse::SignAccess, KeyUse::SignPreAuthorized, KeyUse::Mac],
+                RotatedKey::Seal => &[KeyUse::Seal],
+                RotatedKey::All => &KeyUse::ALL,
             };
             let keys = composed.services.keys.rotate(uses).await.map_err(Trouble::failed)?;
             for key in &keys {
                 show(key, "published", json);
+            }
+            Ok(())
+        }),
+        KeyCommand::Reseal(data) => with_services(&data, async |composed| {
+            let resealed = composed.services.reseal.run().await.map_err(Trouble::failed)?;
+            if json {
+                say(serde_json::json!({ "resealed": resealed }));
+            } else {
+                say(format!("{resealed} secrets were sealed again under the newest key"));
             }
             Ok(())
         }),

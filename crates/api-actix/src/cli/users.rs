@@ -40,7 +40,7 @@ fn add(args: &UserAddArgs, json: bool) -> Outcome {
             let link = added.activation_link.as_ref().map(SecretString::expose);
             say(serde_json::json!({ "id": added.user.id.to_string(), "activationLink": link }));
         } else {
-            say(format!("added {} ({})", added.user.email, added.user.id));
+            say(format!("added {} ({})", address(&added.user), added.user.id));
             if let Some(link) = &added.activation_link {
                 say(format!("activation link, mailed too, good for a day and one use:\n{}", link.expose()));
             }
@@ -86,8 +86,13 @@ fn done(user: &User, what: &str, json: bool) {
     if json {
         show(user, true);
     } else {
-        say(format!("{} {what}", user.email));
+        say(format!("{} {what}", address(user)));
     }
+}
+
+/// Where the person is told things; an account has at least one contact.
+fn address(user: &User) -> String {
+    user.address().map_or_else(|| "-".to_owned(), |address| address.to_string())
 }
 
 fn show(user: &User, json: bool) {
@@ -99,13 +104,20 @@ fn show(user: &User, json: bool) {
     let username = user.username.as_ref().map(Username::as_str);
     if json {
         say(serde_json::json!({
-            "id": user.id.to_string(), "email": user.email.as_str(), "username": username,
+            "id": user.id.to_string(), "username": username,
+            "email": user.email_address().map(EmailAddress::as_str),
+            "phone": user.phone.as_ref().map(|contact| contact.address.as_str()),
             "role": user.role.as_str(), "status": status, "createdAt": time(user.created_at),
         }));
     } else {
         let (id, role, made) = (user.id, user.role, time(user.created_at));
-        say(format!("{id}  {role:11}  {status:11}  {made}  {}  {}", user.email, username.unwrap_or("-")));
+        say(format!("{id}  {role:11}  {status:11}  {made}  {}  {}", address(user), username.unwrap_or("-")));
     }
+}
+
+/// A person's address, else their identifier.
+fn called(user: &User) -> String {
+    user.address().map_or_else(|| user.id.to_string(), |address| address.to_string())
 }
 
 /// One line of standard input.

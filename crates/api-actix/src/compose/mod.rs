@@ -1,7 +1,9 @@
 //! The one place that joins use-cases with adapters. Nothing else names an adapter.
 
+mod desks;
 mod examine;
 mod mail;
+mod passkeys;
 mod stores;
 mod transfer;
 mod use_cases;
@@ -10,12 +12,14 @@ use std::sync::Arc;
 
 use keystead_adapters_crypto::{
     Argon2Config, Argon2Hasher, JoseKeyRing, KeyRingConfig, MasterKeySealer, OsEntropy, SettableClock,
-    SigningAlgorithm, SystemClock,
+    SigningAlgorithm, SystemClock, Totp,
 };
 use keystead_adapters_smtp::DevMailbox;
+use keystead_application::factor::ResealFactors;
 use keystead_application::operation::{DeliverMail, Housekeeping, KeyKeeper};
 use keystead_application::ports::{
-    Clock, Entropy, KeyRing, KeyedHash, PasswordHasher, Sealer, SessionStore, TokenSigner, TokenVerifier,
+    Clock, Entropy, KeyRing, KeyedHash, PasskeyVerifier, PasswordHasher, Sealer, SessionStore, TokenSigner,
+    TokenVerifier, TotpAlgorithm, Vault,
 };
 use keystead_application::revocation::{RevocationKeeper, RevocationListener, RevocationView};
 use keystead_application::session::LastSeen;
@@ -25,7 +29,7 @@ use crate::config::{Algorithm, Config};
 use crate::routes::dev::DevToolsHandle;
 use crate::services::Services;
 pub use examine::{Finding, examine};
-use mail::{Tools, mailer, renderer};
+use mail::{Tools, post};
 use stores::Stores;
 pub use stores::{Garbage, Purpose, migrate, migrate_to, pending_migrations};
 pub use transfer::{Moved, transfer};
@@ -67,6 +71,8 @@ pub struct Background {
     pub mail: Option<DeliverMail>,
     /// Re-reads keys.
     pub keys: Arc<KeyKeeper>,
+    /// Seals what was sealed under older keys.
+    pub reseal: Arc<ResealFactors>,
     /// Deletes what lapsed.
     pub housekeeping: Housekeeping,
     /// When sessions were last seen, collected.
@@ -119,6 +125,9 @@ struct Ports {
     verifier: Arc<dyn TokenVerifier>,
     hash: Arc<dyn KeyedHash>,
     sealer: Arc<dyn Sealer>,
+    vault: Arc<dyn Vault>,
+    totp: Arc<dyn TotpAlgorithm>,
+    passkeys: Arc<dyn PasskeyVerifier>,
     entropy: Arc<dyn Entropy>,
     clock: Arc<dyn Clock>,
 }
@@ -172,19 +181,18 @@ pub fn compose_for(config: &Config, purpose: Purpose) -> Result<Composed, Compos
         ring: Arc::clone(&ring) as Arc<dyn KeyRing>,
         signer: Arc::clone(&ring) as Arc<dyn TokenSigner>,
         verifier: Arc::clone(&ring) as Arc<dyn TokenVerifier>,
-        hash: ring,
+        hash: Arc::clone(&ring) as Arc<dyn KeyedHash>,
         sealer,
+        vault: ring,
+        totp: Arc::new(Totp),
+        passkeys: passkeys::verifier(config)?,
         entropy,
         clock: Arc::clone(&clock),
     };
     let mailbox = dev_mailbox(config, &clock)?;
-    let (mailer, sender_domain) = mailer(config, &mailbox, &clock)?;
+    let post = post(config, &mailbox, &clock)?;
     let dev = dev_clock.map(|clock| Arc::new(Tools { mailbox, clock }) as DevToolsHandle);
-    let mail = match mailer {
-        Some(mailer) => Some((mailer, renderer(config, sender_domain)?)),
-        None => None,
-    };
-    let (services, background) = join(config, ports, stores, mail);
+    let (services, background) = join(config, ports, stores, post);
     Ok(Composed { services: Arc::new(services), background, dev, hashing: hasher })
 }
 

@@ -3,21 +3,25 @@
 use std::sync::Arc;
 
 use keystead_application::account::{
-    ActivateAccount, BeginReset, ChangeDesk, ChangePassword, DeactivateAccount, ExportAccount, ForgotPassword,
-    ReadProfile, RegisterUser, RegistrationDesk, ResendCode, ResetPassword, UpdateProfile, VerifyRegistration,
+    ActivateAccount, BeginReset, ChangePassword, DeactivateAccount, ExportAccount, ForgotPassword, ReadProfile,
+    RegisterUser, ResendCode, ResetPassword, UpdateProfile, VerifyRegistration,
+};
+use keystead_application::factor::{
+    Contacts, MakeRecoveryCodes, Passkeys, ResealFactors, TotpFactor, UndoContactChange,
 };
 use keystead_application::operation::{DeliverMail, Housekeeping, KeyKeeper, MailPolicy, Operator};
-use keystead_application::ports::{MailRenderer, Mailer};
 use keystead_application::revocation::{AccessGate, RevocationKeeper, RevocationListener, RevocationView};
-use keystead_application::service::{GuessGuard, Idempotency, OneTimeCodes, Postbox, Revoker, TokenIssuer};
+use keystead_application::service::{Idempotency, Revoker, StepUpGate};
 use keystead_application::session::{
-    EndSessions, ExchangeRefreshToken, LastSeen, Login, LoginDesk, Reauthenticate, RefreshDesk, RefreshSession,
-    SessionOverview, Standing,
+    AnswerSecondFactor, EndSessions, ExchangeRefreshToken, LastSeen, Login, PasskeyLogin, Passwordless, Reauthenticate,
+    RefreshDesk, RefreshSession, SendFactorCode, SessionOverview, Standing, StepUp,
 };
 use keystead_application::settings::{AccountLimits, Lifetimes, Settings};
 use keystead_domain::limits::{self, RatePolicy};
 use keystead_domain::token::RefreshPolicy;
 
+use super::desks::Desks;
+use super::mail::Post;
 use super::{Background, Ports, Stores};
 use crate::config::{Config, LimitsMode};
 use crate::services::Services;
@@ -52,53 +56,74 @@ fn settings(config: &Config) -> Settings {
             account_exists: policy(limits::ACCOUNT_EXISTS),
             code_resend: policy(limits::CODE_RESEND),
             code_resend_gap: policy(limits::CODE_RESEND_GAP),
+            passwordless: policy(limits::PASSWORDLESS_ACCOUNT),
+            step_up: policy(limits::STEP_UP),
+            step_up_gap: policy(limits::STEP_UP_GAP),
+            contact_add: policy(limits::CONTACT_ADD),
+            address: policy(limits::ADDRESS),
+            factor_change: policy(limits::FACTOR_CHANGE),
         },
+        factors: config.factor_settings(),
     }
 }
 
 /// Joins ports and use-cases.
 #[expect(clippy::many_single_char_names, reason = "short names for the five ports nearly every use-case takes")]
-pub(super) fn join(
-    config: &Config,
-    ports: Ports,
-    stores: Stores,
-    mail: Option<(Arc<dyn Mailer>, Arc<dyn MailRenderer>)>,
-) -> (Services, Background) {
-    let Ports { hasher, ring, signer, verifier, hash, sealer, entropy, clock } = ports;
-    let Stores { store, watch, sessions, ceremonies, limiter, feed, garbage, is_alone } = stores;
-    let settings = Arc::new(settings(config));
-    let lifetimes = settings.lifetimes.clone();
+#[expect(clippy::too_many_lines, reason = "one line a use-case")]
+pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) -> (Services, Background) {
     let view = Arc::new(RevocationView::default());
-    let listener = RevocationListener::new(Arc::clone(&feed), Arc::clone(&view));
-    let revoker = Arc::new(Revoker::new(Arc::clone(&view), feed));
+    let revoker = Arc::new(Revoker::new(view.clone(), stores.feed.clone()));
+    let desks = Desks::new(settings(config), &ports, &stores, revoker);
+    let Ports { hasher, ring, signer, verifier, hash, sealer, entropy, clock, .. } = ports;
+    let Stores { store, watch, sessions, ceremonies, limiter, feed, garbage, is_alone } = stores;
+    let Desks { settings, postbox, guard, issuer, codes, revoker, tools, .. } = desks;
+    let Desks { registration, sign_in, login, continuation, change, factor, .. } = desks;
+    let lifetimes = settings.lifetimes.clone();
+    let listener = RevocationListener::new(feed, view.clone());
     let seen = Arc::new(LastSeen::default());
-    let postbox = Arc::new(Postbox::new(sealer.clone(), entropy.clone()));
-    let guard = GuessGuard::new(hash.clone());
-    let issuer = Arc::new(TokenIssuer::new(signer.clone(), hash.clone(), entropy.clone(), lifetimes.clone()));
-    let codes = Arc::new(OneTimeCodes::new(ceremonies.clone(), store.clone(), hash.clone(), entropy.clone()));
+    let step_up_gate = StepUpGate::new(verifier.clone(), clock.clone());
     let gate =
         Arc::new(AccessGate::new(verifier, hash.clone(), clock.clone(), view.clone(), store.clone(), seen.clone()));
     let standing = Standing::new(view.clone(), store.clone());
-    let registration = RegistrationDesk { postbox: postbox.clone(), guard: guard.clone(), settings: settings.clone() };
-    let desk = LoginDesk { postbox: postbox.clone(), guard: guard.clone(), settings };
-    let change = ChangeDesk { login: desk.clone(), revoker: revoker.clone() };
     let refresh = RefreshDesk { standing: standing.clone(), postbox: postbox.clone(), revoker: revoker.clone() };
     let keys = Arc::new(KeyKeeper::new(watch.clone(), ring, clock.clone(), lifetimes.access, lifetimes.session));
-    let (s, n, h, c, i) = (&store, &sessions, &hasher, &clock, &issuer);
+    let reseal = Arc::new(ResealFactors::new(store.clone(), tools.factors.clone()));
+    let (s, n, h, c, i, d) = (&store, &sessions, &hasher, &clock, &issuer, &sign_in);
+    let (f, k, b) = (&tools.factors, &tools.passkeys, &tools.guard);
     let services = Services {
+        step_up_gate,
         register: RegisterUser::new(s.clone(), h.clone(), c.clone(), i.clone(), codes.clone(), registration.clone()),
         verify_registration: VerifyRegistration::new(s.clone(), n.clone(), c.clone(), i.clone(), codes.clone(), guard),
         resend_code: ResendCode::new(s.clone(), c.clone(), i.clone(), codes, registration),
-        login: Login::new(s.clone(), n.clone(), h.clone(), c.clone(), i.clone(), desk.clone()),
-        reauthenticate: Reauthenticate::new(s.clone(), n.clone(), h.clone(), c.clone(), i.clone(), desk.clone()),
-        activate: ActivateAccount::new(s.clone(), n.clone(), h.clone(), c.clone(), i.clone(), desk.clone()),
+        login: Login::new(s.clone(), h.clone(), c.clone(), d.clone()),
+        second_factor: AnswerSecondFactor::new(s.clone(), c.clone(), f.clone(), b.clone(), d.clone()),
+        send_factor_code: SendFactorCode::new(s.clone(), c.clone(), d.clone()),
+        passkey_login: PasskeyLogin::new(s.clone(), c.clone(), k.clone(), b.clone(), d.clone()),
+        passwordless: Passwordless::new(s.clone(), c.clone(), b.clone(), d.clone()),
+        step_up: StepUp::new(s.clone(), c.clone(), i.clone(), tools.clone(), login.clone()),
+        reauthenticate: Reauthenticate::new(
+            s.clone(),
+            n.clone(),
+            h.clone(),
+            c.clone(),
+            i.clone(),
+            k.clone(),
+            login.clone(),
+        ),
+        activate: ActivateAccount::new(s.clone(), n.clone(), h.clone(), c.clone(), i.clone(), login.clone()),
         refresh: RefreshSession::new(n.clone(), s.clone(), c.clone(), i.clone(), hash.clone(), refresh),
         exchange: ExchangeRefreshToken::new(n.clone(), c.clone(), i.clone(), gate.clone(), standing),
         end_sessions: EndSessions::new(s.clone(), n.clone(), c.clone(), i.clone(), revoker.clone()),
-        forgot_password: ForgotPassword::new(s.clone(), c.clone(), i.clone(), desk.clone()),
-        begin_reset: BeginReset::new(s.clone(), c.clone(), i.clone()),
-        reset_password: ResetPassword::new(s.clone(), n.clone(), h.clone(), c.clone(), revoker, desk),
-        change_password: ChangePassword::new(s.clone(), n.clone(), h.clone(), c.clone(), i.clone(), change.clone()),
+        forgot_password: ForgotPassword::new(s.clone(), c.clone(), i.clone(), login.clone()),
+        begin_reset: BeginReset::new(s.clone(), c.clone(), d.clone()),
+        reset_password: ResetPassword::new(s.clone(), n.clone(), h.clone(), c.clone(), revoker, login.clone()),
+        change_password: ChangePassword::new(s.clone(), h.clone(), c.clone(), continuation, login),
+        totp: TotpFactor::new(factor.clone()),
+        recovery_codes: MakeRecoveryCodes::new(factor.clone()),
+        passkeys: Passkeys::new(factor.clone()),
+        contacts: Contacts::new(factor.clone()),
+        undo_contact: UndoContactChange::new(factor),
+        reseal: reseal.clone(),
         read_profile: ReadProfile::new(s.clone()),
         update_profile: UpdateProfile::new(s.clone(), c.clone()),
         deactivate: DeactivateAccount::new(s.clone(), n.clone(), c.clone(), change.clone()),
@@ -114,8 +139,8 @@ pub(super) fn join(
         clock: c.clone(),
         entropy,
     };
-    let mail = mail.map(|(mailer, renderer)| {
-        DeliverMail::new(s.clone(), mailer, renderer, postbox, c.clone(), MailPolicy::default())
+    let mail = post.map(|(channels, renderer)| {
+        DeliverMail::new(s.clone(), channels, renderer, postbox, c.clone(), MailPolicy::default())
     });
     let background = Background {
         revocations: RevocationKeeper::new(watch, c.clone(), view.clone()),
@@ -124,6 +149,7 @@ pub(super) fn join(
         view,
         mail,
         keys,
+        reseal,
         seen,
         sessions: n.clone(),
         clock: c.clone(),

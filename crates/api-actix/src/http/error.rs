@@ -217,7 +217,9 @@ impl ApiError {
     /// Every header the error brings, `Content-Type` included.
     fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> + '_ {
         let code = self.code();
+        let own_challenge = self.0.headers.iter().any(|(name, _)| *name == header::WWW_AUTHENTICATE);
         let challenge = match code.status() {
+            _ if own_challenge => None,
             StatusCode::UNAUTHORIZED if code.refuses_token() => Some(CHALLENGE_TOKEN),
             StatusCode::UNAUTHORIZED => Some(CHALLENGE),
             StatusCode::FORBIDDEN if matches!(code, Code::MFA_REQUIRED | Code::REAUTH_REQUIRED) => {

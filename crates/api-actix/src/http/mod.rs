@@ -50,6 +50,7 @@ mod error;
 mod media;
 mod middleware;
 mod origin;
+mod otp_authorization;
 mod query;
 mod rate_headers;
 mod remote;
@@ -68,6 +69,7 @@ pub use document::{Document, Resource, Time, accepted, json_api, next_link, no_c
 pub use error::{ApiError, Problem, Source};
 pub use middleware::{Edge, EdgeService, RequestId, log_panics, log_text};
 pub use origin::{AllowedOrigins, OriginError, require_same_origin};
+pub use otp_authorization::{BASIC_CHALLENGE, OTP_AUTHORIZATION, OtpCredentials, otp_credentials, step_up_proof};
 pub use query::{ApiQuery, NoQuery, Page, Params, Query};
 pub use rate_headers::{enforce_limits, limited, rate_headers, show_limits, with_limits};
 pub use remote::{ClientAddress, TrustedProxies, client_address};

@@ -6,11 +6,11 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use keystead_application::context::RequestContext;
 use keystead_application::revocation::Authenticated;
-use keystead_application::service::Attempt;
+use keystead_application::service::{Attempt, Caller};
 use keystead_domain::SecretString;
 use keystead_domain::token::{AccessClaims, ClientKind, PreAuthorizedClaims, PreAuthorizedPurpose};
 
-use crate::http::{ApiError, Code, ShownCredentials, device_info};
+use crate::http::{ApiError, Code, ShownCredentials, device_info, step_up_proof};
 use crate::services::Services;
 
 /// The request as a use-case is told about it.
@@ -48,6 +48,37 @@ impl FromRequest for Access {
             Ok(Self { who, context: context(&req, &shown) })
         })
     }
+}
+
+/// Somebody signed in, what they proved besides, and their request.
+pub(super) struct Acting {
+    pub caller: Caller,
+    pub context: RequestContext,
+    /// The token of a browser signed in with before, from its cookie.
+    pub device: Option<SecretString>,
+}
+
+impl FromRequest for Acting {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            let shown = ShownCredentials::read(&req)?;
+            let who = authenticate(&req, &shown).await?;
+            let proof = step_up_proof(&req)?;
+            let gate = &services(&req)?.step_up_gate;
+            let proof = proof.and_then(|proof| gate.read(proof.expose(), who.claims()));
+            let caller = Caller { claims: who.claims().clone(), proof };
+            Ok(Self { caller, context: context(&req, &shown), device: device(&shown) })
+        })
+    }
+}
+
+/// The known-device token of a browser's cookie.
+pub(super) fn device(shown: &ShownCredentials<'_>) -> Option<SecretString> {
+    shown.device.map(|token| SecretString::new(token.to_owned()))
 }
 
 /// Checks the access token of a request.

@@ -28,6 +28,11 @@ impl From<AccessError> for ApiError {
     }
 }
 
+/// 429 of second factors that are blocked.
+pub(super) fn otp_locked(until: Timestamp, now: Timestamp) -> ApiError {
+    ApiError::new(Code::OTP_LOCKED).retry_after(until.since(now))
+}
+
 /// 429 of a budget that is kept per account.
 pub(super) fn account_limited(resets_at: Timestamp, now: Timestamp) -> ApiError {
     ApiError::new(Code::ACCOUNT_LIMITED).retry_after(resets_at.since(now))

@@ -24,6 +24,7 @@ const MAX_KEY: usize = 128;
 const ROUTES: &[(&str, Duration)] = &[
     ("/api/v1/auth/register", IDEMPOTENCY_TOKEN_LIFE),
     ("/api/v1/auth/login/otp", IDEMPOTENCY_TOKEN_LIFE),
+    ("/api/v1/auth/passwordless", IDEMPOTENCY_TOKEN_LIFE),
     ("/api/v1/auth/password/forgot", IDEMPOTENCY_LIFE),
 ];
 

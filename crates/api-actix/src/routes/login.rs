@@ -6,7 +6,7 @@ use keystead_application::account::{ActivateAccountCommand, ActivateAccountError
 use keystead_application::session::{LoginCommand, LoginError, ReauthenticateError};
 use keystead_domain::SecretString;
 
-use super::access::{Access, context};
+use super::access::{Access, context, device};
 use super::failure::account_limited;
 use super::tokens;
 use crate::dto;
@@ -16,7 +16,7 @@ use crate::services::Services;
 dto! {
     /// Who wants to sign in.
     pub struct LoginBody: "logins" {
-        /// E-mail address or username.
+        /// E-mail address, phone number or username.
         identity: String,
         /// The password.
         #[schema(value_type = String, format = Password)]
@@ -29,7 +29,7 @@ dto! {
 
 /// Signs in with a name and a password.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "session", request_body = LoginBody,
-    responses((status = 200, description = "Signed in", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
+    responses((status = 200, description = "Signed in, or asked for a second factor (`state`)", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn login(
     req: HttpRequest,
     services: Data<Services>,
@@ -37,25 +37,28 @@ pub(super) async fn login(
 ) -> Result<HttpResponse, ApiError> {
     let shown = ShownCredentials::read(&req)?;
     let LoginBody { identity, password, device_token } = body.into_inner();
-    let device = shown.device.map(|token| SecretString::new(token.to_owned())).or(device_token);
+    let device = device(&shown).or(device_token);
     let command = LoginCommand { identity, password, device };
     let result = services.login.run(command, &context(&req, &shown)).await;
     let now = services.clock.now();
-    let tokens = result.map_err(|error| match error {
+    let admission = result.map_err(|error| match error {
         LoginError::InvalidCredentials => ApiError::new(Code::INVALID_CREDENTIALS),
         LoginError::AccountInactive => ApiError::new(Code::ACCOUNT_INACTIVE),
         LoginError::Limited { resets_at } => account_limited(resets_at, now),
         LoginError::Failure(failure) => failure.into(),
     })?;
-    Ok(tokens::authorized(&req, shown.kind, &tokens, now))
+    Ok(tokens::admitted(&req, shown.kind, &admission, now))
 }
 
 dto! {
     /// A fresh proof of who somebody is.
     pub struct ReauthBody: "reauthentications" {
         /// The password.
-        #[schema(value_type = String, format = Password)]
-        password: SecretString,
+        #[schema(value_type = Option<String>, format = Password)]
+        password: Option<SecretString>,
+        /// Or a passkey's answer to `/auth/otp/passkey/options`: `AuthenticationResponseJSON`.
+        #[schema(value_type = Option<Object>)]
+        assertion: Option<serde_json::Value>,
     }
 }
 
@@ -70,10 +73,23 @@ pub(super) async fn reauth(
     body: ApiBody<ReauthBody>,
 ) -> Result<HttpResponse, ApiError> {
     let at = body.pointers();
-    let result = services.reauthenticate.run(access.claims(), &body.password, &access.context).await;
+    let mut check = body.check();
+    if body.password.is_some() == body.assertion.is_some() {
+        check.refuse("password", Code::VALIDATION_FAILED, "exactly one of 'password' and 'assertion' is needed".into());
+    }
+    check.finish(())?;
+    let (claims, context) = (access.claims(), &access.context);
+    let result = match (&body.password, &body.assertion) {
+        (Some(password), _) => services.reauthenticate.run(claims, password, context).await,
+        (None, assertion) => {
+            let answer = assertion.as_ref().map(ToString::to_string).unwrap_or_default();
+            services.reauthenticate.with_passkey(claims, &answer, context).await
+        }
+    };
     let now = services.clock.now();
     let tokens = result.map_err(|error| match error {
         ReauthenticateError::WrongPassword => ApiError::new(Code::PASSWORD_WRONG).pointer(at.to("password")),
+        ReauthenticateError::PasskeyInvalid => ApiError::new(Code::WEBAUTHN_INVALID),
         ReauthenticateError::Limited { resets_at } => account_limited(resets_at, now),
         ReauthenticateError::SessionOver => ApiError::new(Code::SESSION_ENDED),
         ReauthenticateError::Failure(failure) => failure.into(),

@@ -3,12 +3,15 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use keystead_application::account::{DeactivateAccountError, ExportAccountError, ProfileError, UpdateProfileCommand};
+use keystead_application::factor::ContactView;
 use keystead_domain::account::{FullName, Locale, User, Username};
 use keystead_domain::limits::PROFILE_CHANGE;
 use serde::Serialize;
 
 use super::RequestLimits;
-use super::access::Access;
+use super::access::{Access, Acting};
+use super::contacts::ContactAttributes;
+use super::passkeys::PasskeyAttributes;
 use super::sessions::{LoginAttributes, SessionAttributes};
 use crate::dto;
 use crate::http::{ApiBody, ApiError, Change, Check, Code, Document, NoBody, NoQuery, Time, no_content, resource};
@@ -19,7 +22,9 @@ use crate::services::Services;
 #[serde(rename_all = "camelCase")]
 pub(super) struct UserAttributes {
     /// Verified address.
-    email: String,
+    email: Option<String>,
+    /// Verified number.
+    phone: Option<String>,
     /// Public name.
     username: Option<String>,
     /// What they want to be called.
@@ -39,7 +44,8 @@ pub(super) struct UserAttributes {
 impl UserAttributes {
     pub fn new(user: &User) -> Self {
         Self {
-            email: user.email.to_string(),
+            email: user.email_address().map(ToString::to_string),
+            phone: user.phone.as_ref().map(|contact| contact.address.to_string()),
             username: user.username.as_ref().map(ToString::to_string),
             full_name: user.full_name.as_ref().map(ToString::to_string),
             locale: user.locale.as_ref().map(ToString::to_string),
@@ -135,8 +141,9 @@ fn changed<T, E: std::fmt::Display>(
 /// Closes one's account. Every session ends.
 #[utoipa::path(delete, path = "/api/v1/users/me", tag = "account", security(("access" = [])),
     responses((status = 204, description = "Closed")))]
-pub(super) async fn deactivate(services: Data<Services>, access: Access, _: NoBody) -> Result<HttpResponse, ApiError> {
-    services.deactivate.run(access.claims(), &access.context).await.map_err(|error| match error {
+pub(super) async fn deactivate(services: Data<Services>, acting: Acting, _: NoBody) -> Result<HttpResponse, ApiError> {
+    services.deactivate.run(&acting.caller, &acting.context).await.map_err(|error| match error {
+        DeactivateAccountError::MfaRequired => ApiError::new(Code::MFA_REQUIRED),
         DeactivateAccountError::ReauthenticationRequired => ApiError::new(Code::REAUTH_REQUIRED),
         DeactivateAccountError::NotFound => ApiError::new(Code::TOKEN_REVOKED),
         DeactivateAccountError::Failure(failure) => failure.into(),
@@ -149,6 +156,12 @@ pub(super) async fn deactivate(services: Data<Services>, access: Access, _: NoBo
 #[serde(rename_all = "camelCase")]
 pub(super) struct ExportAttributes {
     account: UserAttributes,
+    contacts: Vec<ContactAttributes>,
+    passkeys: Vec<PasskeyAttributes>,
+    /// Whether a TOTP secret is confirmed.
+    totp: bool,
+    /// How many recovery codes are left.
+    recovery_codes: u32,
     sessions: Vec<SessionAttributes>,
     logins: Vec<LoginAttributes>,
     events: Vec<EventAttributes>,
@@ -175,6 +188,16 @@ pub(super) async fn export(services: Data<Services>, access: Access, _: NoQuery)
     let current = access.claims().session();
     let attributes = ExportAttributes {
         account: UserAttributes::new(&export.user),
+        contacts: export
+            .user
+            .contacts()
+            .map(ContactView::from)
+            .chain(export.pending_contacts.into_iter().map(ContactView::from))
+            .map(|contact| ContactAttributes::new(&contact))
+            .collect(),
+        passkeys: export.passkeys.iter().map(|passkey| PasskeyAttributes::new(passkey, None)).collect(),
+        totp: export.enrolled.totp,
+        recovery_codes: export.enrolled.recovery_codes,
         sessions: export.sessions.iter().map(|session| SessionAttributes::new(session, &current)).collect(),
         logins: export.logins.iter().map(LoginAttributes::new).collect(),
         events: export

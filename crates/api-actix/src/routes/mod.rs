@@ -1,6 +1,8 @@
 //! The handlers: extract, convert, run, render. One file per concept; [`configure`] is the table of routes.
 
 mod access;
+mod contacts;
+mod factors;
 mod failure;
 mod health;
 mod idempotency;
@@ -9,10 +11,13 @@ mod login;
 mod logout;
 mod me;
 mod openapi;
+mod passkeys;
 mod password;
 mod refresh;
 mod register;
+mod second_factor;
 mod sessions;
+mod step_up;
 mod table;
 mod tokens;
 mod verify;

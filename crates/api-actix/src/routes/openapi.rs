@@ -6,7 +6,10 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Content, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::{health, login, logout, me, password, refresh, register, sessions, tokens, verify, well_known};
+use super::{
+    contacts, factors, health, login, logout, me, passkeys, password, refresh, register, second_factor, sessions,
+    step_up, tokens, verify, well_known,
+};
 use crate::http::{ApiError, NoQuery};
 
 macro_rules! document {
@@ -61,11 +64,20 @@ document! {
     StatusDocument, StatusResource, verify::Status;
     UserDocument, UserResource, me::UserAttributes;
     ExportDocument, ExportResource, me::ExportAttributes;
+    PasskeyOptionsDocument, PasskeyOptionsResource, second_factor::PasskeyOptions;
+    OtpRequestDocument, OtpRequestResource, step_up::OtpRequest;
+    OtpSessionDocument, OtpSessionResource, step_up::OtpSession<'static>;
+    TotpSecretDocument, TotpSecretResource, factors::TotpSecret<'static>;
+    RecoveryCodesDocument, RecoveryCodesResource, factors::RecoveryCodes<'static>;
+    PasskeyDocument, PasskeyResource, passkeys::PasskeyAttributes;
+    ContactDocument, ContactResource, contacts::ContactAttributes;
 }
 
 list_document! {
     SessionsDocument, SessionResource, sessions::SessionAttributes;
     LoginsDocument, LoginResource, sessions::LoginAttributes;
+    PasskeysDocument, ListedPasskey, passkeys::PasskeyAttributes;
+    ContactsDocument, ListedContact, contacts::ContactAttributes;
 }
 
 /// Links of a page.
@@ -80,7 +92,7 @@ pub(super) struct Links {
 #[derive(ToSchema)]
 #[schema(as = Errors)]
 #[expect(dead_code, reason = "a schema: crate::http::ApiError writes the same shape")]
-struct Errors {
+pub(super) struct Errors {
     errors: Vec<ErrorObject>,
 }
 
@@ -115,14 +127,20 @@ struct ErrorSource {
 #[openapi(
     info(title = "Keystead", description = "Self-hosted authentication service"),
     paths(
-        register::register, register::verify, register::resend,
+        register::register, register::verify,
+        second_factor::code, second_factor::send, second_factor::passkey_options, second_factor::passkey,
+        second_factor::passwordless, second_factor::passwordless_verify,
+        step_up::request, step_up::verify, step_up::passkey_options, step_up::passkey,
+        factors::begin_totp, factors::confirm_totp, factors::remove_totp, factors::recovery_codes,
+        passkeys::list, passkeys::options, passkeys::register, passkeys::rename, passkeys::remove,
+        contacts::list, contacts::add, contacts::verify, contacts::update, contacts::remove, contacts::undo,
         login::login, login::reauth, login::activate,
         refresh::refresh, refresh::exchange,
         verify::verify, verify::revoke, verify::status, logout::logout,
         password::forgot, password::begin_reset, password::reset, password::change,
         me::read, me::update, me::deactivate, me::export,
         sessions::list, sessions::end, sessions::end_all, sessions::history,
-        well_known::jwks, well_known::change_password, health::live, health::ready,
+        well_known::jwks, well_known::change_password, well_known::passkey_endpoints, health::live, health::ready,
     ),
     components(schemas(Errors)),
     modifiers(&Shared)

@@ -9,7 +9,7 @@ use keystead_application::account::{
 use keystead_domain::SecretString;
 use keystead_domain::token::PreAuthorizedPurpose;
 
-use super::access::{Access, context, pre_authorized};
+use super::access::{Acting, context, pre_authorized};
 use super::failure::account_limited;
 use super::tokens;
 use crate::dto;
@@ -19,7 +19,7 @@ use crate::services::Services;
 dto! {
     /// Whose password was forgotten.
     pub struct ForgotBody: "passwordResets" {
-        /// E-mail address or username.
+        /// E-mail address, phone number or username.
         identity: String,
     }
 }
@@ -90,6 +90,7 @@ pub(super) async fn reset(
     let result = services.reset_password.run(&claims, &body.new_password, &context).await;
     result.map_err(|error| match error {
         ResetPasswordError::LinkInvalid => ApiError::new(Code::LINK_INVALID),
+        ResetPasswordError::MfaRequired => ApiError::new(Code::MFA_REQUIRED),
         ResetPasswordError::Password(refusal) => password_problem(refusal, at, "newPassword").into(),
         ResetPasswordError::Failure(failure) => failure.into(),
     })?;
@@ -99,9 +100,9 @@ pub(super) async fn reset(
 dto! {
     /// A change of password.
     pub struct ChangeBody: "passwords" {
-        /// The password until now.
-        #[schema(value_type = String, format = Password)]
-        current_password: SecretString,
+        /// The password until now. An account without one leaves it out.
+        #[schema(value_type = Option<String>, format = Password)]
+        current_password: Option<SecretString>,
         /// The password from now on: 8 to 128 characters.
         #[schema(value_type = String, format = Password)]
         new_password: SecretString,
@@ -115,20 +116,22 @@ dto! {
 pub(super) async fn change(
     req: HttpRequest,
     services: Data<Services>,
-    access: Access,
+    acting: Acting,
     body: ApiBody<ChangeBody>,
 ) -> Result<HttpResponse, ApiError> {
     let at = body.pointers();
     let ChangeBody { current_password: current, new_password: new } = body.into_inner();
-    let command = ChangePasswordCommand { claims: access.claims().clone(), current, new };
-    let result = services.change_password.run(command, &access.context).await;
+    let command = ChangePasswordCommand { caller: acting.caller, current, new };
+    let result = services.change_password.run(command, &acting.context).await;
     let now = services.clock.now();
     let tokens = result.map_err(|error| match error {
         ChangePasswordError::WrongPassword => ApiError::new(Code::PASSWORD_WRONG).pointer(at.to("currentPassword")),
+        ChangePasswordError::MfaRequired => ApiError::new(Code::MFA_REQUIRED),
+        ChangePasswordError::ReauthRequired => ApiError::new(Code::REAUTH_REQUIRED),
         ChangePasswordError::Password(refusal) => password_problem(refusal, at, "newPassword").into(),
         ChangePasswordError::Limited { resets_at } => account_limited(resets_at, now),
         ChangePasswordError::SessionOver => ApiError::new(Code::SESSION_ENDED),
         ChangePasswordError::Failure(failure) => failure.into(),
     })?;
-    Ok(tokens::authorized(&req, access.context.client, &tokens, now))
+    Ok(tokens::authorized(&req, acting.context.client, &tokens, now))
 }

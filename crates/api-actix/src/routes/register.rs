@@ -1,17 +1,16 @@
-//! `/auth/register`, `/auth/register/verify`, `/auth/login/otp`.
+//! `/auth/register`, `/auth/register/verify`.
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use keystead_application::account::{
-    RegisterUserCommand, RegisterUserError, ResendCodeError, VerifyRegistrationCommand, VerifyRegistrationError,
+    RegisterUserCommand, RegisterUserError, VerifyRegistrationCommand, VerifyRegistrationError,
 };
 use keystead_domain::SecretString;
-use keystead_domain::account::{EmailAddress, FullName, Username};
+use keystead_domain::account::{Address, EmailAddress, FullName, PhoneNumber, Username};
 use keystead_domain::token::{OneTimeCode, PreAuthorizedPurpose};
 
 use super::access::{context, pre_authorized};
-use super::failure::account_limited;
 use super::tokens;
 use crate::dto;
 use crate::http::{ApiBody, ApiError, Code, Pointers, ShownCredentials, password_problem};
@@ -20,15 +19,18 @@ use crate::services::Services;
 dto! {
     /// A wish for an account.
     pub struct RegisterBody: "registrations" {
-        /// Where the code is sent.
-        email: String,
+        /// Where the code is sent. Either this or `phone`.
+        email: Option<String>,
+        /// Where the code is sent: with `+` and country code.
+        phone: Option<String>,
         /// A public name: 3 to 25 letters, digits, `.`, `_`, `-`.
         username: Option<String>,
         /// What to be called.
         full_name: Option<String>,
         /// 8 to 128 characters.
-        #[schema(value_type = String, format = Password)]
-        password: SecretString,
+        /// May be left out where `login.passwordless` is on.
+        #[schema(value_type = Option<String>, format = Password)]
+        password: Option<SecretString>,
     }
 }
 
@@ -50,17 +52,31 @@ pub(super) async fn register(
 
 fn register_command(body: ApiBody<RegisterBody>) -> Result<RegisterUserCommand, ApiError> {
     let mut check = body.check();
-    let email = check.field("email", EmailAddress::try_new(&body.email), Code::INVALID_EMAIL);
+    let email = check.optional("email", body.email.as_deref().map(EmailAddress::try_new), Code::INVALID_EMAIL);
+    let phone = check.optional("phone", body.phone.as_deref().map(PhoneNumber::try_new), Code::INVALID_PHONE);
+    match (&body.email, &body.phone) {
+        (None, None) => check.refuse("email", Code::MISSING_ATTRIBUTE, "either 'email' or 'phone' is needed".into()),
+        (Some(_), Some(_)) => {
+            check.refuse("phone", Code::VALIDATION_FAILED, "only one of 'email' and 'phone' is taken".into());
+        }
+        _ => {}
+    }
     let username = check.optional("username", body.username.as_deref().map(Username::try_new), Code::INVALID_USERNAME);
     let full_name =
         check.optional("fullName", body.full_name.as_deref().map(FullName::try_new), Code::INVALID_FULL_NAME);
-    let (email, username, full_name) = check.finish((email, username, full_name))?;
-    Ok(RegisterUserCommand { email, username, full_name, password: body.into_inner().password })
+    let (email, phone, username, full_name) = check.finish((email, phone, username, full_name))?;
+    let address = email.map(Address::Email).or(phone.map(Address::Phone));
+    let address = address.ok_or_else(|| ApiError::internal("an address was checked to be there"))?;
+    Ok(RegisterUserCommand { address, username, full_name, password: body.into_inner().password })
 }
 
 fn register_error(error: RegisterUserError, at: Pointers) -> ApiError {
     match error {
         RegisterUserError::Closed => ApiError::new(Code::REGISTRATION_CLOSED),
+        RegisterUserError::ContactNotAccepted(kind) => {
+            ApiError::new(Code::CONTACT_NOT_ACCEPTED).pointer(at.to(kind.as_str()))
+        }
+        RegisterUserError::PasswordRequired => ApiError::new(Code::MISSING_ATTRIBUTE).pointer(at.to("password")),
         RegisterUserError::Password(refusal) => password_problem(refusal, at, "password").into(),
         RegisterUserError::UsernameTaken => ApiError::new(Code::USERNAME_TAKEN).pointer(at.to("username")),
         RegisterUserError::Failure(failure) => failure.into(),
@@ -103,36 +119,4 @@ fn verify_error(error: VerifyRegistrationError, at: Pointers) -> ApiError {
         VerifyRegistrationError::UsernameTaken => ApiError::new(Code::USERNAME_TAKEN).pointer(at.to("username")),
         VerifyRegistrationError::Failure(failure) => failure.into(),
     }
-}
-
-dto! {
-    /// A wish for another code.
-    pub struct ResendBody: "codes" {
-        /// Where to: `email`.
-        method: String,
-    }
-}
-
-/// Sends another code; the older token and its code die.
-#[utoipa::path(post, path = "/api/v1/auth/login/otp", tag = "registration", request_body = ResendBody,
-    security(("pre_authorized" = [])),
-    responses((status = 202, description = "A new token; a code was mailed", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
-pub(super) async fn resend(
-    req: HttpRequest,
-    services: Data<Services>,
-    body: ApiBody<ResendBody>,
-) -> Result<HttpResponse, ApiError> {
-    let (claims, context) = pre_authorized(&req, &[PreAuthorizedPurpose::Register])?;
-    let mut check = body.check();
-    if body.method != "email" {
-        check.refuse("method", Code::VALIDATION_FAILED, "codes are sent by 'email'".into());
-    }
-    check.finish(())?;
-    let now = services.clock.now();
-    let tokens = services.resend_code.run(&claims, &context).await.map_err(|error| match error {
-        ResendCodeError::Dead => ApiError::new(Code::CODE_INVALID),
-        ResendCodeError::Limited { resets_at } => account_limited(resets_at, now),
-        ResendCodeError::Failure(failure) => failure.into(),
-    })?;
-    Ok(tokens::pre_authorized(&req, context.client, StatusCode::ACCEPTED, &tokens, now))
 }

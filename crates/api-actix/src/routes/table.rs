@@ -4,8 +4,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    health, idempotency, limiting, login, logout, me, openapi, password, refresh, register, sessions, verify,
-    well_known,
+    contacts, factors, health, idempotency, limiting, login, logout, me, openapi, passkeys, password, refresh,
+    register, second_factor, sessions, step_up, verify, well_known,
 };
 use crate::http::{ApiError, Code, endpoint};
 
@@ -27,6 +27,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(endpoint("/readyz").get(health::ready))
         .service(endpoint("/.well-known/jwks.json").get(well_known::jwks))
         .service(endpoint("/.well-known/change-password").get(well_known::change_password))
+        .service(endpoint("/.well-known/passkey-endpoints").get(well_known::passkey_endpoints))
         .service(web::scope("/api/v1").configure(api).wrap(from_fn(idempotency::once)).wrap(from_fn(limiting::limit)))
         .default_service(web::to(not_found));
 }
@@ -37,7 +38,15 @@ fn api(config: &mut ServiceConfig) {
         .service(endpoint("/auth/register").post(register::register))
         .service(endpoint("/auth/register/verify").post(register::verify))
         .service(endpoint("/auth/login").post(login::login))
-        .service(endpoint("/auth/login/otp").post(register::resend))
+        .service(endpoint("/auth/login/otp").post(second_factor::send))
+        .service(endpoint("/auth/login/code").post(second_factor::code))
+        .service(endpoint("/auth/login/passkey").post(second_factor::passkey))
+        .service(endpoint("/auth/login/passkey/options").post(second_factor::passkey_options))
+        .service(endpoint("/auth/passwordless").post(second_factor::passwordless))
+        .service(endpoint("/auth/passwordless/verify").post(second_factor::passwordless_verify))
+        .service(endpoint("/auth/otp").post(step_up::request).put(step_up::verify))
+        .service(endpoint("/auth/otp/passkey").post(step_up::passkey))
+        .service(endpoint("/auth/otp/passkey/options").post(step_up::passkey_options))
         .service(endpoint("/auth/reauth").post(login::reauth))
         .service(endpoint("/auth/activate").post(login::activate))
         .service(endpoint("/auth/refresh").post(refresh::refresh))
@@ -49,6 +58,16 @@ fn api(config: &mut ServiceConfig) {
         .service(endpoint("/auth/password/forgot").post(password::forgot))
         .service(endpoint("/auth/password/reset").post(password::reset))
         .service(endpoint("/auth/password/reset/begin").post(password::begin_reset))
+        .service(endpoint("/totp").post(factors::begin_totp).delete(factors::remove_totp))
+        .service(endpoint("/totp/confirm").post(factors::confirm_totp))
+        .service(endpoint("/recovery-codes").post(factors::recovery_codes))
+        .service(endpoint("/passkeys").get(passkeys::list).post(passkeys::register))
+        .service(endpoint("/passkeys/options").post(passkeys::options))
+        .service(endpoint("/passkeys/{id}").patch(passkeys::rename).delete(passkeys::remove))
+        .service(endpoint("/contacts").get(contacts::list).post(contacts::add))
+        .service(endpoint("/contacts/undo").post(contacts::undo))
+        .service(endpoint("/contacts/{id}").patch(contacts::update).delete(contacts::remove))
+        .service(endpoint("/contacts/{id}/verify").post(contacts::verify))
         .service(endpoint("/users/me").get(me::read).patch(me::update).delete(me::deactivate))
         .service(endpoint("/users/me/export").get(me::export))
         .service(endpoint("/sessions").get(sessions::list).delete(sessions::end_all))

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
-use keystead_application::service::{AuthorizedTokens, PreAuthorizedTokens};
+use keystead_application::service::{Admission, AuthorizedTokens, PreAuthorizedTokens};
 use keystead_domain::token::{ClientKind, Factor};
 use keystead_domain::{SecretString, Timestamp};
 use serde::Serialize;
@@ -33,6 +33,12 @@ pub(super) struct Tokens<'a> {
     /// The factor to offer first.
     #[serde(skip_serializing_if = "Option::is_none")]
     default_tfa: Option<&'static str>,
+    /// Proof of a second factor, to be sent as `OTP-Authorization: Bearer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    otp_session: Option<&'a str>,
+    /// When that proof lapses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    otp_session_expires_at: Option<Time>,
     /// Native clients: to be sent as `Keystead-Client-Id` with every request of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<&'a str>,
@@ -63,6 +69,8 @@ pub(super) fn authorized(
         purpose: None,
         tfa_options: None,
         default_tfa: None,
+        otp_session: tokens.step_up.as_ref().map(|proof| proof.token.expose()),
+        otp_session_expires_at: tokens.step_up.as_ref().map(|proof| proof.claims.expires_at.into()),
         client_id: client_id.as_deref(),
         refresh_token: refresh.as_deref(),
         device_token: device.as_deref(),
@@ -81,6 +89,35 @@ pub(super) fn authorized(
         }
     }
     response
+}
+
+/// The attributes of a session's fresh tokens, for an answer that is about something else (`meta.tokens`). Such tokens carry
+/// no cookie: the client keeps what it has.
+pub(super) fn attributes(tokens: &AuthorizedTokens, now: Timestamp) -> serde_json::Value {
+    let attributes = Tokens {
+        access_token: tokens.access.expose(),
+        token_type: "Bearer",
+        expires_in: tokens.claims.expires_at.since(now).as_secs(),
+        expires_at: tokens.claims.expires_at.into(),
+        state: "authorized",
+        purpose: None,
+        tfa_options: None,
+        default_tfa: None,
+        otp_session: tokens.step_up.as_ref().map(|proof| proof.token.expose()),
+        otp_session_expires_at: tokens.step_up.as_ref().map(|proof| proof.claims.expires_at.into()),
+        client_id: None,
+        refresh_token: None,
+        device_token: None,
+    };
+    serde_json::to_value(attributes).unwrap_or_default()
+}
+
+/// Hands out what a first or second factor led to: a session, or the question for a second factor.
+pub(super) fn admitted(req: &HttpRequest, kind: ClientKind, admission: &Admission, now: Timestamp) -> HttpResponse {
+    match admission {
+        Admission::Authorized(tokens) => authorized(req, kind, tokens, now),
+        Admission::Asked(tokens) => pre_authorized(req, kind, StatusCode::OK, tokens, now),
+    }
 }
 
 /// Hands out a token that only the next step of a flow takes.
@@ -103,6 +140,8 @@ pub(super) fn pre_authorized(
         purpose: Some(claims.purpose.as_str()),
         tfa_options: Some(options),
         default_tfa: claims.default_tfa.map(Factor::as_str),
+        otp_session: None,
+        otp_session_expires_at: None,
         client_id: native.then(|| tokens.client_id.expose()),
         refresh_token: None,
         device_token: None,

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::RequestLimits;
 use super::access::{Access, authenticate};
 use super::me::UserAttributes;
-use crate::http::{ApiError, Code, Document, NoBody, ShownCredentials, no_content, resource};
+use crate::http::{ApiError, Code, Document, NoBody, ShownCredentials, no_content, resource, step_up_proof};
 use crate::services::Services;
 
 /// A valid access token.
@@ -111,7 +111,7 @@ pub(super) fn end_error(error: EndSessionsError) -> ApiError {
 pub(super) struct Status {
     /// Whether an access token that counts was shown.
     is_authenticated: bool,
-    /// Whether two factors took part in signing in.
+    /// Whether two factors took part in signing in, or a step-up proof that counts was shown.
     is_mfa: bool,
     /// The account.
     user: Option<StatusUser>,
@@ -139,7 +139,9 @@ pub(super) async fn status(req: HttpRequest, services: Data<Services>) -> Result
         match services.read_profile.run(claims.subject).await {
             Ok(user) => {
                 status.is_authenticated = true;
-                status.is_mfa = claims.amr.contains(&keystead_domain::token::Amr::MultiFactor);
+                let proof = step_up_proof(&req).ok().flatten();
+                let proved = proof.is_some_and(|proof| services.step_up_gate.read(proof.expose(), claims).is_some());
+                status.is_mfa = proved || claims.amr.contains(&keystead_domain::token::Amr::MultiFactor);
                 status.user = Some(StatusUser { id: user.id.to_string(), attributes: UserAttributes::new(&user) });
             }
             Err(ProfileError::Failure(failure)) => return Err(failure.into()),

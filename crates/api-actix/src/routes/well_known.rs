@@ -29,3 +29,20 @@ pub(super) async fn change_password(settings: Data<RouteSettings>, _: NoQuery) -
         .insert_header((header::LOCATION, format!("{}/account/password", settings.public_url)))
         .finish())
 }
+
+/// Where a password manager sends people who want to add or manage passkeys (W3C Passkey Endpoints).
+#[derive(serde::Serialize, utoipa::ToSchema)]
+pub(super) struct PasskeyEndpoints {
+    /// Adding one.
+    enroll: String,
+    /// Managing them.
+    manage: String,
+}
+
+/// Where passkeys are added and managed.
+#[utoipa::path(get, path = "/.well-known/passkey-endpoints", tag = "discovery",
+    responses((status = 200, description = "The pages", body = inline(PasskeyEndpoints), content_type = "application/json")))]
+pub(super) async fn passkey_endpoints(settings: Data<RouteSettings>, _: NoQuery) -> Result<HttpResponse, ApiError> {
+    let page = format!("{}/account/passkeys", settings.public_url);
+    Ok(HttpResponse::Ok().json(PasskeyEndpoints { enroll: page.clone(), manage: page }))
+}

@@ -1,0 +1,105 @@
+//! What several use-cases share, made once from ports. Names no adapter.
+
+use std::sync::Arc;
+
+use keystead_application::account::{ChangeDesk, RegistrationDesk};
+use keystead_application::factor::FactorDesk;
+use keystead_application::service::{
+    Continuation, FactorCodes, FactorGuard, GuessGuard, OneTimeCodes, PasskeyCeremonies, Postbox, Revoker, SignInDesk,
+    StoredCodes, TokenIssuer,
+};
+use keystead_application::session::{LoginDesk, StepUpTools};
+use keystead_application::settings::Settings;
+
+use super::{Ports, Stores};
+
+/// The parts and desks of the use-cases.
+pub(super) struct Desks {
+    pub settings: Arc<Settings>,
+    pub postbox: Arc<Postbox>,
+    pub guard: GuessGuard,
+    pub issuer: Arc<TokenIssuer>,
+    pub codes: Arc<OneTimeCodes>,
+    pub revoker: Arc<Revoker>,
+    /// Codes, passkeys and failures of second factors.
+    pub tools: StepUpTools,
+    pub registration: RegistrationDesk,
+    /// The one door of every sign-in.
+    pub sign_in: SignInDesk,
+    pub login: LoginDesk,
+    pub continuation: Continuation,
+    pub change: ChangeDesk,
+    pub factor: FactorDesk,
+}
+
+impl Desks {
+    /// `revoker` writes to the view that this process reads.
+    pub(super) fn new(settings: Settings, ports: &Ports, stores: &Stores, revoker: Arc<Revoker>) -> Self {
+        let Ports { hash, entropy, .. } = ports;
+        let Stores { store, ceremonies, .. } = stores;
+        let settings = Arc::new(settings);
+        let postbox = Arc::new(Postbox::new(ports.sealer.clone(), entropy.clone()));
+        let guard = GuessGuard::new(hash.clone());
+        let lifetimes = settings.lifetimes.clone();
+        let issuer = Arc::new(TokenIssuer::new(ports.signer.clone(), hash.clone(), entropy.clone(), lifetimes));
+        let codes = Arc::new(OneTimeCodes::new(ceremonies.clone(), store.clone(), hash.clone(), entropy.clone()));
+        let tools = tools(&settings, ports, stores);
+        let sign_in = SignInDesk {
+            sessions: stores.sessions.clone(),
+            issuer: issuer.clone(),
+            codes: codes.clone(),
+            postbox: postbox.clone(),
+            guard: guard.clone(),
+            settings: settings.clone(),
+        };
+        let login = LoginDesk { postbox: postbox.clone(), guard: guard.clone(), settings: settings.clone() };
+        let registration =
+            RegistrationDesk { postbox: postbox.clone(), guard: guard.clone(), settings: settings.clone() };
+        let continuation =
+            Continuation { sessions: stores.sessions.clone(), issuer: issuer.clone(), revoker: revoker.clone() };
+        let factor = FactorDesk {
+            store: store.clone(),
+            clock: ports.clock.clone(),
+            tools: tools.clone(),
+            continuation: continuation.clone(),
+            login: login.clone(),
+        };
+        let change = ChangeDesk { login: login.clone(), revoker: revoker.clone() };
+        Self {
+            settings,
+            postbox,
+            guard,
+            issuer,
+            codes,
+            revoker,
+            tools,
+            registration,
+            sign_in,
+            login,
+            continuation,
+            change,
+            factor,
+        }
+    }
+}
+
+fn tools(settings: &Settings, ports: &Ports, stores: &Stores) -> StepUpTools {
+    let Ports { hash, entropy, .. } = ports;
+    let Stores { store, ceremonies, .. } = stores;
+    let factors = FactorCodes::new(
+        ports.vault.clone(),
+        ports.totp.clone(),
+        ports.hasher.clone(),
+        entropy.clone(),
+        settings.factors.totp_window,
+    );
+    let codes = StoredCodes::new(ceremonies.clone(), store.clone(), hash.clone(), entropy.clone());
+    let passkeys = PasskeyCeremonies::new(ceremonies.clone(), hash.clone(), ports.passkeys.clone());
+    StepUpTools {
+        factors: Arc::new(factors),
+        codes: Arc::new(codes),
+        passkeys: Arc::new(passkeys),
+        guard: FactorGuard::new(hash.clone(), settings.factors.block),
+        entropy: entropy.clone(),
+    }
+}

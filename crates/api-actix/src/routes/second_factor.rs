@@ -1,0 +1,248 @@
+//! The question for a second factor, and signing in without a password: `/auth/login/code`, `/auth/login/otp`,
+//! `/auth/login/passkey…`, `/auth/passwordless…`.
+
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use keystead_application::account::ResendCodeError;
+use keystead_application::session::{FactorAnswer, SecondFactorError, SendFactorCodeError, StartPasswordlessError};
+use keystead_domain::factor::RecoveryCode;
+use keystead_domain::token::{Factor, OneTimeCode, PreAuthorizedPurpose};
+use keystead_domain::{SecretString, Timestamp};
+use serde::Serialize;
+
+use super::access::{context, device, pre_authorized};
+use super::failure::{account_limited, otp_locked};
+use super::tokens;
+use crate::dto;
+use crate::http::{ApiBody, ApiError, Code, Document, NoBody, ShownCredentials, resource};
+use crate::services::Services;
+
+/// Flows that take a second factor.
+const ASKING: [PreAuthorizedPurpose; 2] = [PreAuthorizedPurpose::Login, PreAuthorizedPurpose::Reset];
+
+fn refused(error: SecondFactorError, invalid: Code, now: Timestamp) -> ApiError {
+    match error {
+        SecondFactorError::Invalid => ApiError::new(invalid),
+        SecondFactorError::NotOffered => ApiError::new(Code::FACTOR_NOT_OFFERED),
+        SecondFactorError::Blocked { until } => otp_locked(until, now),
+        SecondFactorError::Over => ApiError::new(Code::TOKEN_REVOKED),
+        SecondFactorError::Failure(failure) => failure.into(),
+    }
+}
+
+dto! {
+    /// The answer to a question for a second factor.
+    pub struct FactorCodeBody: "codes" {
+        /// `totp`, `email`, `phone` or `recovery`.
+        method: String,
+        /// Six digits, or a recovery code.
+        code: String,
+        /// Native clients: the device token of an earlier login.
+        #[schema(value_type = Option<String>)]
+        device_token: Option<SecretString>,
+    }
+}
+
+/// Answers with a code. At a login the person is signed in; at a reset the way to the new password is free.
+#[utoipa::path(post, path = "/api/v1/auth/login/code", tag = "session", request_body = FactorCodeBody,
+    security(("pre_authorized" = [])),
+    responses((status = 200, description = "Signed in, or on with the reset", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn code(
+    req: HttpRequest,
+    services: Data<Services>,
+    body: ApiBody<FactorCodeBody>,
+) -> Result<HttpResponse, ApiError> {
+    let (claims, context) = pre_authorized(&req, &ASKING)?;
+    let known = device(&ShownCredentials::read(&req)?).or_else(|| body.device_token.clone());
+    let mut check = body.check();
+    let answer = match body.method.as_str() {
+        "recovery" => {
+            check.parsed("code", RecoveryCode::parse(&body.code), Code::INVALID_CODE_FORMAT).map(FactorAnswer::Recovery)
+        }
+        method => {
+            let factor = Factor::parse(method).filter(|factor| *factor != Factor::Device);
+            let factor = check.parsed("method", factor, Code::VALIDATION_FAILED);
+            let code = check.parsed("code", OneTimeCode::parse(&body.code), Code::INVALID_CODE_FORMAT);
+            factor.zip(code).map(|(factor, code)| FactorAnswer::Code(factor, code))
+        }
+    };
+    let answer = check.finish(answer)?;
+    let result = services.second_factor.run(&claims, &answer, known, &context).await;
+    let now = services.clock.now();
+    let admission = result.map_err(|error| refused(error, Code::OTP_INVALID, now))?;
+    Ok(tokens::admitted(&req, context.client, &admission, now))
+}
+
+dto! {
+    /// A wish for a code, or for another one.
+    pub struct SendCodeBody: "codes" {
+        /// Where to: `email` or `phone`.
+        method: String,
+    }
+}
+
+/// Sends a code; the older token and its code die. For registrations, logins and resets.
+#[utoipa::path(post, path = "/api/v1/auth/login/otp", tag = "session", request_body = SendCodeBody,
+    security(("pre_authorized" = [])),
+    responses((status = 202, description = "A new token; a code was sent", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn send(
+    req: HttpRequest,
+    services: Data<Services>,
+    body: ApiBody<SendCodeBody>,
+) -> Result<HttpResponse, ApiError> {
+    use PreAuthorizedPurpose::{Login, Register, Reset};
+    let (claims, context) = pre_authorized(&req, &[Register, Login, Reset])?;
+    let mut check = body.check();
+    let factor = Factor::parse(&body.method).filter(|factor| matches!(factor, Factor::Email | Factor::Phone));
+    if factor.is_none() {
+        check.refuse("method", Code::VALIDATION_FAILED, "codes are sent by 'email' or 'phone'".into());
+    }
+    let factor = check.finish(factor)?;
+    let now = services.clock.now();
+    let tokens = if claims.purpose == Register {
+        services.resend_code.run(&claims, &context).await.map_err(|error| match error {
+            ResendCodeError::Dead => ApiError::new(Code::CODE_INVALID),
+            ResendCodeError::Limited { resets_at } => account_limited(resets_at, now),
+            ResendCodeError::Failure(failure) => failure.into(),
+        })?
+    } else {
+        services.send_factor_code.run(&claims, factor, &context).await.map_err(|error| match error {
+            SendFactorCodeError::NotOffered => ApiError::new(Code::FACTOR_NOT_OFFERED),
+            SendFactorCodeError::Over => ApiError::new(Code::TOKEN_REVOKED),
+            SendFactorCodeError::Limited { resets_at } => account_limited(resets_at, now),
+            SendFactorCodeError::Failure(failure) => failure.into(),
+        })?
+    };
+    Ok(tokens::pre_authorized(&req, context.client, StatusCode::ACCEPTED, &tokens, now))
+}
+
+/// What a browser's WebAuthn functions take.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PasskeyOptions {
+    /// `PublicKeyCredentialRequestOptionsJSON` or `PublicKeyCredentialCreationOptionsJSON` (WebAuthn Level 3).
+    #[schema(value_type = Object)]
+    public_key: serde_json::Value,
+}
+
+/// The document of options.
+pub(super) fn options_document(options: &str) -> Result<HttpResponse, ApiError> {
+    let public_key: serde_json::Value = serde_json::from_str(options).map_err(ApiError::internal)?;
+    let challenge = public_key.get("challenge").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    Ok(Document::single(resource("passkeyOptions", challenge, PasskeyOptions { public_key })).ok())
+}
+
+/// Begins signing in with a passkey: as the second factor of a flow, or without a name and a token.
+#[utoipa::path(post, path = "/api/v1/auth/login/passkey/options", tag = "session",
+    security((), ("pre_authorized" = [])),
+    responses((status = 200, description = "Options for navigator.credentials.get", body = inline(super::openapi::PasskeyOptionsDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn passkey_options(
+    req: HttpRequest,
+    services: Data<Services>,
+    _: NoBody,
+) -> Result<HttpResponse, ApiError> {
+    let claims = match ShownCredentials::read(&req)?.bearer {
+        Some(_) => Some(pre_authorized(&req, &ASKING)?.0),
+        None => None,
+    };
+    let result = services.passkey_login.options(claims.as_ref()).await;
+    let options = result.map_err(|error| refused(error, Code::WEBAUTHN_INVALID, services.clock.now()))?;
+    options_document(&options)
+}
+
+dto! {
+    /// A passkey's answer.
+    pub struct AssertionBody: "assertions" {
+        /// `AuthenticationResponseJSON` (WebAuthn Level 3).
+        #[schema(value_type = Object)]
+        assertion: serde_json::Value,
+        /// Native clients: the device token of an earlier login.
+        #[schema(value_type = Option<String>)]
+        device_token: Option<SecretString>,
+    }
+}
+
+/// Signs in with a passkey.
+#[utoipa::path(post, path = "/api/v1/auth/login/passkey", tag = "session", request_body = AssertionBody,
+    security((), ("pre_authorized" = [])),
+    responses((status = 200, description = "Signed in, or on with the reset", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn passkey(
+    req: HttpRequest,
+    services: Data<Services>,
+    body: ApiBody<AssertionBody>,
+) -> Result<HttpResponse, ApiError> {
+    let shown = ShownCredentials::read(&req)?;
+    let AssertionBody { assertion, device_token } = body.into_inner();
+    let (known, answer) = (device(&shown).or(device_token), assertion.to_string());
+    let result = if shown.bearer.is_some() {
+        let (claims, context) = pre_authorized(&req, &ASKING)?;
+        services.passkey_login.as_second_factor(&claims, &answer, known, &context).await
+    } else {
+        services.passkey_login.alone(&answer, known, &context(&req, &shown)).await
+    };
+    let now = services.clock.now();
+    let admission = result.map_err(|error| match error {
+        SecondFactorError::Over if shown.bearer.is_none() => ApiError::new(Code::ACCOUNT_INACTIVE),
+        other => refused(other, Code::WEBAUTHN_INVALID, now),
+    })?;
+    Ok(tokens::admitted(&req, shown.kind, &admission, now))
+}
+
+dto! {
+    /// Who wants to sign in without a password.
+    pub struct PasswordlessBody: "logins" {
+        /// E-mail address, phone number or username.
+        identity: String,
+    }
+}
+
+/// Sends a code that signs in, if there is such an account. Answers the same if there is none.
+#[utoipa::path(post, path = "/api/v1/auth/passwordless", tag = "session", request_body = PasswordlessBody,
+    responses((status = 202, description = "A token for /auth/passwordless/verify; a code is on its way if there is such an account", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn passwordless(
+    req: HttpRequest,
+    services: Data<Services>,
+    body: ApiBody<PasswordlessBody>,
+) -> Result<HttpResponse, ApiError> {
+    let shown = ShownCredentials::read(&req)?;
+    let result = services.passwordless.start(&body.identity, &context(&req, &shown)).await;
+    let now = services.clock.now();
+    let tokens = result.map_err(|error| match error {
+        StartPasswordlessError::TurnedOff => ApiError::new(Code::PASSWORDLESS_DISABLED),
+        StartPasswordlessError::Limited { resets_at } => account_limited(resets_at, now),
+        StartPasswordlessError::Failure(failure) => failure.into(),
+    })?;
+    Ok(tokens::pre_authorized(&req, shown.kind, StatusCode::ACCEPTED, &tokens, now))
+}
+
+dto! {
+    /// The code of a login without a password.
+    pub struct PasswordlessCodeBody: "codes" {
+        /// The six digits that were sent, typed or from the fragment of the mailed link.
+        code: String,
+        /// Native clients: the device token of an earlier login.
+        #[schema(value_type = Option<String>)]
+        device_token: Option<SecretString>,
+    }
+}
+
+/// Signs in with the code, or asks for the second factor.
+#[utoipa::path(post, path = "/api/v1/auth/passwordless/verify", tag = "session", request_body = PasswordlessCodeBody,
+    security(("pre_authorized" = [])),
+    responses((status = 200, description = "Signed in, or asked for a second factor (`state`)", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
+pub(super) async fn passwordless_verify(
+    req: HttpRequest,
+    services: Data<Services>,
+    body: ApiBody<PasswordlessCodeBody>,
+) -> Result<HttpResponse, ApiError> {
+    let (claims, context) = pre_authorized(&req, &[PreAuthorizedPurpose::Passwordless])?;
+    let known = device(&ShownCredentials::read(&req)?).or_else(|| body.device_token.clone());
+    let mut check = body.check();
+    let code = check.parsed("code", OneTimeCode::parse(&body.code), Code::INVALID_CODE_FORMAT);
+    let code = check.finish(code)?;
+    let result = services.passwordless.verify(&claims, &code, known, &context).await;
+    let now = services.clock.now();
+    let admission = result.map_err(|error| refused(error, Code::OTP_INVALID, now))?;
+    Ok(tokens::admitted(&req, context.client, &admission, now))
+}
