@@ -10,12 +10,12 @@ use crate::support::{PASSWORD, Service, SignedIn};
 const EMAIL: &str = "ada@example.com";
 const NEW: &str = "copper-violin-meadow-17";
 
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)
 }
 
 /// As SQLite quotes bytes.
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02X}").unwrap();
         text
@@ -23,7 +23,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// A secret as it is told, and the bytes it stands for.
-fn forms(secret: &str) -> Vec<Vec<u8>> {
+pub(crate) fn forms(secret: &str) -> Vec<Vec<u8>> {
     let mut forms = vec![secret.as_bytes().to_vec()];
     forms.extend(URL_SAFE_NO_PAD.decode(secret).ok());
     forms

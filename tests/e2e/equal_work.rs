@@ -48,7 +48,7 @@ fn mask(value: &mut Value) {
 }
 
 /// Sends the calls, each from an address of its own, and holds their answers and hashes against the first one's.
-async fn assert_alike(service: &Service, hashes: u64, calls: Vec<(&str, Call)>) -> Reply {
+pub(crate) async fn assert_alike(service: &Service, hashes: u64, calls: Vec<(&str, Call)>) -> Reply {
     let mut first: Option<Reply> = None;
     for (name, call) in calls {
         let before = service.hashes();
@@ -63,10 +63,14 @@ async fn assert_alike(service: &Service, hashes: u64, calls: Vec<(&str, Call)>) 
 }
 
 /// Clients at addresses nobody used before, so that limits per address say the same to each.
-struct Addresses<'a>(&'a Service, u8);
+pub(crate) struct Addresses<'a>(&'a Service, u8);
 
-impl Addresses<'_> {
-    fn next(&mut self, kind: Kind) -> Anonymous {
+impl<'a> Addresses<'a> {
+    pub(crate) fn new(service: &'a Service) -> Self {
+        Self(service, 0)
+    }
+
+    pub(crate) fn next(&mut self, kind: Kind) -> Anonymous {
         self.1 += 1;
         self.0.client(kind).at(&format!("203.0.113.{}", self.1))
     }
@@ -79,7 +83,7 @@ async fn limited() -> Service {
 #[tokio::test]
 async fn g01_login_does_the_same_for_every_name() {
     let service = limited().await;
-    let mut addresses = Addresses(&service, 0);
+    let mut addresses = Addresses::new(&service);
     let wish = json!({ "email": "ada@example.com", "username": "ada_l", "password": PASSWORD });
     let ada = service.native().register_with(&wish).await.unwrap();
     ada.verify(&service.code("ada@example.com").await).await.unwrap();
@@ -115,7 +119,7 @@ async fn g01_login_does_the_same_for_every_name() {
 #[tokio::test]
 async fn g01_registering_does_the_same_for_a_taken_address() {
     let service = limited().await;
-    let mut addresses = Addresses(&service, 0);
+    let mut addresses = Addresses::new(&service);
     service.registered("ada@example.com").await;
     service.mail_settled().await;
     for kind in [Kind::Native, Kind::Browser] {
@@ -160,7 +164,7 @@ async fn g01_a_decoy_is_proved_and_sent_again_like_a_claim() {
 #[tokio::test]
 async fn g01_forgetting_does_the_same_for_every_name() {
     let service = limited().await;
-    let mut addresses = Addresses(&service, 0);
+    let mut addresses = Addresses::new(&service);
     let ada = service.registered("ada@example.com").await;
     service.mail_settled().await;
     let rows = |service: &Service| {

@@ -16,6 +16,7 @@ mod claims;
 mod clients;
 mod deploy;
 mod equal_work;
+mod factors;
 mod faults;
 mod idempotency;
 mod keys;

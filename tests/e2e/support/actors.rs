@@ -28,7 +28,7 @@ pub struct Anonymous {
     pub api: Api,
     pub kind: Kind,
     from: Option<String>,
-    device: Option<String>,
+    pub(super) device: Option<String>,
 }
 
 impl Anonymous {
@@ -77,11 +77,15 @@ impl Anonymous {
     }
 
     pub async fn login_reply(&self, identity: &str, password: &str) -> Reply {
-        let mut body = json!({ "identity": identity, "password": password });
+        self.post("/auth/login", &self.with_device(json!({ "identity": identity, "password": password }))).await
+    }
+
+    /// Attributes, with the device token where this kind of client shows it there.
+    pub(super) fn with_device(&self, mut attributes: Value) -> Value {
         if let (Kind::Native, Some(device)) = (self.kind, &self.device) {
-            body["deviceToken"] = json!(device);
+            attributes["deviceToken"] = json!(device);
         }
-        self.post("/auth/login", &body).await
+        attributes
     }
 
     pub async fn login(&self, identity: &str, password: &str) -> Answer<SignedIn> {
@@ -119,16 +123,29 @@ fn secrets(kind: Kind, reply: &Reply) -> [Option<String>; 3] {
 pub struct HalfWay {
     pub client: Anonymous,
     pub token: String,
+    /// Its `jti`.
+    pub token_id: String,
     pub client_id: String,
+    /// `tfaOptions`.
+    pub options: Vec<String>,
+    /// `defaultTfa`.
+    pub default: Option<String>,
 }
 
 impl HalfWay {
-    fn new(client: &Anonymous, reply: &Reply) -> Self {
+    pub(super) fn new(client: &Anonymous, reply: &Reply) -> Self {
         let [client_id, refresh, device] = secrets(client.kind, reply);
         assert_eq!((refresh, device), (None, None), "half-way clients hold no session");
-        assert_eq!(reply.text_of("state").as_deref(), Some("pre_authorized"));
-        let token = reply.text_of("accessToken").unwrap();
-        Self { client: client.clone(), token, client_id: client_id.unwrap() }
+        assert_eq!((reply.text_of("state").as_deref(), reply.text_of("otpSession")), (Some("pre_authorized"), None));
+        let options = reply.attributes()["tfaOptions"].as_array().cloned().unwrap_or_default();
+        Self {
+            client: client.clone(),
+            token: reply.text_of("accessToken").unwrap(),
+            token_id: reply.id(),
+            client_id: client_id.unwrap(),
+            options: options.iter().map(|option| option.as_str().unwrap().to_owned()).collect(),
+            default: reply.text_of("defaultTfa"),
+        }
     }
 
     /// The same person, whose requests go this way.
@@ -158,8 +175,7 @@ impl HalfWay {
 
     /// Asks for another code.
     pub async fn resend(&self) -> Answer<Self> {
-        let reply = self.post("/auth/login/otp", &json!({ "method": "email" })).await;
-        Ok(Self::new(&self.client, &reply.ok(202)?))
+        self.send("email").await
     }
 
     pub async fn reset(&self, new_password: &str) -> Answer<()> {
@@ -178,10 +194,12 @@ pub struct SignedIn {
     pub client_id: String,
     pub refresh: String,
     pub device: Option<String>,
+    /// The step-up proof (OTPSession), shown with every request.
+    pub proof: Option<String>,
 }
 
 impl SignedIn {
-    fn new(client: &Anonymous, reply: &Reply) -> Self {
+    pub(super) fn new(client: &Anonymous, reply: &Reply) -> Self {
         let [client_id, refresh, device] = secrets(client.kind, reply);
         assert_eq!(reply.text_of("state").as_deref(), Some("authorized"));
         Self {
@@ -191,17 +209,19 @@ impl SignedIn {
             client_id: client_id.unwrap(),
             refresh: refresh.unwrap(),
             device,
+            proof: reply.text_of("otpSession"),
         }
     }
 
     /// Goes on with the tokens of an answer.
-    fn adopt(&self, reply: &Reply) -> Self {
+    pub(super) fn adopt(&self, reply: &Reply) -> Self {
         let [client_id, refresh, device] = secrets(self.client.kind, reply);
         assert_eq!((client_id, device), (None, None), "a session keeps its client id and device");
         let mut next = self.clone();
         next.access = reply.text_of("accessToken").unwrap();
         next.token_id = reply.id();
         next.refresh = refresh.unwrap_or(next.refresh);
+        next.proof = reply.text_of("otpSession").or(next.proof);
         next
     }
 
@@ -217,7 +237,10 @@ impl SignedIn {
 
     /// The same without the access token: a page that just loaded.
     pub fn call_without_token(&self, method: Method, route: &str) -> Call {
-        let call = self.client.call(method, route);
+        let mut call = self.client.call(method, route);
+        if let Some(proof) = &self.proof {
+            call = call.header("otp-authorization", &format!("Bearer {proof}"));
+        }
         match self.client.kind {
             Kind::Native => call.header("keystead-client-id", &self.client_id),
             Kind::Browser => {

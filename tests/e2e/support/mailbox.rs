@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::eventually;
 use super::service::Service;
 
-/// A delivered mail.
+/// A delivered mail or text message.
 #[derive(Clone, Debug)]
 pub struct Mail {
     pub subject: String,
@@ -20,10 +20,10 @@ impl Mail {
         Self { subject: text("subject"), text: text("text"), at: text("createdAt") }
     }
 
-    /// The one-time code in it.
+    /// The one-time code in it: a line of a mail, or the first word of a text message.
     pub fn code(&self) -> Option<String> {
-        let mut words = self.text.lines().map(str::trim);
-        words.find(|line| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit())).map(str::to_owned)
+        let mut places = self.text.lines().map(str::trim).chain(self.text.split_whitespace().take(1));
+        places.find(|text| text.len() == 6 && text.bytes().all(|b| b.is_ascii_digit())).map(str::to_owned)
     }
 
     /// The token of the link in it: what stands behind `#token=`.

@@ -2,6 +2,7 @@
 
 mod actors;
 mod database;
+mod factors;
 mod http;
 mod mailbox;
 mod service;
@@ -14,7 +15,9 @@ use std::time::Duration;
 
 pub use actors::{Anonymous, HalfWay, Kind, PASSWORD, SignedIn};
 pub use database::Database;
+pub use factors::{Authenticator, STEP};
 pub use http::{Answer, Api, Call, Refusal, Reply, client_builder, refusal};
+pub use mailbox::Mail;
 pub use service::Service;
 pub use stores::{REPLICAS, Shared, Stores, embedded_in_every_run};
 

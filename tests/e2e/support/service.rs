@@ -3,8 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::dev::ServerHandle;
 use keystead_api_actix::compose::{HashingFigures, compose, fresh_bytes};
@@ -81,7 +82,7 @@ impl Builder {
             config
         });
         let running = start_all(configs.collect()).await;
-        Service { api: api_of(&running), running, shared, directory }
+        Service { api: api_of(&running), running, ahead: AtomicU64::new(0), shared, directory }
     }
 }
 
@@ -96,6 +97,8 @@ pub struct Service {
     api: Api,
     /// Every replica.
     running: Vec<Running>,
+    /// Seconds its clocks are ahead of the system's.
+    ahead: AtomicU64,
     // Dropped after the replicas, which write there.
     shared: Option<Shared>,
     directory: TempDir,
@@ -150,6 +153,14 @@ impl Service {
             let call = replica.at(Method::POST, "/dev/clock").json(&json!({ "advance": span.as_secs() }));
             call.send().await.ok(204).unwrap();
         }
+        self.ahead.fetch_add(span.as_secs(), Ordering::SeqCst);
+    }
+
+    /// The time its clocks show, in seconds since the epoch.
+    pub fn now(&self) -> u64 {
+        #[expect(clippy::disallowed_methods, reason = "the service's clocks are so much ahead of this one")]
+        let system = SystemTime::now();
+        system.duration_since(UNIX_EPOCH).unwrap().as_secs() + self.ahead.load(Ordering::SeqCst)
     }
 
     /// Waits until every replica is ready: it has read the revocation log lately, by its own clock.
@@ -228,6 +239,7 @@ impl Service {
             tokio::task::spawn_blocking(move || thread.join()).await.unwrap().unwrap();
         }
         self.running = start_all(configs).await;
+        self.ahead = AtomicU64::new(0);
         self
     }
 }

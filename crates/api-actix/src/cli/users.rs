@@ -115,11 +115,6 @@ fn show(user: &User, json: bool) {
     }
 }
 
-/// A person's address, else their identifier.
-fn called(user: &User) -> String {
-    user.address().map_or_else(|| user.id.to_string(), |address| address.to_string())
-}
-
 /// One line of standard input.
 fn read_password() -> Result<SecretString, Trouble> {
     let mut line = String::new();

@@ -97,7 +97,8 @@ impl Place {
 
     /// The options of a ceremony that names nobody.
     pub(super) async fn sign_in_options(&self) -> Value {
-        public_key(&self.api.post("/api/v1/auth/login/passkey/options", &json!({})).await.expect(200))
+        let native = [("keystead-client", "native")];
+        public_key(&self.api.send("POST", "/api/v1/auth/login/passkey/options", &native, None).await.expect(200))
     }
 
     /// Answers [`Self::sign_in_options`].

@@ -65,7 +65,7 @@ impl Visitor {
         headers.extend(proof.as_deref().map(|proof| ("otp-authorization", proof)));
         let body = json!({ "attestation": attestation });
         let answer = self.browser.fetch("POST", "/api/v1/passkeys", &headers, Some(&body)).await.expect(201);
-        let token = answer.json().pointer("/data/meta/tokens/accessToken").and_then(Value::as_str).map(str::to_owned);
+        let token = answer.json().pointer("/meta/tokens/accessToken").and_then(Value::as_str).map(str::to_owned);
         let token = token.unwrap_or_else(|| panic!("no tokens: {answer:?}"));
         (answer, token)
     }
