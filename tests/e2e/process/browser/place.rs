@@ -83,16 +83,16 @@ impl Place {
     /// Somebody new with a passkey at the browser's authenticator, signed in.
     pub(super) async fn with_passkey(&self, browser: &Browser, email: &str) -> Person {
         let person = self.api.sign_up(email).await;
-        self.register_passkey(browser, &person).await;
-        person
+        self.register_passkey(browser, &person).await
     }
 
-    /// Registers a passkey of somebody at the browser's authenticator. Their access token stays good.
-    pub(super) async fn register_passkey(&self, browser: &Browser, who: &Person) {
+    /// Registers a passkey of somebody at the browser's authenticator. Their session goes on with another access token.
+    pub(super) async fn register_passkey(&self, browser: &Browser, who: &Person) -> Person {
         let options = self.api.send_as(who, "POST", "/api/v1/passkeys/options", None).await.expect(200);
         let attestation = browser.create_credential(&public_key(&options)).await.unwrap();
         let wish = json!({ "attestation": attestation });
-        self.api.send_as(who, "POST", "/api/v1/passkeys", Some(&wish)).await.expect(201);
+        let registered = self.api.send_as(who, "POST", "/api/v1/passkeys", Some(&wish)).await.expect(201);
+        Person { access: next_access_token(&registered), ..who.clone() }
     }
 
     /// The options of a ceremony that names nobody.
@@ -117,4 +117,12 @@ pub(super) fn localhost(port: u16) -> String {
 pub(super) fn public_key(answer: &Answer) -> Value {
     let options = answer.json().pointer("/data/attributes/publicKey").cloned();
     options.unwrap_or_else(|| panic!("no options: {answer:?}"))
+}
+
+/// The access token a session goes on with after a registration.
+#[track_caller]
+pub(super) fn next_access_token(registered: &Answer) -> String {
+    let document = registered.json();
+    let token = document.pointer("/meta/tokens/accessToken").and_then(Value::as_str);
+    token.unwrap_or_else(|| panic!("no tokens: {registered:?}")).to_owned()
 }

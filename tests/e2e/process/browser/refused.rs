@@ -122,7 +122,7 @@ async fn w02_what_was_signed_at_another_origin_is_refused() {
     assert_eq!(answer.code(), "ATTESTATION_INVALID");
 
     browser.open(&place.page()).await;
-    place.register_passkey(&browser, &ada).await;
+    let ada = place.register_passkey(&browser, &ada).await;
     browser.open(&other).await;
     // As the only factor, as the second, and as a proof in a session.
     refused(&sign_in(&place, &browser).await);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::driver::Browser;
-use super::place::{Place, public_key};
+use super::place::{Place, next_access_token, public_key};
 use crate::process::api::{Answer, PASSWORD, code_in};
 
 const EMAIL: &str = "ada@example.com";
@@ -65,8 +65,7 @@ impl Visitor {
         headers.extend(proof.as_deref().map(|proof| ("otp-authorization", proof)));
         let body = json!({ "attestation": attestation });
         let answer = self.browser.fetch("POST", "/api/v1/passkeys", &headers, Some(&body)).await.expect(201);
-        let token = answer.json().pointer("/meta/tokens/accessToken").and_then(Value::as_str).map(str::to_owned);
-        let token = token.unwrap_or_else(|| panic!("no tokens: {answer:?}"));
+        let token = next_access_token(&answer);
         (answer, token)
     }
 
@@ -78,7 +77,8 @@ impl Visitor {
     }
 
     async fn claims(&self, token: &str) -> Value {
-        self.send(token, "POST", "/auth/token/verify", None).await.expect(200).json()["data"]["attributes"].clone()
+        self.send(token, "POST", "/auth/token/verify", None).await.expect(200).json()["data"]["attributes"]["claims"]
+            .clone()
     }
 }
 
