@@ -12,13 +12,14 @@ pub enum PhoneNumberError {
     /// No `+` and country code: which country is meant cannot be guessed.
     #[error("a phone number begins with + and the country code, as in +442079460958")]
     CountryCode,
-    /// No number a network would connect (ITU-T E.164, and the country's own numbering plan).
-    #[error("not a phone number that exists in its country's numbering plan")]
+    /// No E.164 number (ITU-T E.164): 7 to 15 digits after the `+`, beginning with a country code there is.
+    #[error("not a phone number: 7 to 15 digits after the +, beginning with a country code")]
     Form,
 }
 
 impl PhoneNumber {
-    /// Reads a number as a person typed it: spaces, dots, hyphens and brackets are dropped, the country's plan is checked.
+    /// Reads a number as a person typed it: spaces, dots, hyphens and brackets are dropped, and what some
+    /// countries write before the area code.
     pub fn try_new(text: &str) -> Result<Self, PhoneNumberError> {
         let text = text.trim_matches([' ', '\t']);
         let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
@@ -26,11 +27,9 @@ impl PhoneNumber {
         if !(7..=15).contains(&rest.len()) || !rest.bytes().all(|b| b.is_ascii_digit()) || rest.starts_with('0') {
             return Err(PhoneNumberError::Form);
         }
+        // Whether a number is assigned is the network's to say: numbering plans change faster than tables of them.
         let number = phonenumber::parse(None, &digits).map_err(|_| PhoneNumberError::Form)?;
-        if !number.is_valid() {
-            return Err(PhoneNumberError::Form);
-        }
-        Ok(Self(number.format().mode(phonenumber::Mode::E164).to_string()))
+        Self::from_stored(&number.format().mode(phonenumber::Mode::E164).to_string()).ok_or(PhoneNumberError::Form)
     }
 
     /// A number read from a store, which was checked when it was written: plans change, accounts stay.
