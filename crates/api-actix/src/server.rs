@@ -115,7 +115,11 @@ pub async fn start(
     let parts = Parts {
         services: Data::from(services),
         http: Data::new(http),
-        routes: Data::new(RouteSettings { public_url: config.http.public_url.as_str().to_owned() }),
+        routes: Data::new(RouteSettings {
+            public_url: config.http.public_url.as_str().to_owned(),
+            passkeys: config.relying_party().is_some(),
+            passwordless: config.login.passwordless,
+        }),
         limits: Data::new(limits),
         readiness: Data::new(readiness),
         dev,

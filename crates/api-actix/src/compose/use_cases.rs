@@ -69,7 +69,6 @@ fn settings(config: &Config) -> Settings {
 
 /// Joins ports and use-cases.
 #[expect(clippy::many_single_char_names, reason = "short names for the five ports nearly every use-case takes")]
-#[expect(clippy::too_many_lines, reason = "one line a use-case")]
 pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) -> (Services, Background) {
     let view = Arc::new(RevocationView::default());
     let revoker = Arc::new(Revoker::new(view.clone(), stores.feed.clone()));

@@ -66,7 +66,7 @@ codes! {
     SESSION_ENDED = UNAUTHORIZED, "Session ended", "The session has ended; sign in again.";
     ACCOUNT_INACTIVE = FORBIDDEN, "Account inactive", "The account is switched off.";
     CSRF_ORIGIN = FORBIDDEN, "Origin refused", "A route that trusts cookies was called from an origin that is not on the list.";
-    MFA_REQUIRED = FORBIDDEN, "Second factor required", "The route needs a second factor; do it and repeat the request.";
+    MFA_REQUIRED = FORBIDDEN, "Second factor required", "The route needs a second factor: POST and PUT /api/v1/auth/otp, or POST /api/v1/auth/otp/passkey, then repeat the request with OTP-Authorization: Bearer. At a reset, POST /api/v1/auth/login/code.";
     REAUTH_REQUIRED = FORBIDDEN, "Fresh sign-in required", "The route needs a recent proof of identity; POST /api/v1/auth/reauth and repeat the request.";
     FORBIDDEN = FORBIDDEN, "Forbidden", "The user may not do this.";
     PASSWORD_WRONG = FORBIDDEN, "Wrong password", "The current password is wrong.";
@@ -79,7 +79,7 @@ codes! {
     TYPE_CONFLICT = CONFLICT, "Type conflict", "The type member of the document is not the type this route takes.";
     USERNAME_TAKEN = CONFLICT, "Username taken", "Another account has this username; choose another.";
     FACTOR_NOT_OFFERED = CONFLICT, "Factor not offered", "The sign-in takes other factors; tfaOptions names them.";
-    FACTOR_NOT_AVAILABLE = CONFLICT, "Factor not available", "The person has no such factor, or enrolled a stronger one.";
+    FACTOR_NOT_AVAILABLE = CONFLICT, "Factor not available", "The person has no such factor or enrolled a stronger one, or the service does not offer it.";
     LAST_FACTOR = CONFLICT, "Last factor", "This is the last factor, and one is needed; add another first.";
     LAST_CONTACT = CONFLICT, "Last contact", "This is the last contact; add another first.";
     PASSKEY_EXISTS = CONFLICT, "Passkey exists", "This passkey is registered already.";
@@ -105,7 +105,7 @@ codes! {
     INVALID_USERNAME = UNPROCESSABLE_ENTITY, "Invalid username", "The value is no username.";
     INVALID_FULL_NAME = UNPROCESSABLE_ENTITY, "Invalid name", "The value is no name: too long, or with control characters or links.";
     INVALID_LOCALE = UNPROCESSABLE_ENTITY, "Invalid locale", "The value is no language tag.";
-    INVALID_CODE_FORMAT = UNPROCESSABLE_ENTITY, "Invalid code format", "A one-time code has exactly six digits.";
+    INVALID_CODE_FORMAT = UNPROCESSABLE_ENTITY, "Invalid code format", "The value has not the form of such a code: a string of exactly six digits, or a recovery code as it was shown. It is compared with nothing and counts as no try.";
     IDEMPOTENCY_KEY_REUSED = UNPROCESSABLE_ENTITY, "Idempotency key reused", "This Idempotency-Key was used with another body.";
     RATE_LIMITED = TOO_MANY_REQUESTS, "Too many requests", "A limit is used up; Retry-After says when it is free again.";
     OTP_LOCKED = TOO_MANY_REQUESTS, "Second factors blocked", "Too many wrong second factors for this account; Retry-After says when the next one counts, even the right one.";

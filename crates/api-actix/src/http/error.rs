@@ -20,8 +20,13 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"keystead
 /// `WWW-Authenticate` when the shown token was refused (RFC 6750 section 3.1).
 const CHALLENGE_TOKEN: HeaderValue = HeaderValue::from_static("Bearer realm=\"keystead\", error=\"invalid_token\"");
 /// `WWW-Authenticate` when the token is fine and a stronger or fresher proof is wanted (RFC 9470 section 3).
-const CHALLENGE_STEP_UP: HeaderValue =
-    HeaderValue::from_static("Bearer realm=\"keystead\", error=\"insufficient_user_authentication\"");
+/// `acr_values` is what `amr` would hold then.
+const CHALLENGE_FACTOR: HeaderValue = HeaderValue::from_static(
+    "Bearer realm=\"keystead\", error=\"insufficient_user_authentication\", acr_values=\"mfa\"",
+);
+/// The same for a fresher proof; `max_age` is [`keystead_domain::limits::REAUTH_WINDOW`] in seconds.
+const CHALLENGE_FRESH: HeaderValue =
+    HeaderValue::from_static("Bearer realm=\"keystead\", error=\"insufficient_user_authentication\", max_age=\"300\"");
 /// `Retry-After` of a 429 or 503 that names no better figure.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -222,9 +227,8 @@ impl ApiError {
             _ if own_challenge => None,
             StatusCode::UNAUTHORIZED if code.refuses_token() => Some(CHALLENGE_TOKEN),
             StatusCode::UNAUTHORIZED => Some(CHALLENGE),
-            StatusCode::FORBIDDEN if matches!(code, Code::MFA_REQUIRED | Code::REAUTH_REQUIRED) => {
-                Some(CHALLENGE_STEP_UP)
-            }
+            StatusCode::FORBIDDEN if code == Code::MFA_REQUIRED => Some(CHALLENGE_FACTOR),
+            StatusCode::FORBIDDEN if code == Code::REAUTH_REQUIRED => Some(CHALLENGE_FRESH),
             _ => None,
         };
         let waits = matches!(code.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
@@ -366,12 +370,22 @@ mod tests {
             (Code::TOKEN_MISSING, Some("Bearer realm=\"keystead\"")),
             (Code::INVALID_CREDENTIALS, Some("Bearer realm=\"keystead\"")),
             (Code::TOKEN_REVOKED, Some("Bearer realm=\"keystead\", error=\"invalid_token\"")),
-            (Code::REAUTH_REQUIRED, Some("Bearer realm=\"keystead\", error=\"insufficient_user_authentication\"")),
-            (Code::MFA_REQUIRED, Some("Bearer realm=\"keystead\", error=\"insufficient_user_authentication\"")),
+            (
+                Code::REAUTH_REQUIRED,
+                Some("Bearer realm=\"keystead\", error=\"insufficient_user_authentication\", max_age=\"300\""),
+            ),
+            (
+                Code::MFA_REQUIRED,
+                Some("Bearer realm=\"keystead\", error=\"insufficient_user_authentication\", acr_values=\"mfa\""),
+            ),
             (Code::FORBIDDEN, None),
         ] {
             assert_eq!(header_of(&code.into(), header::WWW_AUTHENTICATE).as_deref(), challenge, "{code}");
         }
+        assert_eq!(keystead_domain::limits::REAUTH_WINDOW.as_secs(), 300, "max_age");
+        let basic = HeaderValue::from_static("Basic realm=\"x\"");
+        let own = ApiError::new(Code::OTP_INVALID).header(header::WWW_AUTHENTICATE, basic.clone()).to_response(None);
+        assert_eq!(own.headers().get_all(header::WWW_AUTHENTICATE).collect::<Vec<_>>(), [&basic], "the only one");
         for code in Code::ALL.iter().filter(|code| code.status() == StatusCode::UNAUTHORIZED) {
             assert!(header_of(&(*code).into(), header::WWW_AUTHENTICATE).is_some(), "{code}");
         }

@@ -59,8 +59,8 @@ mod schema;
 mod settings;
 
 pub use body::{
-    ApiBody, Attribute, Attributes, BodyLimits, Change, Check, Dto, Gathered, Json, NoBody, OptionalBody, Pointers,
-    RawBody, password_problem,
+    ApiBody, Attribute, Attributes, BodyCap, BodyLimits, Change, Check, Dto, Gathered, Json, NoBody, OptionalBody,
+    Pointers, RawBody, password_problem,
 };
 pub use client::{CLIENT_ID, CLIENT_KIND, Credentials, ShownCredentials, device_info};
 pub use codes::{Code, errors_markdown};

@@ -4,7 +4,7 @@ use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, guard, web};
 
-use super::{ApiError, BodyLimits};
+use super::{ApiError, BodyCap};
 
 /// One path and its methods. Register it with `service`, like a [`Resource`].
 #[must_use = "an endpoint serves nothing until it is registered"]
@@ -72,9 +72,9 @@ impl Endpoint {
         self.route("DELETE", web::delete().to(handler))
     }
 
-    /// Takes larger, smaller or slower bodies than other routes.
-    pub fn body_limits(mut self, limits: BodyLimits) -> Self {
-        self.resource = self.resource.app_data(limits);
+    /// Takes no larger bodies than this, in bytes.
+    pub fn body_cap(mut self, bytes: usize) -> Self {
+        self.resource = self.resource.app_data(BodyCap(bytes));
         self
     }
 

@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use super::access::{Acting, context};
 use super::factors::refused;
+use super::paging::page_of;
 use super::tokens;
 use crate::dto;
 use crate::http::{
-    ApiBody, ApiError, Code, Document, NoBody, NoQuery, Resource, ShownCredentials, Time, no_content, resource,
+    ApiBody, ApiError, ApiQuery, Code, Document, NoBody, Page, Resource, ShownCredentials, Time, no_content, resource,
 };
 use crate::services::Services;
 
@@ -51,26 +52,34 @@ fn shown(contact: &ContactView) -> Resource<'static, ContactAttributes> {
 
 /// One's own contacts: proved ones first, then those to be proved.
 #[utoipa::path(get, path = "/api/v1/contacts", tag = "contacts", security(("access" = [])),
+    params(("page[size]" = Option<u32>, Query, minimum = 1, maximum = 100), ("page[after]" = Option<String>, Query)),
     responses((status = 200, description = "The contacts", body = inline(super::openapi::ContactsDocument), content_type = "application/vnd.api+json")))]
-pub(super) async fn list(services: Data<Services>, acting: Acting, _: NoQuery) -> Result<HttpResponse, ApiError> {
+pub(super) async fn list(
+    services: Data<Services>,
+    acting: Acting,
+    ApiQuery(page): ApiQuery<Page>,
+) -> Result<HttpResponse, ApiError> {
     let result = services.contacts.list(&acting.caller).await;
     let contacts = result.map_err(|error| refused(error, services.clock.now()))?;
-    Ok(Document::list(contacts.iter().map(shown).collect(), None).ok())
+    let (part, next) = page_of(&contacts, &page, "/api/v1/contacts", |contact| contact.id.to_string())?;
+    Ok(Document::list(part.iter().map(shown).collect(), next).ok())
 }
 
 dto! {
     /// An address to be added, or to be had instead of the one of its kind.
     pub struct ContactBody: "contacts" {
         /// `email` or `phone`.
+        #[schema(example = "phone")]
         kind: String,
         /// The address; a phone number with `+` and country code.
+        #[schema(example = "+442079460958")]
         address: String,
     }
 }
 
 /// Begins to add an address: a code is sent there. Answers the same whether somebody else holds it or not.
-#[utoipa::path(post, path = "/api/v1/contacts", tag = "contacts", request_body = ContactBody, security(("access" = [])),
-    responses((status = 201, description = "To be proved with the code", body = inline(super::openapi::ContactDocument), content_type = "application/vnd.api+json")))]
+#[utoipa::path(post, path = "/api/v1/contacts", tag = "contacts", request_body = ContactBody, security(("access" = []), ("access" = [], "step_up" = [])),
+    responses((status = 201, description = "To be proved with the code", body = inline(super::openapi::PendingContactDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn add(
     services: Data<Services>,
     acting: Acting,
@@ -105,12 +114,13 @@ dto! {
     /// The proof of an address.
     pub struct ContactCodeBody: "codes" {
         /// The six digits that were sent there.
+        #[schema(example = "000123")]
         code: String,
     }
 }
 
 /// Proves an address: it is one's own from now on. The address it replaces is told, and can undo it for three days.
-#[utoipa::path(post, path = "/api/v1/contacts/{id}/verify", tag = "contacts", request_body = ContactCodeBody, security(("access" = [])),
+#[utoipa::path(post, path = "/api/v1/contacts/{id}/verify", tag = "contacts", request_body = ContactCodeBody, security(("access" = []), ("access" = [], "step_up" = [])),
     params(("id" = String, Path, description = "The contact")),
     responses((status = 200, description = "Proved; fresh tokens for this session", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn verify(
@@ -133,12 +143,13 @@ dto! {
     /// A change of a contact.
     pub struct ContactChangeBody: "contacts" {
         /// Whether codes sent there are a second factor.
+        #[schema(example = true)]
         otp_enabled: bool,
     }
 }
 
 /// Makes codes to a contact a second factor, or no longer. `meta.tokens` has fresh tokens for this session.
-#[utoipa::path(patch, path = "/api/v1/contacts/{id}", tag = "contacts", request_body = ContactChangeBody, security(("access" = [])),
+#[utoipa::path(patch, path = "/api/v1/contacts/{id}", tag = "contacts", request_body = ContactChangeBody, security(("access" = []), ("access" = [], "step_up" = [])),
     params(("id" = String, Path, description = "The contact")),
     responses((status = 200, description = "The contact as it is now", body = inline(super::openapi::ContactDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn update(
@@ -158,7 +169,7 @@ pub(super) async fn update(
 }
 
 /// Removes a contact; one that was not proved yet is given up.
-#[utoipa::path(delete, path = "/api/v1/contacts/{id}", tag = "contacts", security(("access" = [])),
+#[utoipa::path(delete, path = "/api/v1/contacts/{id}", tag = "contacts", security(("access" = []), ("access" = [], "step_up" = [])),
     params(("id" = String, Path, description = "The contact")),
     responses((status = 200, description = "Removed; fresh tokens for this session", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json"),
         (status = 204, description = "Given up")))]

@@ -3,8 +3,8 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use keystead_application::factor::FactorError;
-use keystead_domain::Timestamp;
 use keystead_domain::token::OneTimeCode;
+use keystead_domain::{SecretString, Timestamp};
 use serde::Serialize;
 
 use super::access::Acting;
@@ -47,7 +47,7 @@ pub(super) struct TotpSecret<'a> {
 }
 
 /// Makes a TOTP secret. It counts once a code of it was shown; until then an older one does.
-#[utoipa::path(post, path = "/api/v1/totp", tag = "factors", security(("access" = [])),
+#[utoipa::path(post, path = "/api/v1/totp", tag = "factors", security(("access" = []), ("access" = [], "step_up" = [])),
     responses((status = 200, description = "The secret, shown once", body = inline(super::openapi::TotpSecretDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn begin_totp(services: Data<Services>, acting: Acting, _: NoBody) -> Result<HttpResponse, ApiError> {
     let result = services.totp.begin(&acting.caller).await;
@@ -65,6 +65,7 @@ dto! {
     /// A code of an authenticator program.
     pub struct TotpCodeBody: "codes" {
         /// Six digits.
+        #[schema(example = "000123")]
         code: String,
     }
 }
@@ -76,7 +77,7 @@ fn code(body: &ApiBody<TotpCodeBody>) -> Result<OneTimeCode, ApiError> {
 }
 
 /// Confirms the secret with a code of it.
-#[utoipa::path(post, path = "/api/v1/totp/confirm", tag = "factors", request_body = TotpCodeBody, security(("access" = [])),
+#[utoipa::path(post, path = "/api/v1/totp/confirm", tag = "factors", request_body = TotpCodeBody, security(("access" = []), ("access" = [], "step_up" = [])),
     responses((status = 200, description = "Confirmed; fresh tokens for this session", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn confirm_totp(
     req: HttpRequest,
@@ -91,7 +92,7 @@ pub(super) async fn confirm_totp(
 }
 
 /// Removes the secret, given a code of it. Every other session ends.
-#[utoipa::path(delete, path = "/api/v1/totp", tag = "factors", request_body = TotpCodeBody, security(("access" = [])),
+#[utoipa::path(delete, path = "/api/v1/totp", tag = "factors", request_body = TotpCodeBody, security(("access" = []), ("access" = [], "step_up" = [])),
     responses((status = 200, description = "Removed; fresh tokens for this session", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn remove_totp(
     req: HttpRequest,
@@ -114,7 +115,7 @@ pub(super) struct RecoveryCodes<'a> {
 }
 
 /// Makes ten recovery codes; older ones are void.
-#[utoipa::path(post, path = "/api/v1/recovery-codes", tag = "factors", security(("access" = [])),
+#[utoipa::path(post, path = "/api/v1/recovery-codes", tag = "factors", security(("access" = [], "step_up" = [])),
     responses((status = 201, description = "The codes, shown once", body = inline(super::openapi::RecoveryCodesDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn recovery_codes(
     services: Data<Services>,
@@ -123,7 +124,7 @@ pub(super) async fn recovery_codes(
 ) -> Result<HttpResponse, ApiError> {
     let result = services.recovery_codes.run(&acting.caller, &acting.context).await;
     let codes = result.map_err(|error| refused(error, services.clock.now()))?;
-    let attributes = RecoveryCodes { codes: codes.iter().map(|code| code.expose()).collect() };
+    let attributes = RecoveryCodes { codes: codes.iter().map(SecretString::expose).collect() };
     let id = acting.caller.claims.subject.to_string();
     Ok(Document::single(resource("recoveryCodes", id, attributes)).created())
 }

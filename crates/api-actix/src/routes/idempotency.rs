@@ -25,6 +25,11 @@ const ROUTES: &[(&str, Duration)] = &[
     ("/api/v1/auth/register", IDEMPOTENCY_TOKEN_LIFE),
     ("/api/v1/auth/login/otp", IDEMPOTENCY_TOKEN_LIFE),
     ("/api/v1/auth/passwordless", IDEMPOTENCY_TOKEN_LIFE),
+    ("/api/v1/auth/otp", IDEMPOTENCY_TOKEN_LIFE),
+    ("/api/v1/totp", IDEMPOTENCY_TOKEN_LIFE),
+    ("/api/v1/recovery-codes", IDEMPOTENCY_TOKEN_LIFE),
+    ("/api/v1/passkeys", IDEMPOTENCY_TOKEN_LIFE),
+    ("/api/v1/contacts", IDEMPOTENCY_LIFE),
     ("/api/v1/auth/password/forgot", IDEMPOTENCY_LIFE),
 ];
 
@@ -53,7 +58,12 @@ pub(super) async fn once(
         Ok(prepared) => prepared,
         Err(error) => return Ok(req.error_response(error)),
     };
-    let request = IdempotentRequest { route: path, principal: &principal, key: &key, body: &body };
+    // A request with other parameters is another request.
+    let route = match req.query_string() {
+        "" => (*path).to_owned(),
+        query => format!("{path}?{query}"),
+    };
+    let request = IdempotentRequest { route: &route, principal: &principal, key: &key, body: &body };
     let claimed = services.idempotency.claim(&request).await.map_err(ApiError::from);
     let refusal = match claimed {
         Ok(Claim::Serve(attempt)) => {

@@ -139,7 +139,7 @@ fn changed<T, E: std::fmt::Display>(
 }
 
 /// Closes one's account. Every session ends.
-#[utoipa::path(delete, path = "/api/v1/users/me", tag = "account", security(("access" = [])),
+#[utoipa::path(delete, path = "/api/v1/users/me", tag = "account", security(("access" = []), ("access" = [], "step_up" = [])),
     responses((status = 204, description = "Closed")))]
 pub(super) async fn deactivate(services: Data<Services>, acting: Acting, _: NoBody) -> Result<HttpResponse, ApiError> {
     services.deactivate.run(&acting.caller, &acting.context).await.map_err(|error| match error {

@@ -11,6 +11,7 @@ mod login;
 mod logout;
 mod me;
 mod openapi;
+mod paging;
 mod passkeys;
 mod password;
 mod refresh;

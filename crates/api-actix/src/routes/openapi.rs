@@ -69,8 +69,8 @@ document! {
     OtpSessionDocument, OtpSessionResource, step_up::OtpSession<'static>;
     TotpSecretDocument, TotpSecretResource, factors::TotpSecret<'static>;
     RecoveryCodesDocument, RecoveryCodesResource, factors::RecoveryCodes<'static>;
-    PasskeyDocument, PasskeyResource, passkeys::PasskeyAttributes;
-    ContactDocument, ContactResource, contacts::ContactAttributes;
+    RenamedPasskeyDocument, RenamedPasskey, passkeys::PasskeyAttributes;
+    PendingContactDocument, PendingContact, contacts::ContactAttributes;
 }
 
 list_document! {
@@ -78,6 +78,43 @@ list_document! {
     LoginsDocument, LoginResource, sessions::LoginAttributes;
     PasskeysDocument, ListedPasskey, passkeys::PasskeyAttributes;
     ContactsDocument, ListedContact, contacts::ContactAttributes;
+}
+
+macro_rules! document_with_tokens {
+    ($($name:ident, $resource:ident, $attributes:ty;)*) => {$(
+        /// A document with one resource, and the tokens the session goes on with.
+        #[derive(ToSchema)]
+        #[expect(dead_code, reason = "a schema: handlers build the same shape from crate::http::Document")]
+        pub(super) struct $name {
+            #[schema(inline)]
+            data: $resource,
+            #[schema(inline)]
+            meta: FreshTokens,
+        }
+
+        /// A resource.
+        #[derive(ToSchema)]
+        #[expect(dead_code, reason = "a schema: handlers build the same shape from crate::http::Document")]
+        pub(super) struct $resource {
+            r#type: String,
+            id: String,
+            #[schema(inline)]
+            attributes: $attributes,
+        }
+    )*};
+}
+
+document_with_tokens! {
+    PasskeyDocument, PasskeyResource, passkeys::PasskeyAttributes;
+    ContactDocument, ContactResource, contacts::ContactAttributes;
+}
+
+/// `meta` of an answer to a change that raised the epoch.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "a schema: handlers build the same shape from crate::http::Document")]
+pub(super) struct FreshTokens {
+    #[schema(inline)]
+    tokens: tokens::Tokens<'static>,
 }
 
 /// Links of a page.
@@ -175,6 +212,10 @@ impl Modify for Shared {
             let half_way = bearer().description(Some("A pre-authorized token of the flow the route belongs to"));
             components.add_security_scheme("access", SecurityScheme::Http(access.build()));
             components.add_security_scheme("pre_authorized", SecurityScheme::Http(half_way.build()));
+            let proof =
+                "`Bearer` and an OTPSession: of PUT /auth/otp, /auth/otp/passkey, or a login with a second factor";
+            let proof = ApiKeyValue::with_description("OTP-Authorization", proof);
+            components.add_security_scheme("step_up", SecurityScheme::ApiKey(ApiKey::Header(proof)));
             let client = ApiKeyValue::with_description("Keystead-Client-Id", "The client id of a native client");
             components.add_security_scheme("client_id", SecurityScheme::ApiKey(ApiKey::Header(client)));
         }

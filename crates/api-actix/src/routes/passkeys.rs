@@ -7,10 +7,12 @@ use serde::Serialize;
 
 use super::access::Acting;
 use super::factors::refused;
+use super::paging::page_of;
 use super::second_factor::options_document;
+use super::table::RouteSettings;
 use super::tokens;
 use crate::dto;
-use crate::http::{ApiBody, ApiError, Code, Document, NoBody, NoQuery, Resource, Time, resource};
+use crate::http::{ApiBody, ApiError, ApiQuery, Code, Document, NoBody, Page, Resource, Time, resource};
 use crate::services::Services;
 
 /// A passkey or security key.
@@ -53,18 +55,29 @@ fn shown(passkey: &Passkey, vendor: Option<&'static str>) -> Resource<'static, P
 
 /// One's own passkeys, oldest first.
 #[utoipa::path(get, path = "/api/v1/passkeys", tag = "factors", security(("access" = [])),
+    params(("page[size]" = Option<u32>, Query, minimum = 1, maximum = 100), ("page[after]" = Option<String>, Query)),
     responses((status = 200, description = "The passkeys", body = inline(super::openapi::PasskeysDocument), content_type = "application/vnd.api+json")))]
-pub(super) async fn list(services: Data<Services>, acting: Acting, _: NoQuery) -> Result<HttpResponse, ApiError> {
+pub(super) async fn list(
+    services: Data<Services>,
+    acting: Acting,
+    ApiQuery(page): ApiQuery<Page>,
+) -> Result<HttpResponse, ApiError> {
     let result = services.passkeys.list(&acting.caller).await;
     let passkeys = result.map_err(|error| refused(error, services.clock.now()))?;
-    let resources = passkeys.iter().map(|(passkey, vendor)| shown(passkey, *vendor)).collect();
-    Ok(Document::list(resources, None).ok())
+    let (part, next) = page_of(&passkeys, &page, "/api/v1/passkeys", |(passkey, _)| passkey.id.to_string())?;
+    Ok(Document::list(part.iter().map(|(passkey, vendor)| shown(passkey, *vendor)).collect(), next).ok())
 }
 
 /// Begins the registration of a passkey.
-#[utoipa::path(post, path = "/api/v1/passkeys/options", tag = "factors", security(("access" = [])),
+#[utoipa::path(post, path = "/api/v1/passkeys/options", tag = "factors", security(("access" = []), ("access" = [], "step_up" = [])),
     responses((status = 200, description = "Options for navigator.credentials.create", body = inline(super::openapi::PasskeyOptionsDocument), content_type = "application/vnd.api+json")))]
-pub(super) async fn options(services: Data<Services>, acting: Acting, _: NoBody) -> Result<HttpResponse, ApiError> {
+pub(super) async fn options(
+    services: Data<Services>,
+    settings: Data<RouteSettings>,
+    acting: Acting,
+    _: NoBody,
+) -> Result<HttpResponse, ApiError> {
+    settings.require_passkeys()?;
     let result = services.passkeys.options(&acting.caller).await;
     let options = result.map_err(|error| refused(error, services.clock.now()))?;
     options_document(&options)
@@ -74,15 +87,16 @@ dto! {
     /// A passkey to be registered.
     pub struct AttestationBody: "passkeys" {
         /// `RegistrationResponseJSON` (WebAuthn Level 3).
-        #[schema(value_type = Object)]
+        #[schema(example = json!({"id": "bG9uZw", "rawId": "bG9uZw", "type": "public-key", "clientExtensionResults": {}, "response": {"clientDataJSON": "e30", "attestationObject": "oA", "transports": ["internal"]}}), value_type = Object)]
         attestation: serde_json::Value,
         /// What to call it: 1 to 64 characters. Left out: its maker's name.
+        #[schema(example = "Ada's phone")]
         name: Option<String>,
     }
 }
 
 /// Registers a passkey. `meta.tokens` has fresh tokens for this session.
-#[utoipa::path(post, path = "/api/v1/passkeys", tag = "factors", request_body = AttestationBody, security(("access" = [])),
+#[utoipa::path(post, path = "/api/v1/passkeys", tag = "factors", request_body = AttestationBody, security(("access" = []), ("access" = [], "step_up" = [])),
     responses((status = 201, description = "Registered", body = inline(super::openapi::PasskeyDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn register(
     services: Data<Services>,
@@ -104,6 +118,7 @@ dto! {
     /// Another name for a passkey.
     pub struct PasskeyNameBody: "passkeys" {
         /// What to call it: 1 to 64 characters.
+        #[schema(example = "Ada's phone")]
         name: String,
     }
 }
@@ -113,9 +128,9 @@ fn id(path: &Path<String>) -> Result<PasskeyId, ApiError> {
 }
 
 /// Gives a passkey another name.
-#[utoipa::path(patch, path = "/api/v1/passkeys/{id}", tag = "factors", request_body = PasskeyNameBody, security(("access" = [])),
+#[utoipa::path(patch, path = "/api/v1/passkeys/{id}", tag = "factors", request_body = PasskeyNameBody, security(("access" = []), ("access" = [], "step_up" = [])),
     params(("id" = String, Path, description = "The passkey")),
-    responses((status = 200, description = "The passkey as it is now", body = inline(super::openapi::PasskeyDocument), content_type = "application/vnd.api+json")))]
+    responses((status = 200, description = "The passkey as it is now", body = inline(super::openapi::RenamedPasskeyDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn rename(
     services: Data<Services>,
     acting: Acting,
@@ -131,7 +146,7 @@ pub(super) async fn rename(
 }
 
 /// Removes a passkey. Every other session ends.
-#[utoipa::path(delete, path = "/api/v1/passkeys/{id}", tag = "factors", security(("access" = [])),
+#[utoipa::path(delete, path = "/api/v1/passkeys/{id}", tag = "factors", security(("access" = []), ("access" = [], "step_up" = [])),
     params(("id" = String, Path, description = "The passkey")),
     responses((status = 200, description = "Removed; fresh tokens for this session", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn remove(

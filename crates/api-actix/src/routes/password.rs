@@ -111,7 +111,7 @@ dto! {
 
 /// Changes the password. Every other session ends; this one goes on with the token in the answer.
 #[utoipa::path(patch, path = "/api/v1/auth/password", tag = "password", request_body = ChangeBody,
-    security(("access" = [])),
+    security(("access" = []), ("access" = [], "step_up" = [])),
     responses((status = 200, description = "A fresh access token for this session", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn change(
     req: HttpRequest,

@@ -11,6 +11,7 @@ use keystead_domain::account::{Address, EmailAddress, FullName, PhoneNumber, Use
 use keystead_domain::token::{OneTimeCode, PreAuthorizedPurpose};
 
 use super::access::{context, pre_authorized};
+use super::table::RouteSettings;
 use super::tokens;
 use crate::dto;
 use crate::http::{ApiBody, ApiError, Code, Pointers, ShownCredentials, password_problem};
@@ -20,6 +21,7 @@ dto! {
     /// A wish for an account.
     pub struct RegisterBody: "registrations" {
         /// Where the code is sent. Either this or `phone`.
+        #[schema(example = "ada@example.com")]
         email: Option<String>,
         /// Where the code is sent: with `+` and country code.
         phone: Option<String>,
@@ -27,8 +29,7 @@ dto! {
         username: Option<String>,
         /// What to be called.
         full_name: Option<String>,
-        /// 8 to 128 characters.
-        /// May be left out where `login.passwordless` is on.
+        /// 8 to 128 characters. May be left out where `login.passwordless` is on.
         #[schema(value_type = Option<String>, format = Password)]
         password: Option<SecretString>,
     }
@@ -36,21 +37,22 @@ dto! {
 
 /// Begins an account. Answers the same whether the address is taken or not.
 #[utoipa::path(post, path = "/api/v1/auth/register", tag = "registration", request_body = RegisterBody,
-    responses((status = 201, description = "A token for /auth/register/verify; a code was mailed", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
+    responses((status = 201, description = "A token for /auth/register/verify; a code was sent", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn register(
     req: HttpRequest,
     services: Data<Services>,
+    settings: Data<RouteSettings>,
     body: ApiBody<RegisterBody>,
 ) -> Result<HttpResponse, ApiError> {
     let shown = ShownCredentials::read(&req)?;
     let at = body.pointers();
-    let command = register_command(body)?;
+    let command = register_command(body, settings.passwordless)?;
     let tokens =
         services.register.run(command, &context(&req, &shown)).await.map_err(|error| register_error(error, at))?;
     Ok(tokens::pre_authorized(&req, shown.kind, StatusCode::CREATED, &tokens, services.clock.now()))
 }
 
-fn register_command(body: ApiBody<RegisterBody>) -> Result<RegisterUserCommand, ApiError> {
+fn register_command(body: ApiBody<RegisterBody>, passwordless: bool) -> Result<RegisterUserCommand, ApiError> {
     let mut check = body.check();
     let email = check.optional("email", body.email.as_deref().map(EmailAddress::try_new), Code::INVALID_EMAIL);
     let phone = check.optional("phone", body.phone.as_deref().map(PhoneNumber::try_new), Code::INVALID_PHONE);
@@ -60,6 +62,10 @@ fn register_command(body: ApiBody<RegisterBody>) -> Result<RegisterUserCommand, 
             check.refuse("phone", Code::VALIDATION_FAILED, "only one of 'email' and 'phone' is taken".into());
         }
         _ => {}
+    }
+    // The use-case refuses it as well; here it is told together with everything else.
+    if body.password.is_none() && !passwordless {
+        check.refuse("password", Code::MISSING_ATTRIBUTE, "accounts without a password are not made here".into());
     }
     let username = check.optional("username", body.username.as_deref().map(Username::try_new), Code::INVALID_USERNAME);
     let full_name =

@@ -7,12 +7,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use keystead_application::account::ResendCodeError;
 use keystead_application::session::{FactorAnswer, SecondFactorError, SendFactorCodeError, StartPasswordlessError};
 use keystead_domain::factor::RecoveryCode;
-use keystead_domain::token::{Factor, OneTimeCode, PreAuthorizedPurpose};
+use keystead_domain::token::{Factor, OneTimeCode, PreAuthorizedPurpose, StepUpMethod};
 use keystead_domain::{SecretString, Timestamp};
 use serde::Serialize;
 
 use super::access::{context, device, pre_authorized};
 use super::failure::{account_limited, otp_locked};
+use super::table::RouteSettings;
 use super::tokens;
 use crate::dto;
 use crate::http::{ApiBody, ApiError, Code, Document, NoBody, ShownCredentials, resource};
@@ -35,13 +36,30 @@ dto! {
     /// The answer to a question for a second factor.
     pub struct FactorCodeBody: "codes" {
         /// `totp`, `email`, `phone` or `recovery`.
+        #[schema(example = "totp")]
         method: String,
         /// Six digits, or a recovery code.
+        #[schema(example = "000123")]
         code: String,
         /// Native clients: the device token of an earlier login.
         #[schema(value_type = Option<String>)]
         device_token: Option<SecretString>,
     }
+}
+
+/// The answer, in the one form each has. Nothing else is compared with anything, so it counts as no try.
+fn read_answer(body: &ApiBody<FactorCodeBody>) -> Result<FactorAnswer, ApiError> {
+    let mut check = body.check();
+    let answer = if body.method == StepUpMethod::Recovery.as_str() {
+        let code = check.parsed("code", RecoveryCode::parse(&body.code), Code::INVALID_CODE_FORMAT);
+        code.map(FactorAnswer::Recovery)
+    } else {
+        let factor = Factor::parse(&body.method).filter(|factor| *factor != Factor::Device);
+        let factor = check.parsed("method", factor, Code::VALIDATION_FAILED);
+        let code = check.parsed("code", OneTimeCode::parse(&body.code), Code::INVALID_CODE_FORMAT);
+        factor.zip(code).map(|(factor, code)| FactorAnswer::Code(factor, code))
+    };
+    check.finish(answer)
 }
 
 /// Answers with a code. At a login the person is signed in; at a reset the way to the new password is free.
@@ -55,19 +73,7 @@ pub(super) async fn code(
 ) -> Result<HttpResponse, ApiError> {
     let (claims, context) = pre_authorized(&req, &ASKING)?;
     let known = device(&ShownCredentials::read(&req)?).or_else(|| body.device_token.clone());
-    let mut check = body.check();
-    let answer = match body.method.as_str() {
-        "recovery" => {
-            check.parsed("code", RecoveryCode::parse(&body.code), Code::INVALID_CODE_FORMAT).map(FactorAnswer::Recovery)
-        }
-        method => {
-            let factor = Factor::parse(method).filter(|factor| *factor != Factor::Device);
-            let factor = check.parsed("method", factor, Code::VALIDATION_FAILED);
-            let code = check.parsed("code", OneTimeCode::parse(&body.code), Code::INVALID_CODE_FORMAT);
-            factor.zip(code).map(|(factor, code)| FactorAnswer::Code(factor, code))
-        }
-    };
-    let answer = check.finish(answer)?;
+    let answer = read_answer(&body)?;
     let result = services.second_factor.run(&claims, &answer, known, &context).await;
     let now = services.clock.now();
     let admission = result.map_err(|error| refused(error, Code::OTP_INVALID, now))?;
@@ -78,6 +84,7 @@ dto! {
     /// A wish for a code, or for another one.
     pub struct SendCodeBody: "codes" {
         /// Where to: `email` or `phone`.
+        #[schema(example = "email")]
         method: String,
     }
 }
@@ -140,8 +147,10 @@ pub(super) fn options_document(options: &str) -> Result<HttpResponse, ApiError> 
 pub(super) async fn passkey_options(
     req: HttpRequest,
     services: Data<Services>,
+    settings: Data<RouteSettings>,
     _: NoBody,
 ) -> Result<HttpResponse, ApiError> {
+    settings.require_passkeys()?;
     let claims = match ShownCredentials::read(&req)?.bearer {
         Some(_) => Some(pre_authorized(&req, &ASKING)?.0),
         None => None,
@@ -155,7 +164,7 @@ dto! {
     /// A passkey's answer.
     pub struct AssertionBody: "assertions" {
         /// `AuthenticationResponseJSON` (WebAuthn Level 3).
-        #[schema(value_type = Object)]
+        #[schema(example = json!({"id": "bG9uZw", "rawId": "bG9uZw", "type": "public-key", "clientExtensionResults": {}, "response": {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "MAA", "userHandle": "AA"}}), value_type = Object)]
         assertion: serde_json::Value,
         /// Native clients: the device token of an earlier login.
         #[schema(value_type = Option<String>)]
@@ -193,6 +202,7 @@ dto! {
     /// Who wants to sign in without a password.
     pub struct PasswordlessBody: "logins" {
         /// E-mail address, phone number or username.
+        #[schema(example = "ada@example.com")]
         identity: String,
     }
 }
@@ -220,6 +230,7 @@ dto! {
     /// The code of a login without a password.
     pub struct PasswordlessCodeBody: "codes" {
         /// The six digits that were sent, typed or from the fragment of the mailed link.
+        #[schema(example = "000123")]
         code: String,
         /// Native clients: the device token of an earlier login.
         #[schema(value_type = Option<String>)]
@@ -245,4 +256,68 @@ pub(super) async fn passwordless_verify(
     let now = services.clock.now();
     let admission = result.map_err(|error| refused(error, Code::OTP_INVALID, now))?;
     Ok(tokens::admitted(&req, context.client, &admission, now))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::FromRequest as _;
+    use actix_web::test::TestRequest;
+
+    use super::*;
+    use crate::http::Problem;
+
+    async fn read(attributes: &str) -> Result<FactorAnswer, Vec<Code>> {
+        let request = TestRequest::post().insert_header(("content-type", "application/json"));
+        let request = request.insert_header(("content-length", attributes.len()));
+        let (req, mut payload) = request.set_payload(attributes.to_owned()).to_http_parts();
+        let body = ApiBody::from_request(&req, &mut payload).await;
+        body.and_then(|body| read_answer(&body)).map_err(|error| error.problems().iter().map(Problem::code).collect())
+    }
+
+    fn totp(code: &str) -> String {
+        format!(r#"{{"method":"totp","code":{code}}}"#)
+    }
+
+    #[actix_web::test]
+    async fn o07_a_code_has_one_form() {
+        let right = FactorAnswer::Code(Factor::Totp, OneTimeCode::parse("000123").unwrap());
+        assert_eq!(read(&totp(r#""000123""#)).await, Ok(right));
+        for code in [r#""123""#, r#"" 000123""#, r#""000123 ""#, r#""+00123""#, r#""1.23e2""#, r#""0000123""#, r#""""#]
+        {
+            assert_eq!(read(&totp(code)).await, Err(vec![Code::INVALID_CODE_FORMAT]), "{code}");
+        }
+        for code in ["123", "1.23e2", "123456", r#"["000123"]"#, r#"{"code":"000123"}"#, "null", "true"] {
+            assert_eq!(read(&totp(code)).await, Err(vec![Code::WRONG_TYPE]), "{code}");
+        }
+        assert_eq!(read(&totp("000123")).await, Err(vec![Code::BAD_JSON]), "JSON has no such number");
+    }
+
+    #[actix_web::test]
+    async fn o08_other_digits_are_none() {
+        for code in ["\u{ff10}\u{ff10}\u{ff10}\u{ff11}\u{ff12}\u{ff13}", "\u{661}23456", "\u{b2}23456", "O00123"] {
+            let refused = read(&totp(&format!("\"{code}\""))).await;
+            assert_eq!(refused, Err(vec![Code::INVALID_CODE_FORMAT]), "{code}");
+        }
+        let hidden = read(&totp("\"000\u{200b}123\"")).await;
+        assert_eq!(hidden, Err(vec![Code::INVALID_CODE_FORMAT]));
+        let huge = totp(&format!("\"{}\"", "0".repeat(1_000_000)));
+        assert_eq!(read(&huge).await, Err(vec![Code::PAYLOAD_TOO_LARGE]));
+    }
+
+    #[actix_web::test]
+    async fn methods_are_told_apart_and_every_problem_is_told() {
+        for (method, factor) in [("email", Factor::Email), ("phone", Factor::Phone), ("totp", Factor::Totp)] {
+            let answer = read(&format!(r#"{{"method":"{method}","code":"000123"}}"#)).await;
+            assert_eq!(answer, Ok(FactorAnswer::Code(factor, OneTimeCode::parse("000123").unwrap())));
+        }
+        let recovery = RecoveryCode::from_random([7; 16]);
+        let shown = format!(r#"{{"method":"recovery","code":"{}"}}"#, recovery.shown().expose());
+        assert_eq!(read(&shown).await, Ok(FactorAnswer::Recovery(recovery)));
+        for method in ["device", "Totp", "sms", ""] {
+            let refused = read(&format!(r#"{{"method":"{method}","code":"12"}}"#)).await;
+            assert_eq!(refused, Err(vec![Code::VALIDATION_FAILED, Code::INVALID_CODE_FORMAT]), "{method:?}");
+        }
+        let mixed = read(r#"{"method":"recovery","code":"000123"}"#).await;
+        assert_eq!(mixed, Err(vec![Code::INVALID_CODE_FORMAT]));
+    }
 }

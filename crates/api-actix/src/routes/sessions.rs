@@ -9,6 +9,7 @@ use keystead_domain::token::{Session, SessionId, TokenId};
 use serde::Serialize;
 
 use super::access::Access;
+use super::paging::page_of;
 use super::verify::end_error;
 use crate::http::{ApiError, ApiQuery, Code, Document, NoBody, Page, Time, next_link, no_content, resource};
 use crate::services::Services;
@@ -57,18 +58,7 @@ pub(super) async fn list(
     ApiQuery(page): ApiQuery<Page>,
 ) -> Result<HttpResponse, ApiError> {
     let sessions = services.overview.sessions(access.claims().subject).await?;
-    let start = match &page.after {
-        None => 0,
-        Some(cursor) => {
-            let at = sessions.iter().position(|session| session.id.as_str() == cursor);
-            at.ok_or_else(|| ApiError::new(Code::INVALID_PARAMETER).parameter("page[after]"))? + 1
-        }
-    };
-    let size = usize::try_from(page.size).unwrap_or(usize::MAX);
-    let shown = sessions.get(start..).unwrap_or_default();
-    let more = shown.len() > size;
-    let shown = shown.get(..size.min(shown.len())).unwrap_or_default();
-    let next = shown.last().filter(|_| more).map(|last| next_link("/api/v1/sessions", page.size, last.id.as_str()));
+    let (shown, next) = page_of(&sessions, &page, "/api/v1/sessions", |session| session.id.to_string())?;
     let current = access.claims().session();
     let resources = shown
         .iter()

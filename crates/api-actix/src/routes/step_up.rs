@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use keystead_application::service::StepUpToken;
 use keystead_application::session::{Medium, StepUpError};
+use keystead_domain::limits::CODE_LIFE;
 use keystead_domain::token::StepUpMethod;
 use keystead_domain::{SecretString, Timestamp};
 use serde::Serialize;
@@ -12,10 +13,11 @@ use serde::Serialize;
 use super::access::{Access, Acting};
 use super::failure::{account_limited, otp_locked};
 use super::second_factor::options_document;
+use super::table::RouteSettings;
 use crate::dto;
 use crate::http::{
-    ApiBody, ApiError, ApiQuery, BASIC_CHALLENGE, Code, Document, NoBody, Params, Query, Time, otp_credentials,
-    resource,
+    ApiBody, ApiError, ApiQuery, BASIC_CHALLENGE, Code, Document, NoBody, OptionalBody, Params, Query, Time,
+    otp_credentials, resource,
 };
 use crate::services::Services;
 
@@ -25,6 +27,8 @@ use crate::services::Services;
 pub(super) struct OtpRequest {
     /// Where it comes from: `email`, `sms` or `authenticator`.
     media: &'static str,
+    /// When a code that was sent lapses; `null` when none was.
+    expires_at: Option<Time>,
 }
 
 /// A proof of a second factor.
@@ -84,31 +88,43 @@ pub(super) async fn request(
     ApiQuery(MediaQuery(medium)): ApiQuery<MediaQuery>,
     _: NoBody,
 ) -> Result<HttpResponse, ApiError> {
+    let now = services.clock.now();
     let result = services.step_up.request(access.claims(), medium, &access.context).await;
     result.map_err(|error| refused(error, Code::OTP_INVALID, services.clock.now()))?;
-    let session = access.claims().session();
-    Ok(Document::single(resource("otpRequests", session.as_str(), OtpRequest { media: medium.as_str() })).accepted())
+    let expires_at = (medium != Medium::Authenticator).then(|| now.plus(CODE_LIFE).into());
+    let attributes = OtpRequest { media: medium.as_str(), expires_at };
+    Ok(Document::single(resource("otpRequests", access.claims().session().as_str(), attributes)).accepted())
+}
+
+dto! {
+    /// What a native client adds to a code. Browsers send none: their device token is in the cookie.
+    pub struct StepUpBody: "otpSessions" {
+        /// The device token of an earlier login.
+        #[schema(value_type = Option<String>)]
+        device_token: Option<SecretString>,
+    }
 }
 
 /// Shows the code, as `OTP-Authorization: Basic base64(userId:code)` (RFC 7617).
-#[utoipa::path(put, path = "/api/v1/auth/otp", tag = "step-up", security(("access" = [])),
-    params(("OTP-Authorization" = String, Header, description = "`Basic base64(userId:code)`")),
+#[utoipa::path(put, path = "/api/v1/auth/otp", tag = "step-up", request_body = Option<StepUpBody>,
+    security(("access" = [])), params(("OTP-Authorization" = String, Header, description = "`Basic base64(userId:code)`")),
     responses((status = 200, description = "Proved", body = inline(super::openapi::OtpSessionDocument), content_type = "application/vnd.api+json"),
         (status = 410, description = "The code was used", body = inline(super::openapi::Errors), content_type = "application/vnd.api+json")))]
 pub(super) async fn verify(
     req: HttpRequest,
     services: Data<Services>,
     acting: Acting,
-    _: NoBody,
+    body: OptionalBody<StepUpBody>,
 ) -> Result<HttpResponse, ApiError> {
     let challenged = |error: ApiError| match error.code() {
         Code::OTP_INVALID => error.header(header::WWW_AUTHENTICATE, BASIC_CHALLENGE),
         _ => error,
     };
     let shown = otp_credentials(&req).map_err(challenged)?;
+    let device = acting.device.or_else(|| body.0.and_then(|body| body.into_inner().device_token));
     let claims = &acting.caller.claims;
     let result =
-        services.step_up.verify(claims, shown.user, shown.code.as_ref(), acting.device.as_ref(), &acting.context).await;
+        services.step_up.verify(claims, shown.user, shown.code.as_ref(), device.as_ref(), &acting.context).await;
     let now = services.clock.now();
     let proof = result.map_err(|error| challenged(refused(error, Code::OTP_INVALID, now)))?;
     Ok(document(&proof))
@@ -119,9 +135,11 @@ pub(super) async fn verify(
     responses((status = 200, description = "Options for navigator.credentials.get", body = inline(super::openapi::PasskeyOptionsDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn passkey_options(
     services: Data<Services>,
+    settings: Data<RouteSettings>,
     access: Access,
     _: NoBody,
 ) -> Result<HttpResponse, ApiError> {
+    settings.require_passkeys()?;
     let result = services.step_up.passkey_options(access.claims()).await;
     let options = result.map_err(|error| refused(error, Code::WEBAUTHN_INVALID, services.clock.now()))?;
     options_document(&options)
@@ -131,7 +149,7 @@ dto! {
     /// A passkey's answer within a session.
     pub struct StepUpAssertionBody: "assertions" {
         /// `AuthenticationResponseJSON` (WebAuthn Level 3).
-        #[schema(value_type = Object)]
+        #[schema(example = json!({"id": "bG9uZw", "rawId": "bG9uZw", "type": "public-key", "clientExtensionResults": {}, "response": {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "MAA", "userHandle": "AA"}}), value_type = Object)]
         assertion: serde_json::Value,
         /// Native clients: the device token of an earlier login.
         #[schema(value_type = Option<String>)]

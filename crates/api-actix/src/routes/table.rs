@@ -14,7 +14,21 @@ use crate::http::{ApiError, Code, endpoint};
 pub struct RouteSettings {
     /// The origin people reach the service at, without a trailing slash.
     pub public_url: String,
+    /// Whether browsers permit passkeys at that origin.
+    pub passkeys: bool,
+    /// Whether accounts without a password are made.
+    pub passwordless: bool,
 }
+
+impl RouteSettings {
+    /// Refuses what begins with a passkey where there can be none.
+    pub(super) fn require_passkeys(&self) -> Result<(), ApiError> {
+        if self.passkeys { Ok(()) } else { Err(Code::FACTOR_NOT_AVAILABLE.into()) }
+    }
+}
+
+/// The largest answer of an authenticator to a question, in bytes.
+const ASSERTION: usize = 16 * 1024;
 
 /// Adds every route but the development ones.
 pub fn configure(config: &mut ServiceConfig) {
@@ -40,14 +54,14 @@ fn api(config: &mut ServiceConfig) {
         .service(endpoint("/auth/login").post(login::login))
         .service(endpoint("/auth/login/otp").post(second_factor::send))
         .service(endpoint("/auth/login/code").post(second_factor::code))
-        .service(endpoint("/auth/login/passkey").post(second_factor::passkey))
+        .service(endpoint("/auth/login/passkey").post(second_factor::passkey).body_cap(ASSERTION))
         .service(endpoint("/auth/login/passkey/options").post(second_factor::passkey_options))
         .service(endpoint("/auth/passwordless").post(second_factor::passwordless))
         .service(endpoint("/auth/passwordless/verify").post(second_factor::passwordless_verify))
         .service(endpoint("/auth/otp").post(step_up::request).put(step_up::verify))
-        .service(endpoint("/auth/otp/passkey").post(step_up::passkey))
+        .service(endpoint("/auth/otp/passkey").post(step_up::passkey).body_cap(ASSERTION))
         .service(endpoint("/auth/otp/passkey/options").post(step_up::passkey_options))
-        .service(endpoint("/auth/reauth").post(login::reauth))
+        .service(endpoint("/auth/reauth").post(login::reauth).body_cap(ASSERTION))
         .service(endpoint("/auth/activate").post(login::activate))
         .service(endpoint("/auth/refresh").post(refresh::refresh))
         .service(endpoint("/auth/token").get(refresh::exchange))

@@ -34,6 +34,11 @@ impl Default for BodyLimits {
     }
 }
 
+/// A route takes no larger bodies than this many bytes, however large the deployment lets others be; `app_data` of a
+/// resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyCap(pub usize);
+
 /// A request body that was read, checked and understood.
 #[derive(Debug)]
 pub struct ApiBody<T> {
@@ -136,7 +141,9 @@ impl FromRequest for RawBody {
 }
 
 fn limits(req: &HttpRequest) -> BodyLimits {
-    req.app_data::<BodyLimits>().copied().unwrap_or_default()
+    let limits = req.app_data::<BodyLimits>().copied().unwrap_or_default();
+    let cap = req.app_data::<BodyCap>().map_or(usize::MAX, |cap| cap.0);
+    BodyLimits { bytes: limits.bytes.min(cap), ..limits }
 }
 
 /// Whether the message has a body at all (RFC 9112 section 6).

@@ -10,6 +10,6 @@ mod tests;
 
 pub use check::{Check, Gathered, password_problem};
 pub use dto::{Attribute, Attributes, Change, Dto};
-pub use extract::{ApiBody, BodyLimits, NoBody, OptionalBody, RawBody};
+pub use extract::{ApiBody, BodyCap, BodyLimits, NoBody, OptionalBody, RawBody};
 pub use json::Json;
 pub use pointers::Pointers;
