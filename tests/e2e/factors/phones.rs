@@ -1,6 +1,7 @@
 //! Numbers in the place of addresses: registering, logging in and resetting by SMS.
 
-use serde_json::json;
+use keystead_api_actix::config::{Config, RegistrationContact};
+use serde_json::{Value, json};
 
 use super::{EMAIL, NEW, PHONE, with_phones};
 use crate::support::{PASSWORD, Service, refusal};
@@ -39,20 +40,27 @@ async fn an_account_is_made_and_used_with_a_number() {
 
 #[tokio::test]
 async fn what_people_register_with_is_the_operators_choice() {
-    let service = Service::start().await;
-    let native = service.native();
-    let refused = |wish| {
-        let native = native.clone();
-        async move { native.register_with(&wish).await.unwrap_err() }
+    let only = |contact| {
+        let change = move |config: &mut Config| config.registration.contact = contact;
+        async move { Service::builder().configured(change).start().await }
     };
-    assert_eq!(refused(json!({ "phone": PHONE, "password": PASSWORD })).await.status, 422, "e-mail only");
-    assert_eq!(
-        refused(json!({ "email": EMAIL, "phone": PHONE, "password": PASSWORD })).await.status,
-        422,
-        "one of them"
-    );
-    assert_eq!(refused(json!({ "password": PASSWORD })).await.status, 422, "one of them");
-    let service = Service::builder().configured(with_phones).start().await;
+    let refused = |service: &Service, wish: Value| {
+        let native = service.native();
+        async move { native.register_with(&wish).await.unwrap_err().status }
+    };
+    let by_phone = json!({ "phone": PHONE, "password": PASSWORD });
+    let by_mail = json!({ "email": EMAIL, "password": PASSWORD });
+    let mail = only(RegistrationContact::Email).await;
+    assert_eq!(refused(&mail, by_phone.clone()).await, 422);
+    mail.native().register_with(&by_mail).await.unwrap();
+    let phone = only(RegistrationContact::Phone).await;
+    assert_eq!(refused(&phone, by_mail).await, 422);
+    phone.native().register_with(&by_phone).await.unwrap();
+
+    let service = only(RegistrationContact::Both).await;
+    let both = json!({ "email": EMAIL, "phone": PHONE, "password": PASSWORD });
+    assert_eq!(refused(&service, both).await, 422, "one of them");
+    assert_eq!(refused(&service, json!({ "password": PASSWORD })).await, 422, "one of them");
     for phone in ["", "12", "02079460923", "+44207946092x", "+4420794609234567", "+999123456789"] {
         let wish = json!({ "phone": phone, "password": PASSWORD });
         let reply = service.native().post("/auth/register", &wish).await;

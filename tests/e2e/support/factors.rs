@@ -221,10 +221,10 @@ impl SignedIn {
         assert_eq!(reply["data"]["attributes"]["otpEnabled"], enabled);
         let tokens = &reply["meta"]["tokens"];
         let mut next = self.clone();
-        next.access = tokens["accessToken"].as_str().unwrap().to_owned();
-        next.token_id = next.claims()["jti"].as_str().unwrap().to_owned();
+        tokens["accessToken"].as_str().unwrap().clone_into(&mut next.access);
         next.proof = tokens["otpSession"].as_str().map(str::to_owned).or(next.proof);
-        Ok(next)
+        let token_id = next.claims()["jti"].as_str().unwrap().to_owned();
+        Ok(Self { token_id, ..next })
     }
 
     /// Removes a contact that was verified.
