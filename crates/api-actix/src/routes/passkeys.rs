@@ -87,7 +87,7 @@ dto! {
     /// A passkey to be registered.
     pub struct AttestationBody: "passkeys" {
         /// `RegistrationResponseJSON` (WebAuthn Level 3).
-        #[schema(example = json!({"id": "bG9uZw", "rawId": "bG9uZw", "type": "public-key", "clientExtensionResults": {}, "response": {"clientDataJSON": "e30", "attestationObject": "oA", "transports": ["internal"]}}), value_type = Object)]
+        #[schema(value_type = Object)]
         attestation: serde_json::Value,
         /// What to call it: 1 to 64 characters. Left out: its maker's name.
         #[schema(example = "Ada's phone")]
@@ -96,7 +96,9 @@ dto! {
 }
 
 /// Registers a passkey. `meta.tokens` has fresh tokens for this session.
-#[utoipa::path(post, path = "/api/v1/passkeys", tag = "factors", request_body = AttestationBody, security(("access" = []), ("access" = [], "step_up" = [])),
+#[utoipa::path(post, path = "/api/v1/passkeys", tag = "factors",
+    request_body(content = AttestationBody, example = json!({"attestation": {"id": "bG9uZw", "rawId": "bG9uZw", "type": "public-key", "clientExtensionResults": {}, "response": {"clientDataJSON": "e30", "attestationObject": "oA", "transports": ["internal"]}}})),
+    security(("access" = []), ("access" = [], "step_up" = [])),
     responses((status = 201, description = "Registered", body = inline(super::openapi::PasskeyDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn register(
     services: Data<Services>,

@@ -164,7 +164,7 @@ dto! {
     /// A passkey's answer.
     pub struct AssertionBody: "assertions" {
         /// `AuthenticationResponseJSON` (WebAuthn Level 3).
-        #[schema(example = json!({"id": "bG9uZw", "rawId": "bG9uZw", "type": "public-key", "clientExtensionResults": {}, "response": {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "MAA", "userHandle": "AA"}}), value_type = Object)]
+        #[schema(value_type = Object)]
         assertion: serde_json::Value,
         /// Native clients: the device token of an earlier login.
         #[schema(value_type = Option<String>)]
@@ -173,7 +173,9 @@ dto! {
 }
 
 /// Signs in with a passkey.
-#[utoipa::path(post, path = "/api/v1/auth/login/passkey", tag = "session", request_body = AssertionBody,
+#[utoipa::path(post, path = "/api/v1/auth/login/passkey", tag = "session",
+    request_body(content = AssertionBody, example = json!({"assertion": {"id": "bG9uZw", "rawId": "bG9uZw", "type": "public-key", "clientExtensionResults": {}, "response": {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "MAA", "userHandle": "AA"}}})),
+
     security((), ("pre_authorized" = [])),
     responses((status = 200, description = "Signed in, or on with the reset", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn passkey(

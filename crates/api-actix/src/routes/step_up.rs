@@ -149,7 +149,7 @@ dto! {
     /// A passkey's answer within a session.
     pub struct StepUpAssertionBody: "assertions" {
         /// `AuthenticationResponseJSON` (WebAuthn Level 3).
-        #[schema(example = json!({"id": "bG9uZw", "rawId": "bG9uZw", "type": "public-key", "clientExtensionResults": {}, "response": {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "MAA", "userHandle": "AA"}}), value_type = Object)]
+        #[schema(value_type = Object)]
         assertion: serde_json::Value,
         /// Native clients: the device token of an earlier login.
         #[schema(value_type = Option<String>)]
@@ -158,7 +158,9 @@ dto! {
 }
 
 /// Shows a passkey's signature.
-#[utoipa::path(post, path = "/api/v1/auth/otp/passkey", tag = "step-up", request_body = StepUpAssertionBody,
+#[utoipa::path(post, path = "/api/v1/auth/otp/passkey", tag = "step-up",
+    request_body(content = StepUpAssertionBody, example = json!({"assertion": {"id": "bG9uZw", "rawId": "bG9uZw", "type": "public-key", "clientExtensionResults": {}, "response": {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "MAA", "userHandle": "AA"}}})),
+
     security(("access" = [])),
     responses((status = 200, description = "Proved", body = inline(super::openapi::OtpSessionDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn passkey(
