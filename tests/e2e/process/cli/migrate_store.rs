@@ -254,9 +254,10 @@ async fn a_move_that_is_killed_half_way_leaves_nothing_and_can_be_done_again() {
     end(service);
     finish(at.new.command(&["migrate"], &[]), "").ok();
 
-    // Keys are carried last. Somebody who is about to write one of the same name makes it wait there.
+    // Keys are carried among the last. Somebody who is about to write one of the same name makes it wait there.
     let listed = lines(&finish(at.old.command(&["key", "list"], &["--json"]), "").ok());
-    let kid = listed[0]["id"].as_str().unwrap();
+    let mac = listed.iter().find(|key| key["use"] == "mac").expect("the others have a table of their own");
+    let kid = mac["id"].as_str().unwrap();
     let (mut obstacle, watch) = (at.other_program().await, at.other_program().await);
     let open = obstacle.transaction().await.unwrap();
     open.execute("INSERT INTO keys VALUES ($1, 'mac', '', '', now(), now(), NULL)", &[&kid]).await.unwrap();
