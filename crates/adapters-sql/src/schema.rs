@@ -231,7 +231,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::{Binary, Bool, Text};
+    use diesel::sql_types::{Binary, Bool, Nullable, Text};
     use crate::types::{Moment, UserUuid};
 
     contact_undos (hash) {
@@ -241,6 +241,7 @@ diesel::table! {
         kind -> Text,
         address -> Text,
         otp_enabled -> Bool,
+        other_contact_id -> Nullable<UserUuid>,
         created_at -> Moment,
         expires_at -> Moment,
     }

@@ -66,7 +66,7 @@ macro_rules! with_every_table {
             }
             ContactUndos contact_undos (hash) {
                 hash: Vec<u8>, user_id: Uid, contact_id: Uid, kind: String, address: String, otp_enabled: bool,
-                created_at: At, expires_at: At,
+                other_contact_id: Option<Uid>, created_at: At, expires_at: At,
             }
             FactorFailures factor_failures (key) {
                 key: String, device: i64, totp: i64, email: i64, phone: i64, recovery: i64, blocks: i64,

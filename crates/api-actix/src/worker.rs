@@ -247,3 +247,72 @@ fn count(messages: u32, outcome: &'static str) {
         metrics::counter!("keystead_mail_total", "outcome" => outcome).increment(u64::from(messages));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keystead_application::context::RequestContext;
+    use keystead_application::operation::AddUserCommand;
+    use keystead_application::service::Caller;
+    use keystead_application::session::LoginCommand;
+    use keystead_domain::account::{EmailAddress, Role, UserId};
+    use keystead_domain::{SecretBytes, SecretString};
+
+    use super::*;
+    use crate::compose::{Composed, compose};
+    use crate::config::{Config, MASTER_KEY_BYTES};
+
+    const PASSWORD: &str = "granite-otter-sunday-93";
+
+    /// Somebody with a secret for an authenticator program that waits to be confirmed.
+    async fn with_secret(composed: &Composed) -> UserId {
+        let services = &composed.services;
+        let email = EmailAddress::try_new("ada@example.com").unwrap();
+        let password = Some(SecretString::new(PASSWORD.into()));
+        let command = AddUserCommand { email, username: None, full_name: None, role: Role::User, password };
+        services.operator.add(command).await.unwrap();
+        let password = SecretString::new(PASSWORD.into());
+        let command = LoginCommand { identity: "ada@example.com".into(), password, device: None };
+        let admission = services.login.run(command, &RequestContext::default()).await.unwrap();
+        let claims = admission.authorized().unwrap().claims;
+        let user = claims.subject;
+        services.totp.begin(&Caller { claims, proof: None, device: None }).await.unwrap();
+        user
+    }
+
+    async fn sealed(composed: &Composed, user: UserId) -> Vec<u8> {
+        let mut tx = composed.services.store.read().await.unwrap();
+        tx.factors().totp(user).await.unwrap().unwrap().pending.unwrap().sealed
+    }
+
+    #[actix_web::test]
+    async fn a_new_sealing_key_has_secrets_sealed_again_and_then_there_is_rest() {
+        let directory = tempfile::tempdir().unwrap();
+        let key = SecretBytes::new(vec![7; MASTER_KEY_BYTES]);
+        let config = Config::for_dev(([127, 0, 0, 1], 0).into(), directory.path(), &key).unwrap();
+        let composed = compose(&config).unwrap();
+        let (keys, reseal) = (Arc::clone(&composed.background.keys), Arc::clone(&composed.background.reseal));
+        keys.ensure().await.unwrap();
+        let user = with_secret(&composed).await;
+        let mut resealing = Resealing { keys: Arc::clone(&keys), reseal, settled: None, clean: 0 };
+
+        let first = sealed(&composed, user).await;
+        for clean in [1, 2, 2] {
+            resealing.round().await.unwrap();
+            assert_eq!((resealing.clean, sealed(&composed, user).await), (clean, first.clone()));
+        }
+        keys.rotate(&[KeyUse::Seal]).await.unwrap();
+        resealing.round().await.unwrap();
+        assert_eq!(sealed(&composed, user).await, first, "published, not yet active");
+
+        composed.dev.as_ref().unwrap().advance_clock(limits::KEY_PREPUBLISH + Duration::from_secs(1));
+        keys.reload().await.unwrap();
+        resealing.round().await.unwrap();
+        let second = sealed(&composed, user).await;
+        assert_ne!(second, first);
+        for clean in [1, 2, 2] {
+            resealing.round().await.unwrap();
+            assert_eq!((resealing.clean, sealed(&composed, user).await), (clean, second.clone()));
+        }
+        assert_eq!(composed.services.reseal.run().await, Ok(0));
+    }
+}

@@ -312,7 +312,7 @@ impl World {
 
 /// A caller who proved nothing but their session.
 pub(crate) fn caller(claims: &AccessClaims) -> Caller {
-    Caller { claims: claims.clone(), proof: None }
+    Caller { claims: claims.clone(), proof: None, device: None }
 }
 
 /// A caller who proved a TOTP code in this session, too.
@@ -325,7 +325,7 @@ pub(crate) fn proved(claims: &AccessClaims) -> Caller {
         epoch: claims.epoch,
         method: StepUpMethod::Factor(Factor::Totp),
     };
-    Caller { claims: claims.clone(), proof: Some(proof) }
+    Caller { claims: claims.clone(), proof: Some(proof), device: None }
 }
 
 /// An address.

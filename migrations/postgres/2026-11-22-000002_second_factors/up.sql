@@ -83,6 +83,7 @@ CREATE TABLE contact_undos (
     kind text COLLATE "C" NOT NULL,
     address text COLLATE "C" NOT NULL,
     otp_enabled boolean NOT NULL,
+    other_contact_id uuid,
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
     CONSTRAINT contact_undos_pkey PRIMARY KEY (hash),

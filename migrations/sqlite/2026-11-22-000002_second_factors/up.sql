@@ -81,6 +81,7 @@ CREATE TABLE contact_undos (
     kind TEXT NOT NULL,
     address TEXT NOT NULL,
     otp_enabled INTEGER NOT NULL,
+    other_contact_id BLOB,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     CONSTRAINT contact_undos_pkey PRIMARY KEY (hash),

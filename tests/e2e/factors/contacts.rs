@@ -202,3 +202,41 @@ async fn addresses_have_one_form() {
     let told = service.mails_about("bob@example.com", "You already have an account", 1).await;
     assert!(told[0].code().is_none());
 }
+/// A thief who moves an address twice was told, at the first of their own addresses, how to take that one back.
+#[tokio::test]
+async fn m01_a_link_from_after_the_change_that_was_undone_is_dead() {
+    let service = Service::start().await;
+    let ada = service.registered(EMAIL).await;
+    let thief = moved(&service, &ada, "thief@example.com").await;
+    moved(&service, &thief, "thief2@example.com").await;
+    let of_owner = service.mails_about(EMAIL, LOST, 1).await[0].link_token().unwrap();
+    let of_thief = service.mails_about("thief@example.com", LOST, 1).await[0].link_token().unwrap();
+    service.native().undo_contact(&of_owner).await.unwrap();
+    let back = service.native().login(EMAIL, PASSWORD).await.unwrap();
+    assert_eq!(service.native().undo_contact(&of_thief).await.unwrap_err(), refusal(401, "LINK_INVALID"));
+    assert_eq!(back.profile().await.unwrap()["email"], EMAIL);
+}
+
+/// A thief may also have added a number of their own, and made its codes a factor.
+#[tokio::test]
+async fn m01_a_number_added_since_neither_locks_the_owner_out_nor_lets_the_thief_in() {
+    let change = |config: &mut keystead_api_actix::config::Config| {
+        with_phones(config);
+        config.login.passwordless = true;
+    };
+    let service = Service::builder().configured(change).start().await;
+    let ada = service.registered(EMAIL).await;
+    let thief = moved(&service, &ada, "thief@example.com").await;
+    let pending = thief.add_contact("phone", PHONE).await.unwrap();
+    let thief = thief.verify_contact(&pending, &service.code(PHONE).await).await.unwrap();
+    thief.set_otp(&thief.contact("phone").await, true).await.unwrap();
+    let link = service.mails_about(EMAIL, LOST, 1).await[0].link_token().unwrap();
+    service.native().undo_contact(&link).await.unwrap();
+    let back = service.native().login(EMAIL, PASSWORD).await.expect("no factor of the thief's is asked for");
+    assert!(back.profile().await.unwrap()["phone"].is_null());
+    let sent = service.mails(PHONE).await.len();
+    service.native().passwordless(PHONE).await.unwrap();
+    service.mail_settled().await;
+    let codes = service.mails(PHONE).await.iter().skip(sent).filter(|message| message.code().is_some()).count();
+    assert_eq!(codes, 0, "the number leads to the account no more");
+}

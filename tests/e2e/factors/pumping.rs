@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use keystead_domain::limits;
 
-use super::{EMAIL, with_phones, without_passwords};
+use serde_json::json;
+
+use super::{EMAIL, PHONE, with_phones, without_passwords};
 use crate::support::{Anonymous, PASSWORD, Service, SignedIn, refusal};
 
 async fn limited() -> Service {
@@ -84,4 +86,17 @@ async fn o12_one_account_reaches_few_numbers() {
     assert_eq!(ada.add_contact("phone", &number(most)).await.unwrap_err().status, 429);
     service.mail_settled().await;
     assert!(service.mails(&number(most)).await.is_empty(), "what was refused is not sent");
+}
+#[tokio::test]
+async fn o12_registrations_send_a_number_no_more_than_its_share() {
+    let service = limited().await;
+    let most = limit(limits::ADDRESS);
+    for number in 0..most + 10 {
+        let wish = json!({ "phone": PHONE, "password": PASSWORD });
+        let answer = stranger(&service, number).register_with(&wish).await;
+        assert!(answer.is_ok() || number >= most, "{number}: {answer:?}");
+    }
+    service.mail_settled().await;
+    let sent = service.mails(PHONE).await.len();
+    assert!(sent <= most, "{sent} text messages to one number");
 }

@@ -84,7 +84,7 @@ fn rows() -> Vec<Rows> {
             id, user_id, kind, address, epoch, created_at, expires_at,
         })]),
         Rows::ContactUndos(vec![same_fields!(ContactUndos, UndoRow::from(&a_contact_undo()), {
-            hash, user_id, contact_id, kind, address, otp_enabled, created_at, expires_at,
+            hash, user_id, contact_id, kind, address, otp_enabled, other_contact_id, created_at, expires_at,
         })]),
         Rows::FactorFailures(vec![same_fields!(
             FactorFailures, FailuresRow::new(&BudgetKey("key".to_owned()), &failures, START),

@@ -84,6 +84,13 @@ impl ContactRepository for Transaction {
         optional(self.check(row)?)
     }
 
+    async fn delete_undos_since(&mut self, user: UserId, since: Timestamp) -> Result<(), StoreError> {
+        dialect::hold(self, Hold::User(user)).await?;
+        let later = undos::table.filter(undos::user_id.eq(Uid(user))).filter(undos::created_at.ge(At(since)));
+        let result = diesel::delete(later).execute(self.connection()?).await;
+        self.check(result).map(drop)
+    }
+
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError> {
         let lapsed = dialect::lapsed("pending_contacts", "id", LAPSED, now);
         let result = diesel::delete(contacts::table.filter(lapsed)).execute(self.connection()?).await;

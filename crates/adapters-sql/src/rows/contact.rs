@@ -60,6 +60,7 @@ pub struct UndoRow {
     pub kind: String,
     pub address: String,
     pub otp_enabled: bool,
+    pub other_contact_id: Option<Uid>,
     pub created_at: At,
     pub expires_at: At,
 }
@@ -73,6 +74,7 @@ impl From<&ContactUndo> for UndoRow {
             kind: undo.contact.address.kind().as_str().to_owned(),
             address: undo.contact.address.to_string(),
             otp_enabled: undo.contact.otp_enabled,
+            other_contact_id: undo.other.map(|id| Uid::of(id.as_uuid())),
             created_at: At(undo.created_at),
             expires_at: At(undo.expires_at),
         }
@@ -91,6 +93,7 @@ impl TryFrom<UndoRow> for ContactUndo {
                 address: address(&row.kind, &row.address, "contact_undos.address")?,
                 otp_enabled: row.otp_enabled,
             },
+            other: row.other_contact_id.map(|id| ContactId::new(id.uuid())),
             created_at: row.created_at.0,
             expires_at: row.expires_at.0,
         })

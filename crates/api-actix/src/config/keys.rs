@@ -1,6 +1,7 @@
 //! The one table of settings. The loader, the hints for unknown keys, the comments of `keystead init` and
 //! `docs/configuration.md` are all made from it.
 
+mod factors;
 mod table;
 
 use std::sync::LazyLock;

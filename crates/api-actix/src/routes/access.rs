@@ -54,8 +54,6 @@ impl FromRequest for Access {
 pub(super) struct Acting {
     pub caller: Caller,
     pub context: RequestContext,
-    /// The token of a browser signed in with before, from its cookie.
-    pub device: Option<SecretString>,
 }
 
 impl FromRequest for Acting {
@@ -70,8 +68,8 @@ impl FromRequest for Acting {
             let proof = step_up_proof(&req)?;
             let gate = &services(&req)?.step_up_gate;
             let proof = proof.and_then(|proof| gate.read(proof.expose(), who.claims()));
-            let caller = Caller { claims: who.claims().clone(), proof };
-            Ok(Self { caller, context: context(&req, &shown), device: device(&shown) })
+            let caller = Caller { claims: who.claims().clone(), proof, device: device(&shown) };
+            Ok(Self { caller, context: context(&req, &shown) })
         })
     }
 }

@@ -9,7 +9,7 @@ use keystead_domain::token::OneTimeCode;
 use serde::Serialize;
 
 use super::access::{Acting, context};
-use super::factors::refused;
+use super::factors::{at_device, refused};
 use super::paging::page_of;
 use super::tokens;
 use crate::dto;
@@ -116,6 +116,9 @@ dto! {
         /// The six digits that were sent there.
         #[schema(example = "000123")]
         code: String,
+        /// Native clients: the device token of an earlier login.
+        #[schema(value_type = Option<String>)]
+        device_token: Option<SecretString>,
     }
 }
 
@@ -133,7 +136,8 @@ pub(super) async fn verify(
     let mut check = body.check();
     let code = check.parsed("code", OneTimeCode::parse(&body.code), Code::INVALID_CODE_FORMAT);
     let code = check.finish(code)?;
-    let result = services.contacts.verify(&acting.caller, id(&path)?, &code, &acting.context).await;
+    let caller = at_device(acting.caller, body.device_token.as_ref());
+    let result = services.contacts.verify(&caller, id(&path)?, &code, &acting.context).await;
     let now = services.clock.now();
     let tokens = result.map_err(|error| refused(error, now))?;
     Ok(tokens::authorized(&req, acting.context.client, &tokens, now))

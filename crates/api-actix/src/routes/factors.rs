@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use keystead_application::factor::FactorError;
+use keystead_application::service::Caller;
 use keystead_domain::token::OneTimeCode;
 use keystead_domain::{SecretString, Timestamp};
 use serde::Serialize;
@@ -67,6 +68,9 @@ dto! {
         /// Six digits.
         #[schema(example = "000123")]
         code: String,
+        /// Native clients: the device token of an earlier login.
+        #[schema(value_type = Option<String>)]
+        device_token: Option<SecretString>,
     }
 }
 
@@ -74,6 +78,11 @@ fn code(body: &ApiBody<TotpCodeBody>) -> Result<OneTimeCode, ApiError> {
     let mut check = body.check();
     let code = check.parsed("code", OneTimeCode::parse(&body.code), Code::INVALID_CODE_FORMAT);
     check.finish(code)
+}
+
+/// Who asks, at the device that a native client says it is. A browser's is in its cookie.
+pub(super) fn at_device(caller: Caller, device_token: Option<&SecretString>) -> Caller {
+    Caller { device: caller.device.or_else(|| device_token.cloned()), ..caller }
 }
 
 /// Confirms the secret with a code of it.
@@ -85,7 +94,9 @@ pub(super) async fn confirm_totp(
     acting: Acting,
     body: ApiBody<TotpCodeBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let result = services.totp.confirm(&acting.caller, &code(&body)?, &acting.context).await;
+    let code = code(&body)?;
+    let caller = at_device(acting.caller, body.device_token.as_ref());
+    let result = services.totp.confirm(&caller, &code, &acting.context).await;
     let now = services.clock.now();
     let tokens = result.map_err(|error| refused(error, now))?;
     Ok(tokens::authorized(&req, acting.context.client, &tokens, now))
@@ -100,7 +111,9 @@ pub(super) async fn remove_totp(
     acting: Acting,
     body: ApiBody<TotpCodeBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let result = services.totp.remove(&acting.caller, &code(&body)?, &acting.context).await;
+    let code = code(&body)?;
+    let caller = at_device(acting.caller, body.device_token.as_ref());
+    let result = services.totp.remove(&caller, &code, &acting.context).await;
     let now = services.clock.now();
     let tokens = result.map_err(|error| refused(error, now))?;
     Ok(tokens::authorized(&req, acting.context.client, &tokens, now))

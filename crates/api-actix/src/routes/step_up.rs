@@ -121,7 +121,7 @@ pub(super) async fn verify(
         _ => error,
     };
     let shown = otp_credentials(&req).map_err(challenged)?;
-    let device = acting.device.or_else(|| body.0.and_then(|body| body.into_inner().device_token));
+    let device = acting.caller.device.clone().or_else(|| body.0.and_then(|body| body.into_inner().device_token));
     let claims = &acting.caller.claims;
     let result =
         services.step_up.verify(claims, shown.user, shown.code.as_ref(), device.as_ref(), &acting.context).await;
@@ -169,7 +169,7 @@ pub(super) async fn passkey(
     body: ApiBody<StepUpAssertionBody>,
 ) -> Result<HttpResponse, ApiError> {
     let StepUpAssertionBody { assertion, device_token } = body.into_inner();
-    let device = acting.device.or(device_token);
+    let device = acting.caller.device.clone().or(device_token);
     let claims = &acting.caller.claims;
     let answer = assertion.to_string();
     let result = services.step_up.verify_passkey(claims, &answer, device.as_ref(), &acting.context).await;

@@ -74,7 +74,6 @@ impl ExportAccount {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::Store as _;
     use crate::test_world::World;
     use crate::testing::{a_login, a_passkey, a_user, access_claims, an_audit_event, user_id, user_number};
 

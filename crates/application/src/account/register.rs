@@ -239,6 +239,13 @@ impl RegistrationDesk {
         let name = LoginName::from(address.clone());
         let owner = tx.users().find_by_login_name(&name).await?.map(|(user, _)| user);
         let minutes = limits::CODE_LIFE.as_secs() / 60;
+        // Text messages cost money: one number gets so many, whoever asks, whether it has an account or not.
+        if address.kind() == ContactKind::Phone {
+            let ticket = self.guard.name(self.settings.limits.address, &name);
+            if self.guard.reserve(tx, &ticket, now).await?.is_err() {
+                return Ok((decoy, Message::decoy()));
+            }
+        }
         let Some(owner) = owner else {
             let ticket = self.guard.name(self.settings.limits.account_exists, &name);
             // Counted and ignored: an address without an account costs the same writes as one with.

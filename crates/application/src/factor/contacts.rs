@@ -136,7 +136,7 @@ impl Contacts {
         let user = opened.user.clone();
         let pending = self.pending(&mut opened, id, now).await?;
         drop(opened);
-        let ticket = desk.count(&user, slot_of_contact(pending.address.kind()), now).await?;
+        let ticket = desk.count(caller, slot_of_contact(pending.address.kind()), now).await?;
         let (kind, place) = (CeremonyKind::Contact, id.to_string());
         let codes = &desk.tools.codes;
         let right = match codes.find(kind, &place, now).await? {
@@ -276,8 +276,17 @@ impl Contacts {
         let (secret, hash) = desk.continuation.issuer.undo_token();
         let life = limits::CONTACT_UNDO_LIFE;
         let to = lost.address.clone();
-        let undo =
-            ContactUndo { hash, user_id: opened.user.id, contact: lost, created_at: now, expires_at: now.plus(life) };
+        let mut others = opened.user.contacts().filter(|contact| contact.address.kind() != to.kind());
+        let other = others.next().map(|contact| contact.id);
+        drop(others);
+        let undo = ContactUndo {
+            hash,
+            user_id: opened.user.id,
+            other,
+            contact: lost,
+            created_at: now,
+            expires_at: now.plus(life),
+        };
         opened.tx.contacts().insert_undo(&undo).await?;
         let link = format!("{}/undo-contact#token={}", desk.login.settings.public_url, secret.expose());
         let notice = Notice::ContactLost { link, hours: life.as_secs() / 3600, occasion: context.occasion(now) };

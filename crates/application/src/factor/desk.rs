@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use keystead_domain::Timestamp;
 use keystead_domain::account::{ContactKind, User};
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::factor::{FailureSlot, Standing};
 use keystead_domain::token::{Factor, StepUpMethod};
+use keystead_domain::{SecretString, Timestamp};
 use thiserror::Error;
 
 use crate::context::RequestContext;
@@ -12,7 +12,8 @@ use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
 use crate::ports::{Clock, Store, Tx};
 use crate::service::{
-    AuthorizedTokens, Caller, Continuation, Continued, FactorTicket, Tried, Unproved, raise_epoch, record, standing_of,
+    AuthorizedTokens, Caller, Continuation, Continued, FactorGuard, FactorTicket, Tried, Unproved, raise_epoch, record,
+    standing_of,
 };
 use crate::session::{LoginDesk, StepUpTools};
 
@@ -187,13 +188,16 @@ impl FactorDesk {
     /// Counts a try at a code within a session, before it is compared.
     pub(super) async fn count(
         &self,
-        user: &User,
+        caller: &Caller,
         slot: FailureSlot,
         now: Timestamp,
     ) -> Result<FactorTicket, FactorError> {
         let mut tx = self.store.begin().await?;
-        tx.users().get(user.id).await?;
-        let ticket = match self.tools.guard.count(&mut *tx, Tried::User(user.id, None), slot, now).await? {
+        let user = caller.claims.subject;
+        tx.users().get(user).await?;
+        let device = caller.device.as_ref().map(SecretString::expose);
+        let known = FactorGuard::known(&self.login.guard, &mut *tx, user, device, now).await?;
+        let ticket = match self.tools.guard.count(&mut *tx, Tried::User(user, known.as_ref()), slot, now).await? {
             Ok(ticket) => ticket,
             Err(until) => return Err(FactorError::Blocked { until }),
         };

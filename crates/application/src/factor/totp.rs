@@ -67,7 +67,7 @@ impl TotpFactor {
         caller.require(&looked.standing, desk.login.settings.factors.second_factor, now)?;
         let user = looked.user;
         drop(looked.tx);
-        let ticket = desk.count(&user, FailureSlot::Totp, now).await?;
+        let ticket = desk.count(caller, FailureSlot::Totp, now).await?;
         let mut opened = desk.open(caller, now).await?;
         if !desk.tools.factors.confirm_totp(&mut *opened.tx, user.id, code, now).await? {
             drop(opened);
@@ -102,7 +102,7 @@ impl TotpFactor {
         }
         let user = looked.user;
         drop(looked.tx);
-        let ticket = desk.count(&user, FailureSlot::Totp, now).await?;
+        let ticket = desk.count(caller, FailureSlot::Totp, now).await?;
         let mut opened = desk.open(caller, now).await?;
         if !opened.standing.may_lose(Factor::Totp, policy) {
             drop(opened);

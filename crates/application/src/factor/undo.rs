@@ -57,6 +57,15 @@ impl UndoContactChange {
         let mut user = user.ok_or(UndoContactChangeError::LinkInvalid)?;
         let undo = tx.contacts().consume_undo(hash, now).await?.ok_or(UndoContactChangeError::LinkInvalid)?;
         user.set_contact(undo.contact.clone());
+        // A contact of the other kind that was not there then was added by whoever made the change.
+        let since: Vec<_> = user
+            .contacts()
+            .filter(|contact| contact.address.kind() != undo.contact.address.kind() && Some(contact.id) != undo.other)
+            .map(|contact| contact.address.kind())
+            .collect();
+        for kind in since {
+            user.remove_contact(kind);
+        }
         user.updated_at = now;
         match tx.users().update(&user).await {
             Ok(()) => {}
@@ -65,6 +74,7 @@ impl UndoContactChange {
         }
         remove_factors_since(&mut *tx, &undo).await?;
         tx.contacts().delete_for_user(user.id).await?;
+        tx.contacts().delete_undos_since(user.id, undo.created_at).await?;
         tx.devices().forget_all(user.id).await?;
         let change = raise_epoch(&mut *tx, user.id, true, now).await?.ok_or(UndoContactChangeError::LinkInvalid)?;
         let notice = Notice::ContactRestored { occasion: context.occasion(now) };

@@ -95,6 +95,9 @@ pub trait ContactRepository: Send {
     /// Takes a link. MUST return it to exactly one caller.
     async fn consume_undo(&mut self, hash: UndoTokenHash, now: Timestamp) -> Result<Option<ContactUndo>, StoreError>;
 
+    /// Deletes the person's links that undo changes made at `since` or later: who made them is put out.
+    async fn delete_undos_since(&mut self, user: UserId, since: Timestamp) -> Result<(), StoreError>;
+
     /// Deletes addresses and links that lapsed before `now`, a bounded number of them. Returns how many.
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError>;
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use keystead_domain::factor::{SecondFactorPolicy, Standing};
 use keystead_domain::token::{AccessClaims, StepUpClaims};
-use keystead_domain::{Timestamp, limits};
+use keystead_domain::{SecretString, Timestamp, limits};
 
 use crate::ports::{Clock, TokenVerifier};
 
@@ -13,6 +13,8 @@ pub struct Caller {
     pub claims: AccessClaims,
     /// What the step-up proof says, if a good one was shown.
     pub proof: Option<StepUpClaims>,
+    /// The token of a browser signed in with before, if it was shown.
+    pub device: Option<SecretString>,
 }
 
 /// Why something sensitive is not done yet.

@@ -147,18 +147,24 @@ impl StoredCodes {
         // A newer code was sent, or another request was quicker, between the look and the taking.
         let won = taken.id == stored.id && !taken.used;
         let kept = StoredCode { used: taken.used || won, ..taken };
-        self.put(kind, place, &kept, now).await?;
+        // Only where nothing newer was issued meanwhile.
+        let (state, end) = (encode(&kept)?, Timestamp::from_micros(kept.expires_at));
+        self.ceremonies.insert(&ceremony(kind, place), &state, now, end).await?;
         Ok(won)
     }
 
     async fn put(&self, kind: CeremonyKind, place: &str, code: &StoredCode, now: Timestamp) -> Result<(), Failure> {
-        let state = serde_json::to_vec(code).map_err(|error| Failure::Internal(error.to_string()))?;
+        let state = encode(code)?;
         let (key, end) = (ceremony(kind, place), Timestamp::from_micros(code.expires_at));
         if !self.ceremonies.insert(&key, &state, now, end).await? {
             self.ceremonies.overwrite(&key, &state, now, end).await?;
         }
         Ok(())
     }
+}
+
+fn encode(code: &StoredCode) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(code).map_err(|error| Failure::Internal(error.to_string()))
 }
 
 fn decode(state: &SecretBytes) -> Option<StoredCode> {

@@ -45,6 +45,7 @@ pub fn a_contact_undo() -> ContactUndo {
         hash: UndoTokenHash([6; 32]),
         user_id: user_id(1),
         contact: contact(user_id(1), Address::Email(email("ada@example.com"))),
+        other: None,
         created_at: START,
         expires_at: START.plus(limits::CONTACT_UNDO_LIFE),
     }

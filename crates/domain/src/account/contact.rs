@@ -182,6 +182,8 @@ pub struct ContactUndo {
     pub user_id: UserId,
     /// The contact as it was.
     pub contact: Contact<Address>,
+    /// The contact of the other kind at that time. Another one goes with the undoing.
+    pub other: Option<ContactId>,
     /// When it was changed. Factors enrolled since go with the undoing.
     pub created_at: Timestamp,
     /// When the link lapses.

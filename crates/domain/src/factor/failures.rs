@@ -93,6 +93,7 @@ impl FactorFailures {
         }
         if last {
             self.blocked_until = None;
+            self.blocks = self.blocks.saturating_sub(1);
         }
         if self.counts == [0; 5] && self.blocked_until.is_none() {
             self.blocks = 0;
@@ -198,6 +199,16 @@ mod tests {
         failures.succeed(Totp, true);
         assert_eq!(failures.blocks, 0);
         assert_eq!(fail(&mut failures, 1, Totp, 0), [COUNTED]);
+    }
+
+    #[test]
+    fn the_right_last_try_beside_others_failures_lengthens_no_later_block() {
+        let mut failures = FactorFailures::default();
+        fail(&mut failures, 2, Email, 0);
+        assert_eq!(fail(&mut failures, 1, Totp, 0), [LAST]);
+        failures.succeed(Totp, true);
+        assert_eq!((failures.blocks, failures.blocked_until), (0, None));
+        assert_eq!(fail(&mut failures, 2, Email, 0), [LAST, Try::Blocked { until: at(60) }]);
     }
 
     #[test]

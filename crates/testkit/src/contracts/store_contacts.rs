@@ -71,7 +71,7 @@ pub async fn every_field_survives(store: Arc<dyn Store>) {
     assert_eq!(tx.contacts().get(user_id(1), later.id, after(1)).await.unwrap(), Some(later));
     drop(tx);
     let contact = Contact { id: contact_id(5), address: Address::Phone(phone("+442079460958")), otp_enabled: true };
-    let full = ContactUndo { contact, created_at: START.plus(MICRO), ..undo(2) };
+    let full = ContactUndo { contact, other: Some(contact_id(3)), created_at: START.plus(MICRO), ..undo(2) };
     add_undos(&store, &[undo(1), full.clone()]).await;
     let mut tx = read(&store).await;
     for link in [undo(1), full] {

@@ -7,7 +7,7 @@ use keystead_domain::limits;
 use keystead_domain::token::{AccessClaims, OneTimeCode};
 
 use crate::factor::{ContactView, Contacts, FactorError, UndoContactChange, UndoContactChangeError};
-use crate::ports::{Clock as _, Store as _};
+use crate::ports::Clock as _;
 use crate::test_world::{World, browser, caller, proved, to};
 use crate::testing::{START, a_passkey, a_user, phone, user_number};
 

@@ -3,7 +3,7 @@ use keystead_domain::factor::{CredentialId, PasskeyName};
 use keystead_domain::token::{AccessClaims, Amr, Factor, StepUpMethod};
 
 use crate::factor::{FactorError, Passkeys, RegisteredPasskey};
-use crate::ports::{Clock as _, Store as _};
+use crate::ports::Clock as _;
 use crate::session::{PasskeyLogin, SecondFactorError};
 use crate::test_world::{World, browser, caller, proved};
 use crate::testing::{FakeAnswer, FakePasskeys, a_passkey, a_user, passkey_number, user_id, user_number};

@@ -7,7 +7,7 @@ use keystead_domain::limits;
 use keystead_domain::token::{AccessClaims, OneTimeCode};
 
 use crate::factor::{FactorError, MakeRecoveryCodes, ResealFactors, TotpFactor};
-use crate::ports::{Clock as _, Store as _};
+use crate::ports::Clock as _;
 use crate::test_world::{World, browser, caller, proved};
 use crate::testing::{FakeTotp, FakeVault, a_user};
 

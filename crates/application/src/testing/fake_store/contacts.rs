@@ -53,6 +53,11 @@ impl ContactRepository for Contacts {
         Ok(self.undos.iter().find(|undo| undo.hash == hash && now < undo.expires_at).cloned())
     }
 
+    async fn delete_undos_since(&mut self, user: UserId, since: Timestamp) -> Result<(), StoreError> {
+        self.undos.retain(|undo| undo.user_id != user || undo.created_at < since);
+        Ok(())
+    }
+
     async fn consume_undo(&mut self, hash: UndoTokenHash, now: Timestamp) -> Result<Option<ContactUndo>, StoreError> {
         let index = self.undos.iter().position(|undo| undo.hash == hash && now < undo.expires_at);
         Ok(index.map(|index| self.undos.remove(index)))
