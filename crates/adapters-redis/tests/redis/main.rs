@@ -4,9 +4,9 @@
 mod cluster;
 mod contracts;
 mod failover;
-mod faults;
 mod feed;
 mod keys;
 mod opening;
+mod outages;
 mod races;
 mod servers;

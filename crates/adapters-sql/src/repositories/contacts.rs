@@ -7,7 +7,7 @@ use keystead_adapters_sql::schema::{contact_undos as undos, pending_contacts as 
 use keystead_adapters_sql::types::{At, Uid};
 use keystead_application::ports::{ContactRepository, StoreError};
 use keystead_domain::Timestamp;
-use keystead_domain::account::{ContactId, ContactUndo, PendingContact, UndoTokenHash, UserId};
+use keystead_domain::account::{ContactId, ContactKind, ContactUndo, PendingContact, UndoTokenHash, UserId};
 
 use super::{Transaction, count_of, dialect, domain, optional};
 
@@ -82,6 +82,15 @@ impl ContactRepository for Transaction {
         let statement = diesel::delete(alive).returning(UndoRow::as_returning());
         let row = statement.get_result(self.connection()?).await.optional();
         optional(self.check(row)?)
+    }
+
+    async fn has_undo(&mut self, user: UserId, kind: ContactKind, now: Timestamp) -> Result<bool, StoreError> {
+        let alive = undos::table
+            .filter(undos::user_id.eq(Uid(user)))
+            .filter(undos::kind.eq(kind.as_str()))
+            .filter(undos::expires_at.gt(At(now)));
+        let count = alive.count().get_result::<i64>(self.connection()?).await;
+        Ok(self.check(count)? > 0)
     }
 
     async fn delete_undos_since(&mut self, user: UserId, since: Timestamp) -> Result<(), StoreError> {

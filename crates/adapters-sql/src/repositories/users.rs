@@ -94,6 +94,12 @@ impl UserRepository for Transaction {
         self.check(result).map(drop)
     }
 
+    async fn delete_password(&mut self, id: UserId) -> Result<(), StoreError> {
+        dialect::hold(self, Hold::User(id)).await?;
+        let result = diesel::delete(passwords::table.find(Uid(id))).execute(self.connection()?).await;
+        self.check(result).map(drop)
+    }
+
     async fn upgrade_password(
         &mut self,
         id: UserId,

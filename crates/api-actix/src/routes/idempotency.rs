@@ -13,6 +13,7 @@ use keystead_application::service::{Claim, IdempotentRequest};
 use keystead_domain::limits::{IDEMPOTENCY_LIFE, IDEMPOTENCY_TOKEN_LIFE};
 use serde::{Deserialize, Serialize};
 
+use super::access::authenticate;
 use crate::http::{ApiError, Code, RawBody, ShownCredentials, client_address};
 use crate::services::Services;
 
@@ -72,15 +73,26 @@ pub(super) async fn once(
             let answer = next.call(req).await?;
             return keep(&services, &request, answer, *life).await;
         }
-        Ok(Claim::Answered(answer)) => match replay(answer.expose()) {
-            Some(answer) => return Ok(req.into_response(answer)),
-            None => ApiError::internal("a kept answer cannot be read"),
+        Ok(Claim::Answered(answer)) => match (still_counts(&req).await, replay(answer.expose())) {
+            (Ok(()), Some(answer)) => return Ok(req.into_response(answer)),
+            (Ok(()), None) => ApiError::internal("a kept answer cannot be read"),
+            (Err(refusal), _) => refusal,
         },
         Ok(Claim::UnderWay) => ApiError::new(Code::IDEMPOTENCY_IN_PROGRESS),
         Ok(Claim::OtherBody) => ApiError::new(Code::IDEMPOTENCY_KEY_REUSED),
         Err(error) => error,
     };
     Ok(req.error_response(refusal))
+}
+
+/// Answers for the signed-in are repeated only while their access token counts. The registration of a passkey ends the
+/// token it came with, so that its answer could never be repeated.
+async fn still_counts(req: &ServiceRequest) -> Result<(), ApiError> {
+    const SIGNED_IN: [&str; 4] = ["/api/v1/auth/otp", "/api/v1/totp", "/api/v1/recovery-codes", "/api/v1/contacts"];
+    if SIGNED_IN.contains(&req.path()) {
+        authenticate(req.request(), &ShownCredentials::read(req.request())?).await?;
+    }
+    Ok(())
 }
 
 /// Whom the key belongs to: the holder of a token at their client, else the client's address and kind. An answer holds

@@ -115,7 +115,7 @@ impl ChangePassword {
             (None, Some(_)) => Ok(None),
         };
         let (old, new) = match hashed {
-            Ok(Some(hashes)) => hashes,
+            Ok(Some(pair)) => pair,
             Ok(None) => return self.refuse(claims, context).await,
             Err(error) => {
                 self.desk.guard.give_back(&*self.store, &ticket).await?;

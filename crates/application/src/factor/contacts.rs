@@ -1,7 +1,7 @@
 use keystead_domain::account::{Address, Contact, ContactId, ContactUndo, PendingContact, User};
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::token::OneTimeCode;
-use keystead_domain::{Timestamp, limits};
+use keystead_domain::{SecretString, Timestamp, limits};
 
 use super::desk::{Change, FactorDesk, FactorError, Made, Opened};
 use crate::context::RequestContext;
@@ -157,11 +157,12 @@ impl Contacts {
         desk.tools.guard.succeed(&mut *opened.tx, &ticket).await?;
         let had = opened.user.contact(pending.address.kind());
         let otp_enabled = had.as_ref().is_some_and(|contact| contact.otp_enabled);
+        let is_new = had.is_none();
         let had = had.filter(|contact| contact.address != pending.address);
         let contact = Contact { id, address: pending.address, otp_enabled };
         let masked = contact.address.masked();
         let before = opened.user.address();
-        opened.user.set_contact(contact);
+        opened.user.set_contact(contact.clone());
         opened.user.updated_at = now;
         match opened.tx.users().update(&opened.user).await {
             Ok(()) => {}
@@ -171,8 +172,11 @@ impl Contacts {
         }
         // The owner is told at the addresses they had: the new one may be a thief's.
         let occasion = context.occasion(now);
-        if let Some(lost) = had {
-            self.tell_lost(&mut opened, lost, context, now).await?;
+        match had {
+            Some(lost) => self.tell_lost(&mut opened, lost, context, now).await?,
+            // Nobody gets this link: it only says how new the contact is.
+            None if is_new => drop(self.keep_undo(&mut opened, contact, now).await?),
+            None => {}
         }
         let told = before.filter(|address| opened.user.contacts().any(|contact| contact.address == *address));
         if let Some(address) = told {
@@ -264,7 +268,8 @@ impl Contacts {
         pending.filter(|pending| pending.epoch == opened.user.epoch).ok_or(FactorError::NotFound)
     }
 
-    /// Tells an address that it is no longer the person's, with a link that undoes it.
+    /// Tells an address that it is no longer the person's, with a link that undoes it: unless it came in within the life of
+    /// such a link. Whoever replaces an address twice would else hold a link of their own.
     async fn tell_lost(
         &self,
         opened: &mut Opened,
@@ -272,25 +277,31 @@ impl Contacts {
         context: &RequestContext,
         now: Timestamp,
     ) -> Result<(), FactorError> {
-        let desk = &self.desk;
-        let (secret, hash) = desk.continuation.issuer.undo_token();
-        let life = limits::CONTACT_UNDO_LIFE;
+        if opened.tx.contacts().has_undo(opened.user.id, lost.address.kind(), now).await? {
+            return Ok(());
+        }
         let to = lost.address.clone();
-        let mut others = opened.user.contacts().filter(|contact| contact.address.kind() != to.kind());
-        let other = others.next().map(|contact| contact.id);
-        drop(others);
-        let undo = ContactUndo {
-            hash,
-            user_id: opened.user.id,
-            other,
-            contact: lost,
-            created_at: now,
-            expires_at: now.plus(life),
-        };
+        let secret = self.keep_undo(opened, lost, now).await?;
+        let link = format!("{}/undo-contact#token={}", self.desk.login.settings.public_url, secret.expose());
+        let hours = limits::CONTACT_UNDO_LIFE.as_secs() / 3600;
+        let notice = Notice::ContactLost { link, hours, occasion: context.occasion(now) };
+        Ok(self.desk.login.postbox.notify_at(&mut *opened.tx, (&opened.user, to), notice, now).await?)
+    }
+
+    /// Keeps what undoes the change of a contact. Returns the secret of its link.
+    async fn keep_undo(
+        &self,
+        opened: &mut Opened,
+        contact: Contact<Address>,
+        now: Timestamp,
+    ) -> Result<SecretString, FactorError> {
+        let (secret, hash) = self.desk.continuation.issuer.undo_token();
+        let kind = contact.address.kind();
+        let other = opened.user.contacts().find(|contact| contact.address.kind() != kind).map(|contact| contact.id);
+        let (user_id, expires_at) = (opened.user.id, now.plus(limits::CONTACT_UNDO_LIFE));
+        let undo = ContactUndo { hash, user_id, contact, other, created_at: now, expires_at };
         opened.tx.contacts().insert_undo(&undo).await?;
-        let link = format!("{}/undo-contact#token={}", desk.login.settings.public_url, secret.expose());
-        let notice = Notice::ContactLost { link, hours: life.as_secs() / 3600, occasion: context.occasion(now) };
-        Ok(desk.login.postbox.notify_at(&mut *opened.tx, (&opened.user, to), notice, now).await?)
+        Ok(secret)
     }
 }
 

@@ -28,8 +28,8 @@ pub enum UndoContactChangeError {
 fails_with!(UndoContactChangeError);
 
 /// Gives a person an address back that was taken from their account, without signing in: the link was sent to that address
-/// alone. Whoever changed it is put out: every session ends, and so do factors enrolled since. The person then chooses a
-/// new password by a reset.
+/// alone. Whoever changed it is put out: every session ends, the password is void, and so are factors, contacts and links
+/// made since. The person then chooses a new password by a reset.
 pub struct UndoContactChange {
     desk: FactorDesk,
     sessions: Arc<dyn SessionStore>,
@@ -75,6 +75,8 @@ impl UndoContactChange {
         remove_factors_since(&mut *tx, &undo).await?;
         tx.contacts().delete_for_user(user.id).await?;
         tx.contacts().delete_undos_since(user.id, undo.created_at).await?;
+        // Whoever changed the address had signed in lately, most likely with it.
+        tx.users().delete_password(user.id).await?;
         tx.devices().forget_all(user.id).await?;
         let change = raise_epoch(&mut *tx, user.id, true, now).await?.ok_or(UndoContactChangeError::LinkInvalid)?;
         let notice = Notice::ContactRestored { occasion: context.occasion(now) };

@@ -4,7 +4,7 @@
 //! them), read a row, let the domain decide, and write the row back, all in one transaction.
 
 use async_trait::async_trait;
-use keystead_domain::account::{ContactId, ContactUndo, PendingContact, UndoTokenHash, UserId};
+use keystead_domain::account::{ContactId, ContactKind, ContactUndo, PendingContact, UndoTokenHash, UserId};
 use keystead_domain::factor::{CredentialId, Enrolled, FactorFailures, Passkey, PasskeyId, RecoveryCodeHash, Totp};
 use keystead_domain::token::OneTimeCode;
 use keystead_domain::{SecretBytes, SecretString, Timestamp};
@@ -91,6 +91,9 @@ pub trait ContactRepository: Send {
 
     /// The link, while it is alive.
     async fn find_undo(&mut self, hash: UndoTokenHash, now: Timestamp) -> Result<Option<ContactUndo>, StoreError>;
+
+    /// Whether the person's contact of this kind came in, or was changed, so lately that a link of it is alive.
+    async fn has_undo(&mut self, user: UserId, kind: ContactKind, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Takes a link. MUST return it to exactly one caller.
     async fn consume_undo(&mut self, hash: UndoTokenHash, now: Timestamp) -> Result<Option<ContactUndo>, StoreError>;

@@ -54,6 +54,9 @@ pub trait UserRepository: Send {
     /// Sets the password.
     async fn set_password(&mut self, id: UserId, password: &PasswordHash, now: Timestamp) -> Result<(), StoreError>;
 
+    /// Takes the password away.
+    async fn delete_password(&mut self, id: UserId) -> Result<(), StoreError>;
+
     /// Replaces the password hash if it is still `old`, in one statement: an upgrade of parameters must not undo a
     /// change made meanwhile. `false` when it is another.
     async fn upgrade_password(

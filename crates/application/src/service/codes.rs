@@ -116,8 +116,8 @@ impl OneTimeCodes {
 
     /// Takes the challenge of a token. `true` for exactly one caller, and for nobody once a newer token was issued.
     pub async fn take(&self, token: &TokenId, now: Timestamp) -> Result<bool, Failure> {
-        let taken = self.ceremonies.take(&ceremony(token), now).await?;
-        Ok(taken.is_some_and(|state| memory_of(token, &state).is_some()))
+        let state = self.ceremonies.take(&ceremony(token), now).await?;
+        Ok(state.is_some_and(|state| memory_of(token, &state).is_some()))
     }
 
     /// Compares a code. On success the challenge stays open until [`Self::close`]: what the code leads to is consumed in

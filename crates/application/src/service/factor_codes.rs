@@ -153,13 +153,11 @@ impl FactorCodes {
     ) -> Result<bool, Failure> {
         let kept = store.read().await?.factors().recovery_code(user, code.selector()).await?;
         let secret = as_password(code)?;
-        Ok(match kept {
-            Some(kept) => self.hasher.verify(&secret, &kept.hash).await?,
-            None => {
-                self.hasher.verify_dummy(&secret).await?;
-                false
-            }
-        })
+        if let Some(kept) = kept {
+            return Ok(self.hasher.verify(&secret, &kept.hash).await?);
+        }
+        self.hasher.verify_dummy(&secret).await?;
+        Ok(false)
     }
 }
 

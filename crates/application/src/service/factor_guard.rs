@@ -106,7 +106,7 @@ impl FactorGuard {
     /// The try was right.
     pub async fn succeed(&self, tx: &mut dyn Tx, ticket: &FactorTicket) -> Result<(), StoreError> {
         let mut failures = tx.factor_failures().hold(&ticket.key).await?;
-        failures.succeed(ticket.slot, ticket.last);
+        failures.succeed(ticket.slot, ticket.last, &self.policy);
         tx.factor_failures().put(&ticket.key, &failures, failures.forgotten_at(&self.policy)).await
     }
 

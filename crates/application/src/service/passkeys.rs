@@ -141,7 +141,8 @@ impl PasskeyCeremonies {
     /// was used meanwhile.
     pub(crate) async fn keep(&self, tx: &mut dyn Tx, asserted: &Asserted, now: Timestamp) -> Result<bool, Failure> {
         let current = tx.passkeys().find(&asserted.before.credential_id).await?;
-        let Some(current) = current.filter(|passkey| passkey.counter == asserted.before.counter) else {
+        let same = |passkey: &Passkey| (passkey.id, passkey.counter) == (asserted.before.id, asserted.before.counter);
+        let Some(current) = current.filter(same) else {
             return Ok(false);
         };
         let found = &asserted.found;

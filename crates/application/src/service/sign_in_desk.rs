@@ -133,7 +133,7 @@ impl SignInDesk {
         let address = asks.first().and_then(|factor| address_of(user, *factor));
         let code = match &address {
             // Somebody who has the password could have messages sent all day.
-            Some(address) if self.may_send(&mut *tx, address, now).await? => {
+            Some(address) if self.may_send(&mut *tx, user, now).await? => {
                 let code = self.codes.draw(context.attempt.as_ref());
                 self.send(&mut *tx, user, address, PreAuthorizedPurpose::Login, &code, now).await?;
                 Some(code)
@@ -161,14 +161,10 @@ impl SignInDesk {
         Ok(Admission::Asked(Box::new(tokens)))
     }
 
-    /// Counts a message to an address; `false` when it has had enough for now.
-    pub(crate) async fn may_send(
-        &self,
-        tx: &mut dyn Tx,
-        address: &Address,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let ticket = self.guard.name(self.settings.limits.address, &address.clone().into());
+    /// Counts a message to somebody who proved a first factor; `false` when they had enough for now. Their own count: what
+    /// strangers have sent to the address is counted apart, so that they cannot use it up.
+    pub(crate) async fn may_send(&self, tx: &mut dyn Tx, user: &User, now: Timestamp) -> Result<bool, StoreError> {
+        let ticket = self.guard.account(self.settings.limits.address, user.id);
         Ok(self.guard.reserve(tx, &ticket, now).await?.is_ok())
     }
 

@@ -90,13 +90,13 @@ impl Passwordless {
             address: target.as_ref().map_or(name.canonical(), Address::as_str).to_owned(),
         };
         let tokens = self.tokens(&memory, &issued, context, now)?;
-        if !desk.guard.was_carried_out(&mut *tx, context.attempt.as_ref(), now).await? {
+        if desk.guard.was_carried_out(&mut *tx, context.attempt.as_ref(), now).await? {
+            drop(tx);
+        } else {
             self.send(&mut *tx, user.as_ref().zip(target.as_ref()), &name, &code, now).await?;
             let subject = user.map(|user| user.id);
             record(&mut *tx, AuditEventName::PasswordlessStarted, (None, subject), None, context, now).await?;
             tx.commit().await?;
-        } else {
-            drop(tx);
         }
         let memory = serde_json::to_vec(&memory).map_err(|error| Failure::Internal(error.to_string()))?;
         desk.codes.open_for(&tokens.claims, &memory, now).await?;
@@ -117,7 +117,7 @@ impl Passwordless {
         let memory = memory.ok_or(SecondFactorError::Invalid)?;
         let kind = ContactKind::parse(&memory.kind).unwrap_or(ContactKind::Email);
         let user = memory.user.as_deref().and_then(UserId::parse);
-        let (ticket, known) = self.count(&memory, user, kind, device.as_ref(), now).await?;
+        let (ticket, known) = self.count(claims, &memory, user, kind, device.as_ref(), now).await?;
         let right = match self.desk.codes.check(claims, &memory.address, code, now).await {
             Ok(()) => self.desk.codes.take(&claims.token_id, now).await?,
             Err(CodeRefusal::Invalid) => false,
@@ -127,10 +127,7 @@ impl Passwordless {
             }
         };
         let mut tx = self.store.begin().await?;
-        let user = match user {
-            Some(id) => tx.users().get(id).await?,
-            None => None,
-        };
+        let user = tx.users().get(user.unwrap_or(claims.subject)).await?;
         if !right {
             self.guard.fail(&mut *tx, &self.desk.postbox, &ticket, user.as_ref(), context, now).await?;
             tx.commit().await?;
@@ -212,6 +209,7 @@ impl Passwordless {
 
     async fn count(
         &self,
+        claims: &PreAuthorizedClaims,
         memory: &Memory,
         user: Option<UserId>,
         kind: ContactKind,
@@ -220,13 +218,11 @@ impl Passwordless {
     ) -> Result<(FactorTicket, bool), SecondFactorError> {
         let mut tx = self.store.begin().await?;
         let name = LoginName::parse(&memory.name);
-        let mut known = None;
-        if let Some(user) = user {
-            // Holds the user before their failures, as every other path does.
-            tx.users().get(user).await?;
-            let device = device.map(SecretString::expose);
-            known = FactorGuard::known(&self.desk.guard, &mut *tx, user, device, now).await?;
-        }
+        // Holds the user before their failures, as every other path does. For a decoy nobody is looked up just as well.
+        let id = user.unwrap_or(claims.subject);
+        tx.users().get(id).await?;
+        let device = device.map(SecretString::expose);
+        let known = FactorGuard::known(&self.desk.guard, &mut *tx, id, device, now).await?;
         let tried = match user {
             Some(user) => Tried::User(user, known.as_ref()),
             None => Tried::Nobody(&name),

@@ -376,7 +376,7 @@ impl SendFactorCode {
             // The gap first: a refusal by it is rolled back and leaves the hour's counts alone.
             desk.guard.account(limits.code_resend_gap, user.id),
             desk.guard.account(limits.code_resend, user.id),
-            desk.guard.name(limits.address, &address.clone().into()),
+            desk.guard.account(limits.address, user.id),
         ];
         for ticket in tickets {
             if let Err(resets_at) = desk.guard.reserve(&mut *tx, &ticket, now).await? {

@@ -148,7 +148,7 @@ impl StepUp {
                 let tickets = [
                     guard.account(limits.step_up_gap, user.id),
                     guard.account(limits.step_up, user.id),
-                    guard.name(limits.address, &address.clone().into()),
+                    guard.account(limits.address, user.id),
                 ];
                 for ticket in tickets {
                     if let Err(resets_at) = guard.reserve(&mut *tx, &ticket, now).await? {
@@ -221,6 +221,12 @@ impl StepUp {
         }
         let mut tx = self.store.begin().await?;
         let owner = caller(&mut *tx, claims).await?;
+        // A factor may have been enrolled since the code was asked for: nothing weaker proves beside it.
+        let standing = standing_of(&mut *tx, &owner, &self.desk.settings).await?;
+        if !standing.answers().contains(&medium.factor()) {
+            drop(tx);
+            return self.refuse(&owner, &ticket, AuditEventName::CodeRejected, None, context, now).await;
+        }
         if medium == Medium::Authenticator {
             match self.tools.factors.accept_totp(&mut *tx, owner.id, code, now).await? {
                 Ok(()) => {}

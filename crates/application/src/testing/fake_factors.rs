@@ -88,6 +88,9 @@ pub struct FakeTotp;
 
 impl FakeTotp {
     /// The code of a step.
+    ///
+    /// # Panics
+    /// Never: a number below the count of codes is one.
     pub fn code(secret: &[u8], step: u64) -> OneTimeCode {
         let [a, b, c, d, ..] = scatter(b"totp", &[secret, &step.to_be_bytes()]);
         let number = u32::from_be_bytes([a, b, c, d]) % OneTimeCode::COUNT;

@@ -31,11 +31,11 @@ impl BlockPolicy {
 /// ```text
 /// open ── try ──> failures + 1 ── the max-th ──> blocked until now + block · 2^blocks
 ///  ^                   └── right: this factor's count := 0, the block it began is lifted
-///  └── block over: failures := 0, the number of blocks is remembered
+///  └── block over: the next one begins after as many failures again, whatever other factors succeeded meanwhile
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FactorFailures {
-    /// Failures by factor since the last block, in the order device, totp, email, phone, recovery.
+    /// Failures by factor since its last success, in the order device, totp, email, phone, recovery.
     pub counts: [u32; 5],
     /// Blocks since the last success.
     pub blocks: u32,
@@ -65,20 +65,19 @@ pub enum Try {
 impl FactorFailures {
     /// Counts a try. `slot`: which factor.
     pub fn count(&mut self, slot: FailureSlot, policy: &BlockPolicy, now: Timestamp) -> Try {
-        if let Some(until) = self.blocked_until {
-            if now < until {
-                return Try::Blocked { until };
-            }
-            self.blocked_until = None;
-            self.counts = [0; 5];
-        } else if self.last_at.is_some_and(|last| now.since(last) > policy.memory) {
+        let block = self.blocked_until.filter(|until| now < *until);
+        if let Some(until) = block {
+            return Try::Blocked { until };
+        }
+        let quiet_since = self.blocked_until.take().max(self.last_at);
+        if quiet_since.is_some_and(|since| now.since(since) > policy.memory) {
             *self = Self { alerted_at: self.alerted_at, ..Self::default() };
         }
         self.last_at = Some(now);
         if let Some(count) = self.counts.get_mut(slot as usize) {
             *count = count.saturating_add(1);
         }
-        let last = self.counts.iter().fold(0_u32, |sum, count| sum.saturating_add(*count)) >= policy.max_failures;
+        let last = self.sum() >= policy.max_failures.saturating_mul(self.blocks.saturating_add(1));
         if last {
             self.blocked_until = Some(now.plus(policy.block_after(self.blocks)));
             self.blocks = self.blocks.saturating_add(1);
@@ -86,18 +85,19 @@ impl FactorFailures {
         Try::Counted { last }
     }
 
-    /// The try was right: failures of its factor are forgotten, those of others stay.
-    pub fn succeed(&mut self, slot: FailureSlot, last: bool) {
+    fn sum(&self) -> u32 {
+        self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// The try was right: failures of its factor are forgotten, those of others stay, and the blocks they led to.
+    pub fn succeed(&mut self, slot: FailureSlot, last: bool, policy: &BlockPolicy) {
         if let Some(count) = self.counts.get_mut(slot as usize) {
             *count = 0;
         }
         if last {
             self.blocked_until = None;
-            self.blocks = self.blocks.saturating_sub(1);
         }
-        if self.counts == [0; 5] && self.blocked_until.is_none() {
-            self.blocks = 0;
-        }
+        self.blocks = self.blocks.min(self.sum() / policy.max_failures.max(1));
     }
 
     /// The try was not compared after all: its own count is taken back.
@@ -188,15 +188,25 @@ mod tests {
         let mut failures = FactorFailures::default();
         fail(&mut failures, 1, Totp, 0);
         fail(&mut failures, 1, Email, 0);
-        failures.succeed(Email, false);
+        failures.succeed(Email, false, &POLICY);
         assert_eq!(fail(&mut failures, 2, Email, 0), [COUNTED, LAST]);
+    }
+
+    #[test]
+    fn another_factors_success_washes_no_block_away() {
+        let mut failures = FactorFailures::default();
+        fail(&mut failures, 3, Totp, 0);
+        assert_eq!(fail(&mut failures, 1, Email, 60), [COUNTED]);
+        failures.succeed(Email, false, &POLICY);
+        assert_eq!(fail(&mut failures, 3, Totp, 60), [COUNTED, COUNTED, LAST]);
+        assert_eq!(fail(&mut failures, 1, Totp, 60), [Try::Blocked { until: at(180) }], "twice as long");
     }
 
     #[test]
     fn the_right_last_try_begins_no_block() {
         let mut failures = FactorFailures::default();
         assert_eq!(fail(&mut failures, 3, Totp, 0)[2], LAST);
-        failures.succeed(Totp, true);
+        failures.succeed(Totp, true, &POLICY);
         assert_eq!(failures.blocks, 0);
         assert_eq!(fail(&mut failures, 1, Totp, 0), [COUNTED]);
     }
@@ -206,7 +216,7 @@ mod tests {
         let mut failures = FactorFailures::default();
         fail(&mut failures, 2, Email, 0);
         assert_eq!(fail(&mut failures, 1, Totp, 0), [LAST]);
-        failures.succeed(Totp, true);
+        failures.succeed(Totp, true, &POLICY);
         assert_eq!((failures.blocks, failures.blocked_until), (0, None));
         assert_eq!(fail(&mut failures, 2, Email, 0), [LAST, Try::Blocked { until: at(60) }]);
     }

@@ -61,7 +61,7 @@ async fn opening_for_a_newer_token_of_the_flow_kills_the_older_code() {
     let new = carrying(&world, "flow.2", &IssuedCode::Real(code("222222")));
     let other = carrying(&world, "another.1", &IssuedCode::Real(code("333333")));
     for claims in [&old, &new, &other] {
-        world.codes().open(&claims, START).await.unwrap();
+        world.codes().open(claims, START).await.unwrap();
     }
     assert_eq!(world.codes().check(&old, ADDRESS, &code("111111"), START).await, Err(CodeRefusal::Invalid));
     assert_eq!(world.codes().check(&new, ADDRESS, &code("222222"), START).await, Ok(()));

@@ -92,6 +92,13 @@ impl UserRepository for Users {
         Ok(())
     }
 
+    async fn delete_password(&mut self, id: UserId) -> Result<(), StoreError> {
+        if let Some(row) = self.0.get_mut(&id) {
+            row.password = None;
+        }
+        Ok(())
+    }
+
     async fn set_password(&mut self, id: UserId, password: &PasswordHash, now: Timestamp) -> Result<(), StoreError> {
         if let Some(row) = self.0.get_mut(&id) {
             row.password = Some(password.clone());

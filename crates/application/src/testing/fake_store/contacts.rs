@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use keystead_domain::Timestamp;
-use keystead_domain::account::{ContactId, ContactUndo, PendingContact, UndoTokenHash, UserId};
+use keystead_domain::account::{ContactId, ContactKind, ContactUndo, PendingContact, UndoTokenHash, UserId};
 
 use crate::ports::{ContactRepository, StoreError};
 
@@ -51,6 +51,11 @@ impl ContactRepository for Contacts {
 
     async fn find_undo(&mut self, hash: UndoTokenHash, now: Timestamp) -> Result<Option<ContactUndo>, StoreError> {
         Ok(self.undos.iter().find(|undo| undo.hash == hash && now < undo.expires_at).cloned())
+    }
+
+    async fn has_undo(&mut self, user: UserId, kind: ContactKind, now: Timestamp) -> Result<bool, StoreError> {
+        let alive = |undo: &&ContactUndo| undo.user_id == user && now < undo.expires_at;
+        Ok(self.undos.iter().filter(alive).any(|undo| undo.contact.address.kind() == kind))
     }
 
     async fn delete_undos_since(&mut self, user: UserId, since: Timestamp) -> Result<(), StoreError> {
