@@ -174,3 +174,24 @@ async fn others_contacts_are_not_there() {
     assert_eq!(refused, Err(FactorError::NotFound));
     assert_eq!(contacts(&world).remove(&caller(&here), theirs, &browser()).await, Err(FactorError::NotFound));
 }
+
+#[tokio::test]
+async fn whoever_brought_an_address_in_gets_no_link_of_their_own() {
+    let world = with_sms();
+    let here = world.sign_in(&a_user()).await.claims;
+    let added = add(&world, &here, number()).await.unwrap();
+    let here = verify(&world, &here, &added).await.unwrap();
+    let removed = contacts(&world).remove(&caller(&here), added.id, &browser()).await.unwrap().unwrap();
+    let told = |world: &World| world.notices().iter().filter(|notice| **notice == "contact_lost").count();
+    assert_eq!(told(&world), 0, "the number was new");
+    let added = add(&world, &removed.claims, to("thief@example.org")).await.unwrap();
+    let here = verify(&world, &removed.claims, &added).await.unwrap();
+    assert_eq!(told(&world), 1);
+    let again = add(&world, &here, to("second@example.org")).await.unwrap();
+    verify(&world, &here, &again).await.unwrap();
+    assert_eq!(told(&world), 1, "the thief's address was new");
+    let undo = UndoContactChange::new(world.factor_desk());
+    undo.run(&SecretString::new(world.mailed_token()), &browser()).await.unwrap();
+    assert_eq!(world.user(&a_user()).address(), Some(to("ada@example.com")));
+    assert_eq!(world.rows.state().users.0[&a_user().id].password, None, "the password is void");
+}

@@ -164,3 +164,13 @@ async fn a_passkey_proves_within_the_session_it_was_asked_in() {
     let again = step_up(&world).verify_passkey(&here, &answer, None, &browser()).await;
     assert_eq!(again, Err(StepUpError::Invalid), "a challenge is taken once");
 }
+
+#[tokio::test]
+async fn a_code_asked_for_before_a_factor_was_enrolled_proves_nothing_after() {
+    let world = World::with(a_user());
+    let here = world.sign_in(&a_user()).await.claims;
+    ask(&world, &here, Medium::Email).await.unwrap();
+    let code = OneTimeCode::parse(&world.mailed_code()).unwrap();
+    world.enroll_totp(&a_user());
+    assert_eq!(show(&world, &here, &code).await, Err(StepUpError::Invalid));
+}
