@@ -177,6 +177,7 @@ macro_rules! store_contracts {
                 waiting_addresses_of_a_person_are_deleted_and_links_stay,
                 a_link_that_undoes_is_consumed_once,
                 a_link_lapses_at_its_microsecond,
+                links_since_a_change_are_seen_and_deleted,
                 lapsed_addresses_and_links_are_deleted,
             ]
         );

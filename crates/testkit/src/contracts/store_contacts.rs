@@ -7,7 +7,7 @@ use keystead_application::testing::{
     START, a_contact_undo, a_pending_contact, a_user, after, contact_id, email, phone, user_id, user_number,
 };
 use keystead_domain::Timestamp;
-use keystead_domain::account::{Address, Contact, ContactUndo, Epoch, PendingContact, UndoTokenHash};
+use keystead_domain::account::{Address, Contact, ContactKind, ContactUndo, Epoch, PendingContact, UndoTokenHash};
 
 use super::{MICRO, RACERS, begin, commit, read, sole_winner};
 use crate::race::race;
@@ -173,6 +173,24 @@ pub async fn a_link_lapses_at_its_microsecond(store: Arc<dyn Store>) {
     drop(tx);
     assert_eq!(consume(Arc::clone(&store), hash, end).await, None);
     assert!(consume(store, hash, end.minus(MICRO)).await.is_some());
+}
+
+/// Links of a person and kind are seen while they live; those made since a moment are deleted, and nobody else's.
+pub async fn links_since_a_change_are_seen_and_deleted(store: Arc<dyn Store>) {
+    people(&store).await;
+    let at = |number, seconds| ContactUndo { created_at: after(seconds), ..undo(number) };
+    let theirs = ContactUndo { user_id: user_id(2), ..at(4, 9) };
+    add_undos(&store, &[at(1, 4), at(2, 5), at(3, 6), theirs.clone()]).await;
+    let mut tx = begin(&store).await;
+    assert!(tx.contacts().has_undo(user_id(1), ContactKind::Email, after(1)).await.unwrap());
+    assert!(!tx.contacts().has_undo(user_id(1), ContactKind::Phone, after(1)).await.unwrap());
+    assert!(!tx.contacts().has_undo(user_id(1), ContactKind::Email, undo(1).expires_at).await.unwrap());
+    tx.contacts().delete_undos_since(user_id(1), after(5)).await.unwrap();
+    commit(tx).await;
+    let mut tx = read(&store).await;
+    for (number, left) in [(1, Some(at(1, 4))), (2, None), (3, None), (4, Some(theirs))] {
+        assert_eq!(tx.contacts().find_undo(undo(number).hash, after(1)).await.unwrap(), left, "{number}");
+    }
 }
 
 /// Only lapsed addresses and links are deleted, and they are counted.

@@ -197,7 +197,7 @@ pub async fn an_update_changes_neither_epochs_nor_the_password(store: Arc<dyn St
     assert_eq!(read(&store).await.users().get(a_user().id).await.unwrap(), Some(a_user()));
 }
 
-/// A password can be added to an account without one, and replaced.
+/// A password can be added to an account without one, replaced, and taken away.
 pub async fn a_password_can_be_set_and_replaced(store: Arc<dyn Store>) {
     insert(&store, &[a_user(), user_number(2)]).await;
     for password in ["first", "second"] {
@@ -211,6 +211,10 @@ pub async fn a_password_can_be_set_and_replaced(store: Arc<dyn Store>) {
         let (_, found) = tx.users().find_by_login_name(&name).await.unwrap().unwrap();
         assert_eq!(found, Some(fake_hash(password)));
     }
+    let mut tx = begin(&store).await;
+    tx.users().delete_password(a_user().id).await.unwrap();
+    commit(tx).await;
+    assert_eq!(read(&store).await.users().password(a_user().id).await.unwrap(), None);
 }
 
 /// An upgraded hash replaces the one it was made from, and no other.
