@@ -1,6 +1,6 @@
 //! G04: what a change of factors and contacts ends, and nothing else: every change against every artefact.
 
-use super::{EMAIL, asked};
+use super::{EMAIL, NEW, asked, forgotten};
 use crate::support::{Authenticator, HalfWay, PASSWORD, Service, SignedIn};
 
 const MOVED: &str = "moved@example.com";
@@ -181,7 +181,9 @@ async fn g04_an_address_taken_back_ends_everything() {
     assert_leaves(Change::AddressTakenBack, nothing).await;
     let world = World::new().await;
     world.service.native().undo_contact(&world.undo).await.unwrap();
-    let question = world.service.native().login_asked(EMAIL, PASSWORD).await.expect("the older address counts again");
+    world.service.native().login(EMAIL, PASSWORD).await.expect_err("the password is void");
+    let grant = forgotten(&world.service, EMAIL).await;
     let code = world.service.fresh_code(&world.program).await;
-    question.answer("totp", &code).await.expect("and a factor from before the change");
+    let proved = grant.prove("totp", &code).await.expect("a factor from before the change");
+    proved.reset(NEW).await.expect("and the older address counts again");
 }

@@ -55,6 +55,14 @@ fn other_than(codes: &[String]) -> String {
     free.unwrap()
 }
 
+/// The grant behind the link that somebody who forgot their password is mailed.
+async fn forgotten(service: &Service, email: &str) -> crate::support::HalfWay {
+    let had = service.mails(email).await.iter().filter(|mail| mail.link_token().is_some()).count();
+    service.native().forgot(email).await.unwrap();
+    let link = service.link_tokens(email, had + 1).await.remove(had);
+    service.native().begin_reset(&link).await.unwrap()
+}
+
 /// Somebody whose codes by e-mail are a second factor. They proved none yet.
 async fn with_email_codes(service: &Service, email: &str) -> crate::support::SignedIn {
     let ada = service.registered(email).await;

@@ -2,22 +2,15 @@
 
 use std::time::Duration;
 
-use super::{EMAIL, NEW, PHONE, asked, mfa_required, otp_invalid, with_email_codes, with_phones};
-use crate::support::{HalfWay, PASSWORD, Service, refusal};
-
-async fn begun(service: &Service, email: &str) -> HalfWay {
-    let had = service.mails(email).await.iter().filter(|mail| mail.link_token().is_some()).count();
-    service.native().forgot(email).await.unwrap();
-    let link = service.link_tokens(email, had + 1).await.remove(had);
-    service.native().begin_reset(&link).await.unwrap()
-}
+use super::{EMAIL, NEW, PHONE, asked, forgotten, mfa_required, otp_invalid, with_email_codes, with_phones};
+use crate::support::{PASSWORD, Service, refusal};
 
 #[tokio::test]
 async fn g11_a_reset_needs_the_enrolled_factor() {
     let service = Service::start().await;
     let (ada, program) = service.enrolled(EMAIL).await;
     let codes = ada.recovery_codes().await.unwrap();
-    let grant = begun(&service, EMAIL).await;
+    let grant = forgotten(&service, EMAIL).await;
     assert_eq!(grant.options, ["totp"]);
     assert_eq!(grant.reset(NEW).await.unwrap_err(), mfa_required());
     assert_eq!(grant.answer("totp", "000000").await.unwrap_err(), otp_invalid());
@@ -31,7 +24,7 @@ async fn g11_a_reset_needs_the_enrolled_factor() {
     question.answer("totp", &service.fresh_code(&program).await).await.unwrap();
 
     // By a recovery code, too.
-    let grant = begun(&service, EMAIL).await;
+    let grant = forgotten(&service, EMAIL).await;
     grant.prove("recovery", &codes[0]).await.unwrap().reset(PASSWORD).await.unwrap();
     assert_eq!(asked(&service, EMAIL).await.answer("recovery", &codes[0]).await.unwrap_err(), otp_invalid());
 }
@@ -40,12 +33,12 @@ async fn g11_a_reset_needs_the_enrolled_factor() {
 async fn g11_a_proof_for_a_login_is_none_for_a_reset() {
     let service = Service::start().await;
     let (_, program) = service.enrolled(EMAIL).await;
-    let grant = begun(&service, EMAIL).await;
+    let grant = forgotten(&service, EMAIL).await;
     asked(&service, EMAIL).await.answer("totp", &service.fresh_code(&program).await).await.unwrap();
     assert_eq!(grant.reset(NEW).await.unwrap_err(), mfa_required());
     // Enrolled only after the link was opened: it counts all the same, and the change ends the grant.
     let bob = service.registered("bob@example.com").await;
-    let grant = begun(&service, "bob@example.com").await;
+    let grant = forgotten(&service, "bob@example.com").await;
     assert!(grant.options.is_empty());
     bob.enrol(&service).await;
     assert!(matches!(grant.reset(NEW).await.unwrap_err().status, 401 | 403));
@@ -56,7 +49,7 @@ async fn where_the_link_went_is_not_the_factor() {
     let service = Service::builder().configured(with_phones).start().await;
     let ada = with_email_codes(&service, EMAIL).await;
     // Codes by e-mail are all there is: the link proved them.
-    let grant = begun(&service, EMAIL).await;
+    let grant = forgotten(&service, EMAIL).await;
     assert!(grant.options.is_empty(), "{:?}", grant.options);
     grant.reset(NEW).await.unwrap();
     ada.refused().await;
@@ -68,7 +61,7 @@ async fn where_the_link_went_is_not_the_factor() {
     let pending = ada.add_contact("phone", PHONE).await.unwrap();
     let ada = ada.verify_contact(&pending, &service.code(PHONE).await).await.unwrap();
     ada.set_otp(&ada.contact("phone").await, true).await.unwrap();
-    let grant = begun(&service, EMAIL).await;
+    let grant = forgotten(&service, EMAIL).await;
     assert_eq!(grant.options, ["phone"]);
     assert_eq!(grant.reset(PASSWORD).await.unwrap_err(), mfa_required());
     let asked = grant.send("phone").await.unwrap();
