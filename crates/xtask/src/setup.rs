@@ -165,15 +165,25 @@ mod tests {
             missing(&TOOLS, |program| present.contains(&program)).iter().map(|tool| tool.package).collect()
         };
         assert_eq!(
-            packages(&["gcc", "make", "perl", "curl", "nginx", "systemd-analyze", "chromium", "chromedriver"]),
+            packages(&[
+                "gcc",
+                "make",
+                "perl",
+                "curl",
+                "nginx",
+                "systemd-analyze",
+                "chromium",
+                "chromedriver",
+                "oathtool"
+            ]),
             Vec::<&str>::new()
         );
         assert_eq!(
             packages(&["cc", "chromium"]),
-            ["make", "perl", "curl", "nginx-light", "systemd", "chromium-driver"]
+            ["make", "perl", "curl", "nginx-light", "systemd", "chromium-driver", "oathtool"]
         );
         assert_eq!(
-            packages(&["make", "perl", "curl", "nginx", "systemd-analyze", "chromium", "chromedriver"]),
+            packages(&["make", "perl", "curl", "nginx", "systemd-analyze", "chromium", "chromedriver", "oathtool"]),
             ["gcc libc6-dev"]
         );
     }
