@@ -180,7 +180,7 @@ mod tests {
         );
         assert_eq!(
             packages(&["cc", "chromium"]),
-            ["make", "perl", "curl", "nginx-light", "systemd", "chromium-driver", "oathtool"]
+            ["make", "perl", "curl", "nginx-light", "systemd", "oathtool", "chromium-driver"]
         );
         assert_eq!(
             packages(&["make", "perl", "curl", "nginx", "systemd-analyze", "chromium", "chromedriver", "oathtool"]),
