@@ -27,7 +27,8 @@ pub(crate) type Due = Bound<Bound<SqlLiteral<Bool>, At, Moment>, At, Moment>;
 const LOCK_KEYS: &str = "pg_advisory_xact_lock(19283, 1)::text";
 const LOCK_CLAIMS: &str = "pg_advisory_xact_lock(19284, hashtext(email))::text";
 const LOCK_FAILURES: [&str; 2] = ["pg_advisory_xact_lock(19286, hashtext(", "))::text"];
-/// The old and the new of each login name that is to change, one lock after the other in the order of their numbers.
+/// The old and the new of every login name, one lock after the other in the order of their numbers. Of names that stay, too:
+/// a new version of a row enters every index again, and would wait there for somebody who wants that name and waits for it.
 const LOCK_NAMES: [&str; 5] = [
     "(SELECT count(pg_advisory_xact_lock(19285, name.number)::text) FROM ( \
         SELECT DISTINCT hashtext(text.text) AS number FROM users \
@@ -35,7 +36,7 @@ const LOCK_NAMES: [&str; 5] = [
     "), (users.phone, ",
     "), (users.username, ",
     ")) AS change (old, new) CROSS JOIN LATERAL (VALUES (change.old), (change.new)) AS text (text) WHERE users.id = ",
-    " AND change.old IS DISTINCT FROM change.new AND text.text IS NOT NULL ORDER BY number) AS name)",
+    " AND text.text IS NOT NULL ORDER BY number) AS name)",
 ];
 
 /// Not an address: looking it up costs as much as any name nobody has.
