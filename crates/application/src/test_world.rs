@@ -232,6 +232,11 @@ impl World {
         FakeTotp::code(TOTP_SECRET, Totp::step(crate::ports::Clock::now(&*self.clock)) - steps_ago)
     }
 
+    /// Keeps ceremonies here from now on.
+    pub(crate) fn set_ceremonies(&mut self, ceremonies: Arc<dyn CeremonyStore>) {
+        self.parts.ceremonies = ceremonies;
+    }
+
     /// Seals with this vault from now on.
     pub(crate) fn set_vault(&mut self, vault: Arc<dyn Vault>) {
         self.parts.vault = vault;

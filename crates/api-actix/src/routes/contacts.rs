@@ -9,7 +9,7 @@ use keystead_domain::token::OneTimeCode;
 use serde::Serialize;
 
 use super::access::{Acting, context};
-use super::factors::{at_device, refused};
+use super::factors::{at_device, refused, went_on};
 use super::paging::page_of;
 use super::tokens;
 use crate::dto;
@@ -138,9 +138,7 @@ pub(super) async fn verify(
     let code = check.finish(code)?;
     let caller = at_device(acting.caller, body.device_token.as_ref());
     let result = services.contacts.verify(&caller, id(&path)?, &code, &acting.context).await;
-    let now = services.clock.now();
-    let tokens = result.map_err(|error| refused(error, now))?;
-    Ok(tokens::authorized(&req, acting.context.client, &tokens, now))
+    went_on(&req, &services, acting.context.client, result)
 }
 
 dto! {

@@ -3,8 +3,8 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use keystead_application::factor::FactorError;
-use keystead_application::service::Caller;
-use keystead_domain::token::OneTimeCode;
+use keystead_application::service::{AuthorizedTokens, Caller};
+use keystead_domain::token::{ClientKind, OneTimeCode};
 use keystead_domain::{SecretString, Timestamp};
 use serde::Serialize;
 
@@ -33,6 +33,18 @@ pub(super) fn refused(error: FactorError, now: Timestamp) -> ApiError {
         FactorError::Blocked { until } => otp_locked(until, now),
         FactorError::Failure(failure) => failure.into(),
     }
+}
+
+/// The fresh tokens that a session goes on with after a change, or its refusal.
+pub(super) fn went_on(
+    req: &HttpRequest,
+    services: &Services,
+    client: ClientKind,
+    result: Result<AuthorizedTokens, FactorError>,
+) -> Result<HttpResponse, ApiError> {
+    let now = services.clock.now();
+    let tokens = result.map_err(|error| refused(error, now))?;
+    Ok(tokens::authorized(req, client, &tokens, now))
 }
 
 /// A secret for an authenticator program. It is shown this once.
@@ -97,9 +109,7 @@ pub(super) async fn confirm_totp(
     let code = code(&body)?;
     let caller = at_device(acting.caller, body.device_token.as_ref());
     let result = services.totp.confirm(&caller, &code, &acting.context).await;
-    let now = services.clock.now();
-    let tokens = result.map_err(|error| refused(error, now))?;
-    Ok(tokens::authorized(&req, acting.context.client, &tokens, now))
+    went_on(&req, &services, acting.context.client, result)
 }
 
 /// Removes the secret, given a code of it. Every other session ends.
@@ -114,9 +124,7 @@ pub(super) async fn remove_totp(
     let code = code(&body)?;
     let caller = at_device(acting.caller, body.device_token.as_ref());
     let result = services.totp.remove(&caller, &code, &acting.context).await;
-    let now = services.clock.now();
-    let tokens = result.map_err(|error| refused(error, now))?;
-    Ok(tokens::authorized(&req, acting.context.client, &tokens, now))
+    went_on(&req, &services, acting.context.client, result)
 }
 
 /// Recovery codes. They are shown this once.

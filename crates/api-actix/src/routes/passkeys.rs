@@ -6,7 +6,7 @@ use keystead_domain::factor::{Passkey, PasskeyId, PasskeyName};
 use serde::Serialize;
 
 use super::access::Acting;
-use super::factors::refused;
+use super::factors::{refused, went_on};
 use super::paging::page_of;
 use super::second_factor::options_document;
 use super::table::RouteSettings;
@@ -159,7 +159,5 @@ pub(super) async fn remove(
     _: NoBody,
 ) -> Result<HttpResponse, ApiError> {
     let result = services.passkeys.remove(&acting.caller, id(&path)?, &acting.context).await;
-    let now = services.clock.now();
-    let tokens = result.map_err(|error| refused(error, now))?;
-    Ok(tokens::authorized(&req, acting.context.client, &tokens, now))
+    went_on(&req, &services, acting.context.client, result)
 }

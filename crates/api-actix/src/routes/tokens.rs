@@ -50,6 +50,25 @@ pub(super) struct Tokens<'a> {
     device_token: Option<&'a str>,
 }
 
+/// What every answer with a session's tokens says; no secret but the tokens themselves.
+fn of_session(tokens: &AuthorizedTokens, now: Timestamp) -> Tokens<'_> {
+    Tokens {
+        access_token: tokens.access.expose(),
+        token_type: "Bearer",
+        expires_in: tokens.claims.expires_at.since(now).as_secs(),
+        expires_at: tokens.claims.expires_at.into(),
+        state: "authorized",
+        purpose: None,
+        tfa_options: None,
+        default_tfa: None,
+        otp_session: tokens.step_up.as_ref().map(|proof| proof.token.expose()),
+        otp_session_expires_at: tokens.step_up.as_ref().map(|proof| proof.claims.expires_at.into()),
+        client_id: None,
+        refresh_token: None,
+        device_token: None,
+    }
+}
+
 /// Hands out the tokens of a session.
 pub(super) fn authorized(
     req: &HttpRequest,
@@ -61,19 +80,10 @@ pub(super) fn authorized(
     let secret = |value: &'_ Option<SecretString>| value.as_ref().filter(|_| native).map(|s| s.expose().to_owned());
     let (client_id, refresh, device) = (secret(&tokens.client_id), secret(&tokens.refresh), secret(&tokens.device));
     let attributes = Tokens {
-        access_token: tokens.access.expose(),
-        token_type: "Bearer",
-        expires_in: tokens.claims.expires_at.since(now).as_secs(),
-        expires_at: tokens.claims.expires_at.into(),
-        state: "authorized",
-        purpose: None,
-        tfa_options: None,
-        default_tfa: None,
-        otp_session: tokens.step_up.as_ref().map(|proof| proof.token.expose()),
-        otp_session_expires_at: tokens.step_up.as_ref().map(|proof| proof.claims.expires_at.into()),
         client_id: client_id.as_deref(),
         refresh_token: refresh.as_deref(),
         device_token: device.as_deref(),
+        ..of_session(tokens, now)
     };
     let mut response = Document::single(resource("tokens", tokens.claims.token_id.as_str(), attributes)).ok();
     if !native {
@@ -94,22 +104,7 @@ pub(super) fn authorized(
 /// The attributes of a session's fresh tokens, for an answer that is about something else (`meta.tokens`). Such tokens carry
 /// no cookie: the client keeps what it has.
 pub(super) fn attributes(tokens: &AuthorizedTokens, now: Timestamp) -> serde_json::Value {
-    let attributes = Tokens {
-        access_token: tokens.access.expose(),
-        token_type: "Bearer",
-        expires_in: tokens.claims.expires_at.since(now).as_secs(),
-        expires_at: tokens.claims.expires_at.into(),
-        state: "authorized",
-        purpose: None,
-        tfa_options: None,
-        default_tfa: None,
-        otp_session: tokens.step_up.as_ref().map(|proof| proof.token.expose()),
-        otp_session_expires_at: tokens.step_up.as_ref().map(|proof| proof.claims.expires_at.into()),
-        client_id: None,
-        refresh_token: None,
-        device_token: None,
-    };
-    serde_json::to_value(attributes).unwrap_or_default()
+    serde_json::to_value(of_session(tokens, now)).unwrap_or_default()
 }
 
 /// Hands out what a first or second factor led to: a session, or the question for a second factor.

@@ -139,14 +139,12 @@ impl Contacts {
         let ticket = desk.count(caller, slot_of_contact(pending.address.kind()), now).await?;
         let (kind, place) = (CeremonyKind::Contact, id.to_string());
         let codes = &desk.tools.codes;
-        let right = match codes.find(kind, &place, now).await? {
-            Some(stored) => {
-                codes.compare(kind, &place, &stored, code, now).await? == Compared::Right
-                    && codes.consume(kind, &place, &stored, now).await?
-            }
-            None => false,
+        let spent = match codes.find(kind, &place, now).await {
+            Ok(Some(stored)) => codes.spend(kind, &place, &stored, code, now).await,
+            Ok(None) => Ok(Compared::Wrong),
+            Err(failure) => Err(failure),
         };
-        if !right {
+        if desk.tools.guard.or_give_back(&*desk.store, &ticket, spent).await? != Compared::Right {
             return desk.refuse(&user, &ticket, context, now).await;
         }
         let mut opened = desk.open(caller, now).await?;

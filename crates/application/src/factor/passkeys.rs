@@ -52,11 +52,7 @@ impl Passkeys {
             return Err(FactorError::TooMany { most });
         }
         let user = &opened.user;
-        let name = match (user.address(), &user.username) {
-            (Some(address), _) => address.to_string(),
-            (None, Some(username)) => username.as_str().to_owned(),
-            (None, None) => user.id.to_string(),
-        };
+        let name = user.label();
         let display_name = user.full_name.as_ref().map_or_else(|| name.clone(), ToString::to_string);
         let described = PasskeyUser { id: user.id, name, display_name };
         opened.tx.commit().await?;

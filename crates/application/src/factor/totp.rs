@@ -41,11 +41,7 @@ impl TotpFactor {
         let mut totp = opened.tx.factors().totp(user.id).await?.unwrap_or_else(|| Totp::new(user.id));
         totp.pending = Some(PendingTotp { sealed, expires_at: now.plus(limits::TOTP_PENDING_LIFE) });
         opened.tx.factors().put_totp(&totp).await?;
-        let account = match (user.address(), &user.username) {
-            (Some(address), _) => address.to_string(),
-            (None, Some(username)) => username.as_str().to_owned(),
-            (None, None) => user.id.to_string(),
-        };
+        let account = user.label();
         opened.tx.commit().await?;
         let algorithm = desk.tools.factors.algorithm();
         let uri = algorithm.uri(secret.expose(), &desk.login.settings.factors.totp_issuer, &account);

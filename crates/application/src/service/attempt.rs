@@ -4,6 +4,7 @@ use std::time::Duration;
 use keystead_domain::SecretBytes;
 use keystead_domain::limits::{self, RatePolicy};
 
+use super::hex::hex;
 use crate::ports::{BudgetKey, Entropy, KeyedHash};
 
 /// A request is carried out once in the life of its record.
@@ -34,7 +35,7 @@ impl Attempt {
     pub(super) fn mark(&self, hash: &dyn KeyedHash) -> BudgetKey {
         let mut mark = [0; 16];
         self.draw(hash, b"mark").fill(&mut mark);
-        BudgetKey(mark.iter().fold("request:".to_owned(), |key, byte| key + &format!("{byte:02x}")))
+        BudgetKey(format!("request:{}", hex(&mark)))
     }
 
     fn draw<'a>(&'a self, hash: &'a dyn KeyedHash, label: &'static [u8]) -> Drawn<'a> {

@@ -6,6 +6,7 @@ use keystead_domain::audit::AuditEventName;
 use keystead_domain::factor::{BlockPolicy, FailureSlot, Try};
 use keystead_domain::token::{DeviceTokenHash, Factor};
 
+use super::hex::short_hex;
 use super::{GuessGuard, Postbox, record};
 use crate::context::RequestContext;
 use crate::message::Notice;
@@ -59,14 +60,12 @@ impl FactorGuard {
     }
 
     fn key(&self, tried: Tried<'_>) -> BudgetKey {
-        let hex =
-            |bytes: &[u8; 32]| bytes.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         BudgetKey(match tried {
             Tried::User(user, None) => format!("user:{user}"),
-            Tried::User(user, Some(device)) => format!("device:{user}:{}", hex(&device.0)),
+            Tried::User(user, Some(device)) => format!("device:{user}:{}", short_hex(&device.0)),
             Tried::Nobody(name) => {
                 let tag = self.hash.mac(MacPurpose::LimitKey, &[b"factor", name.canonical().as_bytes()]);
-                format!("name:{}", hex(&tag.bytes))
+                format!("name:{}", short_hex(&tag.bytes))
             }
         })
     }
@@ -117,6 +116,20 @@ impl FactorGuard {
         failures.give_back(ticket.slot, ticket.last);
         tx.factor_failures().put(&ticket.key, &failures, failures.forgotten_at(&self.policy)).await?;
         tx.commit().await
+    }
+
+    /// The answer, or the failure that kept it from being compared or used: what was counted for it is taken back. Who tries
+    /// again while a store is away must not find themselves blocked when it is there again.
+    pub(crate) async fn or_give_back<T, E: From<StoreError>>(
+        &self,
+        store: &dyn Store,
+        ticket: &FactorTicket,
+        outcome: Result<T, E>,
+    ) -> Result<T, E> {
+        if outcome.is_err() {
+            self.give_back(store, ticket).await?;
+        }
+        outcome
     }
 
     /// The try was wrong: writes the event and, when it began a block, tells the owner, at most once in a while.

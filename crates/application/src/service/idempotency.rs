@@ -4,6 +4,7 @@ use std::time::Duration;
 use keystead_domain::{SecretBytes, Timestamp, limits};
 
 use super::attempt::Attempt;
+use super::hex::hex;
 use crate::failure::Failure;
 use crate::ports::{CeremonyKey, CeremonyKind, CeremonyStore, Clock, Entropy, KeyedHash, MacPurpose, Sealer};
 
@@ -179,8 +180,7 @@ impl Idempotency {
     fn record(&self, request: &IdempotentRequest<'_>) -> CeremonyKey {
         let parts = [request.route.as_bytes(), request.principal.as_bytes(), request.key.as_bytes()];
         let tag = self.hash.mac(MacPurpose::Idempotency, &parts);
-        let id = tag.bytes.iter().fold(String::with_capacity(64), |id, byte| id + &format!("{byte:02x}"));
-        CeremonyKey { kind: CeremonyKind::Idempotency, id }
+        CeremonyKey { kind: CeremonyKind::Idempotency, id: hex(&tag.bytes) }
     }
 }
 

@@ -10,6 +10,7 @@ use keystead_domain::token::{
 use keystead_domain::{SecretString, Timestamp};
 
 use super::attempt::{Attempt, Drawn};
+use super::hex::hex;
 use crate::context::RequestContext;
 use crate::ports::{Entropy, KeyedHash, MacPurpose, TokenError, TokenSigner};
 use crate::random;
@@ -296,14 +297,6 @@ impl TokenIssuer {
     pub fn needs_recheck(session: &Session, now: Timestamp) -> bool {
         now.since(session.checked_at) > limits::SESSION_RECHECK || session.checked_at.since(now) > limits::LEEWAY
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -6,6 +6,7 @@ use keystead_domain::limits::RatePolicy;
 use keystead_domain::token::DeviceTokenHash;
 
 use super::attempt::{Attempt, ONCE};
+use super::hex::short_hex;
 use crate::ports::{BudgetDecision, BudgetKey, KeyedHash, MacPurpose, Store, StoreError, Tx};
 
 /// A guess that was counted before it is compared. Release it when the guess was right.
@@ -37,12 +38,12 @@ impl GuessGuard {
     /// The budget of a name nobody has.
     pub fn name(&self, policy: RatePolicy, name: &LoginName) -> GuessTicket {
         let tag = self.hash.mac(MacPurpose::LimitKey, &[name.canonical().as_bytes()]);
-        GuessTicket { key: BudgetKey(format!("{}:name:{}", policy.name, text(&tag.bytes))), policy }
+        GuessTicket { key: BudgetKey(format!("{}:name:{}", policy.name, short_hex(&tag.bytes))), policy }
     }
 
     /// The budget of an account at a device it knows.
     pub fn known_device(&self, policy: RatePolicy, user: UserId, device: &DeviceTokenHash) -> GuessTicket {
-        GuessTicket { key: BudgetKey(format!("{}:device:{user}:{}", policy.name, text(&device.0))), policy }
+        GuessTicket { key: BudgetKey(format!("{}:device:{user}:{}", policy.name, short_hex(&device.0))), policy }
     }
 
     /// The stored form of a known-device token.
@@ -88,11 +89,6 @@ impl GuessGuard {
     pub async fn release(&self, tx: &mut dyn Tx, ticket: &GuessTicket) -> Result<(), StoreError> {
         tx.guess_budgets().release(&ticket.key, &ticket.policy).await
     }
-}
-
-/// The first 128 bits, enough to keep keys apart.
-fn text(bytes: &[u8; 32]) -> String {
-    bytes.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]

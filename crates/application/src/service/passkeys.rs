@@ -7,6 +7,7 @@ use keystead_domain::token::{Amr, SessionId};
 use keystead_domain::{Timestamp, limits};
 use serde::{Deserialize, Serialize};
 
+use super::hex::hex;
 use super::{Postbox, record};
 use crate::context::RequestContext;
 use crate::failure::Failure;
@@ -158,9 +159,7 @@ impl PasskeyCeremonies {
     }
 
     fn key(&self, challenge: &str) -> CeremonyKey {
-        let digest = self.hash.digest(challenge.as_bytes());
-        let id = digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-        CeremonyKey { kind: CeremonyKind::Passkey, id }
+        CeremonyKey { kind: CeremonyKind::Passkey, id: hex(&self.hash.digest(challenge.as_bytes())) }
     }
 }
 

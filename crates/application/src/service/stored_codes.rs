@@ -111,8 +111,22 @@ impl StoredCodes {
         Ok(state.and_then(|state| decode(&state)))
     }
 
-    /// Counts a guess at a code and compares.
-    pub(crate) async fn compare(
+    /// Counts a guess at a code, compares and, when it is right, uses it up: of parallel right ones one is `Right`.
+    pub(crate) async fn spend(
+        &self,
+        kind: CeremonyKind,
+        place: &str,
+        stored: &StoredCode,
+        code: &OneTimeCode,
+        now: Timestamp,
+    ) -> Result<Compared, Failure> {
+        match self.compare(kind, place, stored, code, now).await? {
+            Compared::Right if !self.consume(kind, place, stored, now).await? => Ok(Compared::Used),
+            compared => Ok(compared),
+        }
+    }
+
+    async fn compare(
         &self,
         kind: CeremonyKind,
         place: &str,
@@ -135,7 +149,7 @@ impl StoredCodes {
     }
 
     /// Uses a code up. `true` for exactly one caller.
-    pub(crate) async fn consume(
+    async fn consume(
         &self,
         kind: CeremonyKind,
         place: &str,

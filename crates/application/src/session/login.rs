@@ -170,8 +170,9 @@ impl Login {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         // The password may have been changed, and the account closed, while the hash was computed.
-        let user = match tx.users().get(user.id).await? {
-            Some(fresh) if tx.users().password(user.id).await?.as_ref() == Some(&hash) => fresh,
+        let name = user.address().map_or_else(|| LoginName::Unknown(String::new()), LoginName::from);
+        let user = match tx.users().find_by_login_name(&name).await? {
+            Some((fresh, Some(stored))) if fresh.id == user.id && stored == hash => fresh,
             _ => return Err(LoginError::InvalidCredentials),
         };
         self.desk.guard.release(&mut *tx, ticket).await?;

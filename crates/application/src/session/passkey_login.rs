@@ -11,8 +11,8 @@ use crate::context::RequestContext;
 use crate::failure::Failure;
 use crate::ports::{Clock, Store, UserVerification};
 use crate::service::{
-    Admission, CodeRefusal, FactorGuard, FactorTicket, PasskeyCeremonies, Place, Proof, SignInDesk, Tried, record,
-    report_clone,
+    Admission, Asserted, CodeRefusal, FactorGuard, FactorTicket, PasskeyCeremonies, Place, Proof, SignInDesk, Tried,
+    record, report_clone,
 };
 
 /// Signs in with a passkey: as the second factor of a flow, or, without a name, as both factors at once.
@@ -74,15 +74,9 @@ impl PasskeyLogin {
             return Err(SecondFactorError::NotOffered);
         }
         let (user, ticket, known) = self.count(claims, device.as_ref(), now).await?;
-        let place = Place::Flow(claims.token_id.session());
-        let alive = match self.desk.codes.guess(claims, now).await {
-            Ok(()) => true,
-            Err(CodeRefusal::Invalid) => false,
-            Err(CodeRefusal::Failure(failure)) => return Err(failure.into()),
-        };
-        let asserted = match self.passkeys.check(&*self.store, &place, Some(user.id), answer, now).await? {
-            Ok(asserted) if alive && self.desk.codes.take(&claims.token_id, now).await? => asserted,
-            Ok(_) => return self.refuse(&user, Some(&ticket), None, context, now).await,
+        let won = self.wins(claims, &user, answer, now).await;
+        let asserted = match self.guard.or_give_back(&*self.store, &ticket, won).await? {
+            Ok(asserted) => asserted,
             Err(cloned) => return self.refuse(&user, Some(&ticket), cloned.as_ref(), context, now).await,
         };
         let mut tx = self.store.begin().await?;
@@ -98,6 +92,28 @@ impl PasskeyLogin {
             known_device: if known { device } else { None },
         };
         pass(&self.desk, tx, claims, &user, proof, context, now).await
+    }
+
+    /// The assertion, if it is right and, of parallel right ones, the one that takes the challenge. `Err` inside: refused, by
+    /// this passkey if its counter went back.
+    async fn wins(
+        &self,
+        claims: &PreAuthorizedClaims,
+        user: &User,
+        answer: &str,
+        now: Timestamp,
+    ) -> Result<Result<Asserted, Option<Passkey>>, SecondFactorError> {
+        let alive = match self.desk.codes.guess(claims, now).await {
+            Ok(()) => true,
+            Err(CodeRefusal::Invalid) => false,
+            Err(CodeRefusal::Failure(failure)) => return Err(failure.into()),
+        };
+        let place = Place::Flow(claims.token_id.session());
+        match self.passkeys.check(&*self.store, &place, Some(user.id), answer, now).await? {
+            Ok(asserted) if alive && self.desk.codes.take(&claims.token_id, now).await? => Ok(Ok(asserted)),
+            Ok(_) => Ok(Err(None)),
+            Err(cloned) => Ok(Err(cloned)),
+        }
     }
 
     /// Signs in without a name.

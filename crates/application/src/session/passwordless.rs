@@ -118,14 +118,8 @@ impl Passwordless {
         let kind = ContactKind::parse(&memory.kind).unwrap_or(ContactKind::Email);
         let user = memory.user.as_deref().and_then(UserId::parse);
         let (ticket, known) = self.count(claims, &memory, user, kind, device.as_ref(), now).await?;
-        let right = match self.desk.codes.check(claims, &memory.address, code, now).await {
-            Ok(()) => self.desk.codes.take(&claims.token_id, now).await?,
-            Err(CodeRefusal::Invalid) => false,
-            Err(CodeRefusal::Failure(failure)) => {
-                self.guard.give_back(&*self.store, &ticket).await?;
-                return Err(failure.into());
-            }
-        };
+        let won = self.wins(claims, &memory, code, now).await;
+        let right = self.guard.or_give_back(&*self.store, &ticket, won).await?;
         let mut tx = self.store.begin().await?;
         let user = tx.users().get(user.unwrap_or(claims.subject)).await?;
         if !right {
@@ -140,6 +134,21 @@ impl Passwordless {
         let known_device = if known { device } else { None };
         let proof = Proof { amr: vec![amr_of(factor)], done: Some(factor), second: None, known_device };
         Ok(self.desk.admit(tx, &user, proof, context, now).await?)
+    }
+
+    /// Whether the code is right and, of parallel right ones, the one that takes the challenge.
+    async fn wins(
+        &self,
+        claims: &PreAuthorizedClaims,
+        memory: &Memory,
+        code: &OneTimeCode,
+        now: Timestamp,
+    ) -> Result<bool, SecondFactorError> {
+        match self.desk.codes.check(claims, &memory.address, code, now).await {
+            Ok(()) => Ok(self.desk.codes.take(&claims.token_id, now).await?),
+            Err(CodeRefusal::Invalid) => Ok(false),
+            Err(CodeRefusal::Failure(failure)) => Err(failure.into()),
+        }
     }
 
     /// Where the code of this person goes: to the contact that was typed, else to the one they are told things at.

@@ -123,15 +123,8 @@ impl AnswerSecondFactor {
     ) -> Result<Admission, SecondFactorError> {
         let now = self.clock.now();
         let (user, ticket, known) = self.count(claims, answer, device.as_ref(), now).await?;
-        let right = match self.is_right(claims, &user, answer, now).await {
-            Ok(right) => right,
-            Err(error) => {
-                self.guard.give_back(&*self.store, &ticket).await?;
-                return Err(error);
-            }
-        };
-        // Of parallel right answers one takes the challenge.
-        if !right || !self.desk.codes.take(&claims.token_id, now).await? {
+        let won = self.wins(claims, &user, answer, now).await;
+        if !self.guard.or_give_back(&*self.store, &ticket, won).await? {
             return self.refuse(&user, &ticket, context, now).await;
         }
         let mut tx = self.store.begin().await?;
@@ -176,6 +169,17 @@ impl AnswerSecondFactor {
         };
         tx.commit().await?;
         Ok((user, ticket, known.is_some()))
+    }
+
+    /// Whether the answer is right and, of parallel right answers, the one that takes the challenge.
+    async fn wins(
+        &self,
+        claims: &PreAuthorizedClaims,
+        user: &User,
+        answer: &FactorAnswer,
+        now: Timestamp,
+    ) -> Result<bool, SecondFactorError> {
+        Ok(self.is_right(claims, user, answer, now).await? && self.desk.codes.take(&claims.token_id, now).await?)
     }
 
     /// Whether the answer is right, as far as can be told without using anything up.

@@ -141,20 +141,17 @@ impl StepUp {
         if !standing.answers().contains(&medium.factor()) {
             return Err(StepUpError::NotAvailable);
         }
-        let sent = match address_of(&user, medium.factor()) {
+        let address = address_of(&user, medium.factor());
+        let limits = &self.desk.settings.limits;
+        let sending = address.is_some().then_some(limits.address);
+        for policy in [Some(limits.step_up_gap), Some(limits.step_up), sending].into_iter().flatten() {
+            let ticket = self.desk.guard.account(policy, user.id);
+            if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
+                return Err(StepUpError::Limited { resets_at });
+            }
+        }
+        let sent = match address {
             Some(address) => {
-                let limits = &self.desk.settings.limits;
-                let guard = &self.desk.guard;
-                let tickets = [
-                    guard.account(limits.step_up_gap, user.id),
-                    guard.account(limits.step_up, user.id),
-                    guard.account(limits.address, user.id),
-                ];
-                for ticket in tickets {
-                    if let Err(resets_at) = guard.reserve(&mut *tx, &ticket, now).await? {
-                        return Err(StepUpError::Limited { resets_at });
-                    }
-                }
                 let code = self.tools.codes.draw();
                 let notice =
                     Notice::StepUpCode { code: code.expose().to_owned(), minutes: limits::CODE_LIFE.as_secs() / 60 };
@@ -197,19 +194,11 @@ impl StepUp {
             return self.refuse(&owner, &ticket, AuditEventName::CodeRejected, None, context, now).await;
         };
         let compared = match medium {
-            Medium::Authenticator => Compared::Right,
-            Medium::Email | Medium::Sms => self.tools.codes.compare(kind, session.as_str(), &asked, code, now).await?,
+            // Compared where its step is used up.
+            Medium::Authenticator => Ok(Compared::Right),
+            Medium::Email | Medium::Sms => self.tools.codes.spend(kind, session.as_str(), &asked, code, now).await,
         };
-        // Of parallel right answers one uses the code up.
-        let compared = match (compared, medium) {
-            (Compared::Right, Medium::Email | Medium::Sms)
-                if !self.tools.codes.consume(kind, session.as_str(), &asked, now).await? =>
-            {
-                Compared::Used
-            }
-            (compared, _) => compared,
-        };
-        match compared {
+        match self.guard().or_give_back(&*self.store, &ticket, compared).await? {
             Compared::Wrong => {
                 return self.refuse(&owner, &ticket, AuditEventName::CodeRejected, None, context, now).await;
             }
@@ -267,7 +256,8 @@ impl StepUp {
         let now = self.clock.now();
         let (owner, ticket) = self.count(claims, FailureSlot::Device, device, now).await?;
         let place = Place::Session(claims.session());
-        let asserted = match self.tools.passkeys.check(&*self.store, &place, Some(owner.id), answer, now).await? {
+        let checked = self.tools.passkeys.check(&*self.store, &place, Some(owner.id), answer, now).await;
+        let asserted = match self.guard().or_give_back(&*self.store, &ticket, checked).await? {
             Ok(asserted) => asserted,
             Err(cloned) => {
                 let event = AuditEventName::SecondFactorFailed;

@@ -91,6 +91,15 @@ impl User {
         self.contacts().next().map(|contact| contact.address)
     }
 
+    /// What the account is called where its owner picks among several: address, else username, else identifier.
+    pub fn label(&self) -> String {
+        match (self.address(), &self.username) {
+            (Some(address), _) => address.to_string(),
+            (None, Some(username)) => username.as_str().to_owned(),
+            (None, None) => self.id.to_string(),
+        }
+    }
+
     /// The e-mail address.
     pub fn email_address(&self) -> Option<&EmailAddress> {
         self.email.as_ref().map(|contact| &contact.address)

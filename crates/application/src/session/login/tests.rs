@@ -37,9 +37,7 @@ fn refusing() -> MockTx {
 /// Everything a login from a new device writes, in one transaction.
 fn signing_in(account: Option<(User, Option<PasswordHash>)>) -> MockTx {
     let mut tx = MockTx::new();
-    let (user, hash) = account.unzip();
-    tx.users.expect_get().times(1).return_once(|_| Ok(user));
-    tx.users.expect_password().times(..=1).return_once(|_| Ok(hash.flatten()));
+    tx.users.expect_find_by_login_name().times(1).return_once(|_| Ok(account));
     tx.factors.expect_enrolled().times(..=1).returning(|_| Ok(Enrolled::default()));
     tx.guess_budgets.expect_release().times(1).returning(|_, _| Ok(()));
     tx.outbox.expect_enqueue().times(1).returning(|_| Ok(()));
@@ -203,8 +201,8 @@ async fn a_hash_of_older_parameters_is_made_again() {
 #[tokio::test]
 async fn a_password_changed_while_hashing_is_refused_and_nothing_is_written() {
     let mut second = MockTx::new();
-    second.users.expect_get().times(1).return_once(|_| Ok(Some(a_user())));
-    second.users.expect_password().times(1).return_once(|_| Ok(Some(fake_hash(OTHER_PASSWORD))));
+    let changed = Some((a_user(), Some(fake_hash(OTHER_PASSWORD))));
+    second.users.expect_find_by_login_name().times(1).return_once(|_| Ok(changed));
     let outcome = second.outcome();
     let parts = Parts {
         sessions: Arc::new(MockSessionStore::new()),
@@ -219,8 +217,7 @@ async fn a_password_changed_while_hashing_is_refused_and_nothing_is_written() {
 async fn a_ban_while_hashing_is_seen() {
     let mut second = MockTx::new();
     let banned = User { status: AccountStatus::Banned, ..a_user() };
-    second.users.expect_get().return_once(|_| Ok(Some(banned)));
-    second.users.expect_password().return_once(|_| Ok(Some(fake_hash(PASSWORD))));
+    second.users.expect_find_by_login_name().return_once(|_| Ok(Some((banned, Some(fake_hash(PASSWORD))))));
     second.guess_budgets.expect_release().times(1).returning(|_, _| Ok(()));
     second.audit.expect_append().times(1).returning(|_| Ok(()));
     let parts = Parts {

@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keystead_domain::account::{Address, Contact};
@@ -5,9 +6,11 @@ use keystead_domain::factor::{RecoveryCodeHash, SecondFactorPolicy};
 
 use super::*;
 use crate::account::{BeginReset, ForgotPassword, ResetPassword, ResetPasswordError};
-use crate::session::{Login, LoginCommand};
+use crate::ports::{CeremonyKey, CeremonyStore, EphemeralError};
+use crate::session::{Login, LoginCommand, PasskeyLogin};
 use crate::test_world::{OTHER_PASSWORD, PASSWORD, World, browser, secret};
-use crate::testing::{START, a_user, email, fake_hash, phone};
+use crate::testing::{FakeCeremonies, START, a_user, email, fake_hash, phone};
+use keystead_domain::SecretBytes;
 
 fn answer(world: &World) -> AnswerSecondFactor {
     let (store, clock) = (world.store.clone(), world.clock.clone());
@@ -284,4 +287,72 @@ async fn a_link_by_mail_proves_the_mail_and_asks_for_the_number() {
     let code = FactorAnswer::Code(Factor::Phone, OneTimeCode::parse(&world.mailed_code()).unwrap());
     let proved = answer(&world).run(&sent, &code, None, &browser()).await.unwrap().asked().unwrap().claims;
     assert_eq!(reset(&world, &proved).await, Ok(()));
+}
+
+/// Ceremonies that are there, or away.
+struct Shaky(FakeCeremonies, AtomicBool);
+
+impl Shaky {
+    fn answers(&self) -> Result<&FakeCeremonies, EphemeralError> {
+        if self.1.load(Ordering::SeqCst) { Err(EphemeralError("away".into())) } else { Ok(&self.0) }
+    }
+}
+
+#[async_trait::async_trait]
+impl CeremonyStore for Shaky {
+    async fn insert(
+        &self,
+        key: &CeremonyKey,
+        state: &[u8],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, EphemeralError> {
+        self.answers()?.insert(key, state, now, expires_at).await
+    }
+
+    async fn find(&self, key: &CeremonyKey, now: Timestamp) -> Result<Option<SecretBytes>, EphemeralError> {
+        self.answers()?.find(key, now).await
+    }
+
+    async fn take(&self, key: &CeremonyKey, now: Timestamp) -> Result<Option<SecretBytes>, EphemeralError> {
+        self.answers()?.take(key, now).await
+    }
+
+    async fn overwrite(
+        &self,
+        key: &CeremonyKey,
+        state: &[u8],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, EphemeralError> {
+        self.answers()?.overwrite(key, state, now, expires_at).await
+    }
+}
+
+#[tokio::test]
+async fn f03_who_tries_while_a_store_is_away_is_not_blocked_when_it_is_back() {
+    let ceremonies = Arc::new(Shaky(FakeCeremonies::new(), AtomicBool::new(false)));
+    let mut world = with_totp();
+    world.set_ceremonies(ceremonies.clone());
+    let flows = [half_way(&world).await, half_way(&world).await, half_way(&world).await];
+    let login = PasskeyLogin::new(
+        world.store.clone(),
+        world.clock.clone(),
+        world.passkeys(),
+        world.factor_guard(),
+        world.sign_in_desk(),
+    );
+    ceremonies.1.store(true, Ordering::SeqCst);
+    for claims in &flows {
+        let with_device = PreAuthorizedClaims { tfa_options: vec![Factor::Device, Factor::Totp], ..claims.clone() };
+        for _ in 0..4 {
+            let away = try_it(&world, claims, &totp(world.totp_code(0))).await;
+            assert!(matches!(away, Err(SecondFactorError::Failure(Failure::Unavailable(_)))), "{away:?}");
+            let away = login.as_second_factor(&with_device, "{}", None, &browser()).await;
+            assert!(matches!(away, Err(SecondFactorError::Failure(Failure::Unavailable(_)))), "{away:?}");
+        }
+    }
+    ceremonies.1.store(false, Ordering::SeqCst);
+    let fresh = half_way(&world).await;
+    assert!(try_it(&world, &fresh, &totp(world.totp_code(0))).await.is_ok());
 }

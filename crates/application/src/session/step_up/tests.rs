@@ -60,6 +60,7 @@ async fn only_the_medium_last_asked_for_answers() {
     ask(&world, &here, Medium::Email).await.unwrap();
     let mailed = OneTimeCode::parse(&world.mailed_code()).unwrap();
     assert_eq!(show(&world, &here, &world.totp_code(0)).await, Err(StepUpError::Invalid));
+    world.clock.advance(Duration::from_secs(30));
     ask(&world, &here, Medium::Authenticator).await.unwrap();
     assert_eq!(show(&world, &here, &mailed).await, Err(StepUpError::Invalid));
     assert!(show(&world, &here, &world.totp_code(0)).await.is_ok());
@@ -104,6 +105,14 @@ async fn somebody_elses_name_is_wrong_and_counts() {
         assert_eq!(show(&world, &here, &wrong()).await, Err(StepUpError::Invalid));
     }
     assert_eq!(show(&world, &here, &code).await, Err(StepUpError::Blocked { until: START.plus(limits::MFA_BLOCK) }));
+}
+
+#[tokio::test]
+async fn codes_of_a_program_are_asked_for_as_rarely_as_others() {
+    let world = with_totp();
+    let here = world.sign_in(&a_user()).await.claims;
+    ask(&world, &here, Medium::Authenticator).await.unwrap();
+    assert!(matches!(ask(&world, &here, Medium::Authenticator).await, Err(StepUpError::Limited { .. })));
 }
 
 #[tokio::test]
