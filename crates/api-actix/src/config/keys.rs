@@ -3,6 +3,7 @@
 
 mod factors;
 mod table;
+mod upkeep;
 
 use std::sync::LazyLock;
 
@@ -112,6 +113,9 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("mail", "How mail leaves. Without `smtp_url` and `sendgrid_key` it waits in the outbox."),
     ("sms", "How text messages leave. Without a provider numbers cannot be used."),
     ("limits", "How often things may be tried."),
+    ("admin", "What people in charge may do."),
+    ("audit", "Where audit events go besides the database."),
+    ("retention", "How long what nobody needs any more is kept."),
     ("log", "What is written to standard error."),
 ];
 

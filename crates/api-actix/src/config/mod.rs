@@ -25,6 +25,7 @@ mod secrets;
 mod sms;
 mod store;
 mod tokens;
+mod upkeep;
 mod values;
 
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub use store::{
     Data, Link, PostgresConfig, RedisConfig, RedisTopology, SharedConfig, SqliteConfig, StoreConfig, Synchronous,
 };
 pub use tokens::{Algorithm, TokensConfig};
+pub use upkeep::{AdminConfig, AuditConfig, RetentionConfig};
 
 use layers::Layers;
 use reader::{Noted, Origins, Reader};
@@ -111,6 +113,12 @@ pub struct Config {
     pub sms: SmsConfig,
     /// How often things may be tried.
     pub limits: LimitsConfig,
+    /// What people in charge may do.
+    pub admin: AdminConfig,
+    /// Where audit events go besides the database.
+    pub audit: AuditConfig,
+    /// How long what nobody needs any more is kept.
+    pub retention: RetentionConfig,
     /// What is logged.
     pub log: LogConfig,
     file: Option<PathBuf>,
@@ -162,6 +170,8 @@ impl Config {
             ("store.url", format!("sqlite://{database}")),
             ("secrets.master_key", encode_master_key(master_key).to_string()),
             ("log.format", "text".to_owned()),
+            // What a person looks at; `--audit` asks for it.
+            ("audit.stream", "false".to_owned()),
             // Survives a kill; a power cut may lose the last moments, which is what trying out can bear.
             ("store.synchronous", "normal".to_owned()),
         ];
@@ -217,6 +227,10 @@ impl Config {
             factors::check_channels(&mut r, registration.contact, *login, sms.is_on());
         }
         let limits = LimitsConfig::read(&mut r);
+        let admin = AdminConfig::read(&mut r);
+        let audit = AuditConfig::read(&mut r);
+        let session_life = tokens.as_ref().map(|tokens| tokens.session_life).ok();
+        let retention = RetentionConfig::read(&mut r, session_life);
         let log = LogConfig::read(&mut r);
         let origins = r.finish()?;
         let whole = || {
@@ -237,6 +251,9 @@ impl Config {
                 mail: mail?,
                 sms: sms?,
                 limits: limits?,
+                admin: admin?,
+                audit: audit?,
+                retention: retention?,
                 log: log?,
                 file,
                 origins,

@@ -1,6 +1,7 @@
 //! The sources laid over each other, everything that is refused, and what `keystead init` writes.
 
 mod factors;
+mod upkeep;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -2,7 +2,7 @@
 
 use keystead_domain::limits;
 
-use super::{Fallback, Key, Kind, factors};
+use super::{Fallback, Key, Kind, factors, upkeep};
 use crate::config::values::{duration_text, rate_text};
 
 pub(super) type Row = (&'static str, Kind, Fallback, &'static str);
@@ -37,7 +37,7 @@ pub(super) fn table() -> Vec<Key> {
         let default = Fallback::Value(rate_text(policy.limit, policy.window));
         push(&mut keys, &name, Kind::Rate, default, &format!("How many in how long, per {}.", policy.per));
     }
-    for (name, kind, fallback, meaning) in log() {
+    for (name, kind, fallback, meaning) in upkeep::upkeep().into_iter().chain(log()) {
         push(&mut keys, name, kind, fallback, meaning);
     }
     keys
