@@ -1,6 +1,7 @@
 //! What a use-case is told about the request it serves.
 
 use keystead_domain::SecretString;
+use keystead_domain::account::UserId;
 use keystead_domain::token::{ClientKind, DeviceInfo};
 
 use crate::message::Occasion;
@@ -16,6 +17,8 @@ pub struct RequestContext {
     /// The client id the request came with. A half-way token is bound to it, so that beginning a flow in a browser does
     /// not take the cookie of the session it already has; becoming authorized always makes a new one.
     pub client_id: Option<SecretString>,
+    /// The administrator who acts as the signed-in user.
+    pub impersonator: Option<UserId>,
     /// Set when the client may send the request again: it came with an `Idempotency-Key`.
     pub attempt: Option<Attempt>,
 }

@@ -5,6 +5,8 @@
 //! | [`ports`] | what the use-cases need of the world, as traits |
 //! | [`account`] | registering, activating, profile, passwords |
 //! | [`session`] | signing in, second factors, step-up, refreshing, ending sessions |
+//! | [`admin`] | what administrators do to other people's accounts |
+//! | [`audit`] | the audit log: sealing, chaining, verifying, reading and pruning it |
 //! | [`factor`] | a person's second factors and contacts |
 //! | [`revocation`] | the check every authenticated request passes, without a round trip |
 //! | [`operation`] | what runs beside requests: mail delivery, keys, housekeeping, the operator's commands |
@@ -14,6 +16,8 @@
 //! `examples/` for a program that embeds the crate, and `testing` (feature `testing`) for mocks and fakes.
 
 pub mod account;
+pub mod admin;
+pub mod audit;
 pub mod context;
 pub mod factor;
 pub mod failure;

@@ -168,6 +168,24 @@ pub enum Notice {
         /// Where from.
         occasion: Occasion,
     },
+    /// An administrator did something to the account.
+    Administered {
+        /// What: `banned`, `reopened`, `deleted`, `role`, `profile`, `session_ended`, `sessions_ended`.
+        act: String,
+        /// The new role, where it is about one.
+        role: Option<String>,
+        /// Seconds since the Unix epoch.
+        at: i64,
+    },
+    /// An administrator acts as the owner of the account.
+    Impersonated {
+        /// Why, in the administrator's words.
+        reason: String,
+        /// For how long at most.
+        minutes: u64,
+        /// Seconds since the Unix epoch.
+        at: i64,
+    },
     /// Nothing is sent. Written where a message would be if the account existed, so that both cases do the same work.
     Decoy,
 }
@@ -199,6 +217,8 @@ impl Notice {
             Self::RefreshReused { .. } => "refresh_reused",
             Self::NewDevice { .. } => "new_device",
             Self::AccountDeactivated { .. } => "account_deactivated",
+            Self::Administered { .. } => "administered",
+            Self::Impersonated { .. } => "impersonated",
             Self::Decoy => "decoy",
         }
     }

@@ -146,6 +146,23 @@ impl FactorSettings {
     }
 }
 
+/// How long what nobody needs any more is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Accounts that their owners closed.
+    pub deactivated: Duration,
+    /// Logins, for their owner to read.
+    pub logins: Duration,
+    /// Audit events.
+    pub audit: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { deactivated: limits::DEACTIVATED_KEPT, logins: limits::LOGIN_HISTORY_KEPT, audit: limits::AUDIT_KEPT }
+    }
+}
+
 /// What every use-case may need to know of the deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -162,6 +179,8 @@ pub struct Settings {
     pub limits: AccountLimits,
     /// Second factors.
     pub factors: FactorSettings,
+    /// How long what nobody needs any more is kept.
+    pub retention: Retention,
 }
 
 impl Default for Settings {
@@ -173,6 +192,7 @@ impl Default for Settings {
             lifetimes: Lifetimes::default(),
             limits: AccountLimits::default(),
             factors: FactorSettings::default(),
+            retention: Retention::default(),
         }
     }
 }

@@ -78,6 +78,10 @@ policies! {
     TOKEN_REVOKE = "token-revoke", 60, minutes(15), "account";
     /// Changes of a profile. Each is an audit event, which is kept.
     PROFILE_CHANGE = "profile-change", 60, minutes(15), "account";
+    /// Administrators' requests.
+    ADMIN = "admin", 300, minutes(15), "administrator";
+    /// Impersonations begun.
+    IMPERSONATION = "impersonation", 10, minutes(60), "administrator";
     /// Unauthenticated and credential routes, before answers are slowed down.
     SLOW_DOWN = "slow-down", 100, minutes(15), "client address";
 }
@@ -137,6 +141,18 @@ pub const MFA_ALERT_GAP: Duration = minutes(15);
 pub const RESET_LINK_LIFE: Duration = minutes(30);
 /// Life of an activation link.
 pub const ACTIVATION_LINK_LIFE: Duration = days(1);
+/// Life of an impersonation.
+pub const IMPERSONATION_LIFE: Duration = minutes(15);
+/// How often audit events are linked into the chain.
+pub const AUDIT_LINK_POLL: Duration = Duration::from_secs(1);
+/// Audit events that are linked in one transaction.
+pub const AUDIT_BATCH: u32 = 1000;
+/// How long audit events are kept.
+pub const AUDIT_KEPT: Duration = days(400);
+/// How long an account that its owner closed is kept before it is deleted.
+pub const DEACTIVATED_KEPT: Duration = days(30);
+/// How long logins are kept for their owner to read; longer than any session lives.
+pub const LOGIN_HISTORY_KEPT: Duration = days(180);
 /// How fresh a sign-in must be for sensitive changes.
 pub const REAUTH_WINDOW: Duration = minutes(5);
 /// Life of a known-device token.

@@ -6,6 +6,7 @@ use keystead_domain::token::EndReason;
 use thiserror::Error;
 
 use super::change_password::ChangeDesk;
+use crate::admin::is_last_administrator;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
@@ -21,6 +22,9 @@ pub enum DeactivateAccountError {
     /// The person must prove again who they are first.
     #[error("a fresh sign-in is needed")]
     ReauthenticationRequired,
+    /// Nobody of the person's role would be left.
+    #[error("the account is the last of its role")]
+    LastAdministrator,
     /// The account ended meanwhile.
     #[error("there is no such account")]
     NotFound,
@@ -71,6 +75,9 @@ impl DeactivateAccount {
         let settings = &self.desk.login.settings;
         let standing = standing_of(&mut *tx, &user, settings).await?;
         caller.require(&standing, settings.factors.second_factor, now)?;
+        if is_last_administrator(&mut *tx, &user).await? {
+            return Err(DeactivateAccountError::LastAdministrator);
+        }
         user.status = AccountStatus::Deactivated;
         user.updated_at = now;
         tx.users().update(&user).await?;

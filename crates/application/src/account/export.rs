@@ -75,7 +75,7 @@ impl ExportAccount {
 mod tests {
     use super::*;
     use crate::test_world::World;
-    use crate::testing::{a_login, a_passkey, a_user, access_claims, an_audit_event, user_id, user_number};
+    use crate::testing::{Audit, a_login, a_passkey, a_user, access_claims, an_audit_event, user_id, user_number};
 
     #[tokio::test]
     async fn a_person_gets_their_own_rows_and_nobody_elses() {
@@ -85,7 +85,8 @@ mod tests {
         world.sign_in(&user_number(2)).await;
         world.rows.prepare(|state| {
             state.login_history.0 = vec![a_login(), LoginRecord { user_id: user_id(2), ..a_login() }];
-            state.audit.0 = vec![an_audit_event(), AuditEvent { subject: Some(user_id(2)), ..an_audit_event() }];
+            let foreign = AuditEvent { subject: Some(user_id(2)), ..an_audit_event() };
+            state.audit = Audit::with([an_audit_event(), foreign]);
         });
         world.enroll_totp(&a_user());
         let mut tx = world.store.begin().await.unwrap();

@@ -53,6 +53,21 @@ pub struct UpdateProfileCommand {
     pub locale: Option<Option<Locale>>,
 }
 
+impl UpdateProfileCommand {
+    /// The account as it is after the change.
+    pub(crate) fn apply(self, account: &mut User) {
+        if let Some(full_name) = self.full_name {
+            account.full_name = full_name;
+        }
+        if let Some(username) = self.username {
+            account.username = username;
+        }
+        if let Some(locale) = self.locale {
+            account.locale = locale;
+        }
+    }
+}
+
 /// Changes the facts of an account that its owner may change freely. Nothing here can prove who somebody is.
 pub struct UpdateProfile {
     store: Arc<dyn Store>,
@@ -76,15 +91,7 @@ impl UpdateProfile {
         let mut tx = self.store.begin().await?;
         let mut account = tx.users().get(user).await?.ok_or(ProfileError::NotFound)?;
         let before = account.clone();
-        if let Some(full_name) = command.full_name {
-            account.full_name = full_name;
-        }
-        if let Some(username) = command.username {
-            account.username = username;
-        }
-        if let Some(locale) = command.locale {
-            account.locale = locale;
-        }
+        command.apply(&mut account);
         if account == before {
             return Ok(account);
         }

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use keystead_domain::{Timestamp, limits};
 
@@ -9,18 +10,19 @@ use crate::revocation::RevocationView;
 /// Most batches of one round: what a larger backlog leaves is for the next.
 const BATCHES: u32 = 500;
 
-/// Deletes what has lapsed: claims, links, addresses never proved, budgets, failures, devices, revocations no living token
-/// can concern. Every rule works without it; it keeps stores small.
+/// Deletes what has lapsed: claims, links, addresses never proved, budgets, failures, devices, logins of long ago,
+/// revocations no living token can concern. Every rule works without it; it keeps stores small.
 pub struct Housekeeping {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     view: Arc<RevocationView>,
+    logins_kept: Duration,
 }
 
 impl Housekeeping {
-    /// The use-case with its dependencies.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, view: Arc<RevocationView>) -> Self {
-        Self { store, clock, view }
+    /// The use-case with its dependencies. Logins are kept this long.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, view: Arc<RevocationView>, logins_kept: Duration) -> Self {
+        Self { store, clock, view, logins_kept }
     }
 
     /// Runs one round. Returns how many rows were deleted.
@@ -47,6 +49,7 @@ impl Housekeeping {
         deleted += tx.guess_budgets().delete_expired(now).await?;
         deleted += tx.factor_failures().delete_expired(now).await?;
         deleted += tx.devices().delete_expired(now).await?;
+        deleted += tx.login_history().delete_before(now.minus(self.logins_kept)).await?;
         // A session can be shown again until its life is over, and its end must then still be known to be announced.
         let oldest = now.minus(limits::SESSION_LIFE + limits::REVOCATION_WINDOW);
         deleted += tx.revocations().delete_before(oldest).await?;
@@ -68,7 +71,8 @@ mod tests {
     use crate::testing::{START, a_link_token, a_pending_contact, a_registration, a_revocation, user_id};
 
     fn housekeeping(world: &World) -> Housekeeping {
-        Housekeeping::new(world.store.clone(), world.clock.clone(), world.view.clone())
+        let kept = limits::LOGIN_HISTORY_KEPT;
+        Housekeeping::new(world.store.clone(), world.clock.clone(), world.view.clone(), kept)
     }
 
     #[tokio::test]

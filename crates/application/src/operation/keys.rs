@@ -112,6 +112,8 @@ impl KeyKeeper {
             KeyUse::Mac => self.session_life,
             // What it sealed is sealed again under the new key, row by row; until then both must open.
             KeyUse::Seal => limits::SEAL_KEY_LIFE,
+            // What it sealed is checked until the policy of the audit log deletes it.
+            KeyUse::Audit => limits::SEAL_KEY_LIFE,
         };
         active_from.plus(life + limits::LEEWAY * 2)
     }

@@ -4,8 +4,10 @@ mod deliver_mail;
 mod housekeeping;
 mod keys;
 mod operator;
+mod purge;
 
 pub use deliver_mail::{Channels, DeliverMail, Delivered, MailPolicy};
 pub use housekeeping::Housekeeping;
 pub use keys::{KeyKeeper, KeyOverview};
 pub use operator::{AddUserCommand, AddedUser, Operator, OperatorError};
+pub use purge::PurgeAccounts;

@@ -1,20 +1,20 @@
 use std::sync::Arc;
 
 use keystead_domain::account::{
-    AccountStatus, Contact, EmailAddress, Epoch, FullName, LinkPurpose, LinkToken, LoginName, PasswordRefusal, Role,
-    User, UserId, Username,
+    AccountStatus, Contact, EmailAddress, Epoch, FullName, LoginName, PasswordRefusal, Role, User, UserId, Username,
 };
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::token::EndReason;
-use keystead_domain::{SecretString, Timestamp, limits};
+use keystead_domain::{SecretString, Timestamp};
 use thiserror::Error;
 
 use crate::account::ChangeDesk;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
-use crate::ports::{Clock, Constraint, PasswordHasher, SessionStore, Store, StoreError, Tx, UserPage};
-use crate::service::{Revoker, TokenIssuer, raise_epoch, record, to_user};
+use crate::ports::{Clock, Constraint, PasswordHasher, SessionStore, Store, StoreError, Tx, UserFilter, UserPage};
+use crate::service::{Revoker, TokenIssuer, raise_epoch, record, record_with, send_activation};
+use crate::session::LoginDesk;
 
 /// An account to add.
 #[derive(Clone, Debug)]
@@ -132,23 +132,8 @@ impl Operator {
         user: &User,
         now: Timestamp,
     ) -> Result<SecretString, OperatorError> {
-        let life = limits::ACTIVATION_LINK_LIFE;
-        let (secret, hash) = self.issuer.link_token();
-        let token = LinkToken {
-            hash,
-            purpose: LinkPurpose::Activate,
-            user_id: Some(user.id),
-            epoch: user.epoch,
-            begun_as: None,
-            factor_proved: false,
-            created_at: now,
-            expires_at: now.plus(life),
-        };
-        tx.link_tokens().issue(&token).await?;
-        let link = format!("{}/activate#token={}", self.desk.login.settings.public_url, secret.expose());
-        let notice = Notice::ActivateAccount { link: link.clone(), hours: life.as_secs() / 3600 };
-        self.desk.login.postbox.post(tx, &to_user(user, notice), now, life).await?;
-        Ok(SecretString::new(link))
+        let LoginDesk { postbox, settings, .. } = &self.desk.login;
+        Ok(send_activation(tx, user, &self.issuer, postbox, settings, now).await?)
     }
 
     /// Sets a password. Every session and artefact of the account ends.
@@ -183,10 +168,73 @@ impl Operator {
         user.updated_at = now;
         tx.users().update(&user).await?;
         tx.devices().forget_all(user.id).await?;
-        let event = if banned { AuditEventName::UserBanned } else { AuditEventName::UserUnbanned };
+        let event = match (banned, found.status) {
+            (true, _) => AuditEventName::UserBanned,
+            (false, AccountStatus::Deactivated) => AuditEventName::UserReactivated,
+            (false, _) => AuditEventName::UserUnbanned,
+        };
         self.audit(&mut *tx, event, user.id, now).await?;
         self.end_everything(tx, user.id, now).await?;
         Ok(user)
+    }
+
+    /// Changes what an account may do, from the next request on, on every replica. Its sessions stay.
+    pub async fn set_role(&self, who: &str, role: Role) -> Result<User, OperatorError> {
+        let found = self.find(who).await?;
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let mut user = tx.users().get(found.id).await?.ok_or(OperatorError::NotFound)?;
+        let detail = format!("{} -> {role}", user.role);
+        if user.role == role {
+            return Ok(user);
+        }
+        user.role = role;
+        user.updated_at = now;
+        tx.users().update(&user).await?;
+        let change = raise_epoch(&mut *tx, user.id, false, now).await?.ok_or(OperatorError::NotFound)?;
+        let notice = Notice::Administered { act: "role".into(), role: Some(role.to_string()), at: now.as_seconds() };
+        self.desk.login.postbox.notify(&mut *tx, &user, notice, now).await?;
+        let (who, context) = ((None, Some(user.id)), RequestContext::default());
+        record_with(&mut *tx, AuditEventName::RoleChanged, who, None, (&context, detail), now).await?;
+        tx.commit().await?;
+        self.desk.revoker.announce(&[change.revocation]).await;
+        Ok(user)
+    }
+
+    /// Makes the first administrator, a super-admin without a password, and gives the link that lets whoever holds it choose
+    /// one. `None` once an administrator has a password; until then each call voids the link before.
+    pub async fn bootstrap(&self, email: EmailAddress) -> Result<Option<SecretString>, OperatorError> {
+        let page = |role| UserPage {
+            filter: UserFilter { status: Some(AccountStatus::Active), role: Some(role), email_prefix: None },
+            size: 100,
+            ..UserPage::default()
+        };
+        let mut tx = self.store.read().await?;
+        for role in [Role::SuperAdmin, Role::Admin] {
+            for admin in tx.users().list(&page(role)).await? {
+                if tx.users().password(admin.id).await?.is_some() {
+                    return Ok(None);
+                }
+            }
+        }
+        drop(tx);
+        let (username, full_name, password) = (None, None, None);
+        let command = AddUserCommand { email: email.clone(), username, full_name, role: Role::SuperAdmin, password };
+        match self.add(command).await {
+            Ok(added) => Ok(added.activation_link),
+            Err(OperatorError::EmailTaken) => {
+                let now = self.clock.now();
+                let mut tx = self.store.begin().await?;
+                let found = tx.users().find_by_login_name(&LoginName::Email(email)).await?;
+                let Some((user, None)) = found.filter(|(user, _)| user.role == Role::SuperAdmin) else {
+                    return Ok(None);
+                };
+                let link = self.send_activation(&mut *tx, &user, now).await?;
+                tx.commit().await?;
+                Ok(Some(link))
+            }
+            Err(other) => Err(other),
+        }
     }
 
     /// A page of accounts, oldest first.

@@ -43,6 +43,54 @@ pub trait PasswordHasher: Send + Sync {
     fn needs_rehash(&self, hash: &PasswordHash) -> bool;
 }
 
+/// A password hash that another system made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForeignHash {
+    /// One text that names its own function: PHC strings, modular crypt (bcrypt, passlib), Django, LDAP.
+    Text(SecretString),
+    /// A credential of Keycloak, its two parts as JSON texts.
+    Keycloak {
+        /// The function and its parameters.
+        credential_data: SecretString,
+        /// Salt and hash.
+        secret_data: SecretString,
+    },
+}
+
+/// A hash of another system as Keystead keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadHash {
+    /// What [`PasswordHasher::verify`] checks. One text for every spelling of a hash; reading it again gives itself.
+    pub hash: PasswordHash,
+    /// Whether guessing costs whoever stole it next to nothing, as with salted SHA.
+    pub is_weak: bool,
+}
+
+/// Why a hash of another system is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum HashRefusal {
+    /// No format that is read.
+    #[error("the format of the password hash is not known")]
+    Unknown,
+    /// A known format, but not as its system writes it.
+    #[error("the password hash is malformed")]
+    Malformed,
+    /// One planted hash must not stop the service.
+    #[error("checking a password against this hash would cost too much")]
+    TooCostly,
+    /// Equal passwords have equal hashes, and tables of them exist.
+    #[error("the password hash has no salt")]
+    Unsalted,
+}
+
+/// Reads password hashes of other systems. Costs parsing only; nothing is computed.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+pub trait PasswordImport: Send + Sync {
+    /// Brings a hash into the form that is stored. MUST refuse what [`PasswordHasher::verify`] would fail at. Errors
+    /// repeat nothing of the hash.
+    fn read(&self, foreign: &ForeignHash) -> Result<ReadHash, HashRefusal>;
+}
+
 /// Which kind of token a text was taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenKind {
@@ -121,6 +169,10 @@ pub enum MacPurpose {
     Decoy,
     /// Idempotency records.
     Idempotency,
+    /// Audit events. Under keys of its own ([`KeyUse::Audit`]), which are kept.
+    AuditEvent,
+    /// Checkpoints of the audit chain. Under the same keys.
+    AuditCheckpoint,
 }
 
 /// A keyed hash and the key it was made with.

@@ -19,11 +19,14 @@ pub enum KeyUse {
     Mac,
     /// Sealing what must open for years.
     Seal,
+    /// Sealing audit events, which are checked for as long as they are kept.
+    Audit,
 }
 
 impl KeyUse {
     /// Every use.
-    pub const ALL: [Self; 5] = [Self::SignAccess, Self::SignPreAuthorized, Self::SignStepUp, Self::Mac, Self::Seal];
+    pub const ALL: [Self; 6] =
+        [Self::SignAccess, Self::SignPreAuthorized, Self::SignStepUp, Self::Mac, Self::Seal, Self::Audit];
 
     /// The name in stores.
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +36,7 @@ impl KeyUse {
             Self::SignStepUp => "sign_step_up",
             Self::Mac => "mac",
             Self::Seal => "seal",
+            Self::Audit => "audit",
         }
     }
 

@@ -3,6 +3,7 @@
 //!
 //! Not found is `Ok(None)`. A lost race for uniqueness is [`StoreError::Conflict`] and leaves the transaction usable.
 
+mod audit;
 mod crypto;
 mod ephemeral;
 mod factors;
@@ -13,9 +14,10 @@ mod revocation_feed;
 mod store;
 mod world;
 
+pub use audit::{AuditChain, AuditFilter, AuditLog, AuditRow, AuditRowId, ChainLink, Checkpoint, CheckpointKind};
 pub use crypto::{
-    HashError, KeyRing, KeyedHash, MacPurpose, MacTag, PasswordHasher, SealError, Sealer, TokenError, TokenKind,
-    TokenSigner, TokenVerifier, VerifiedAccess,
+    ForeignHash, HashError, HashRefusal, KeyRing, KeyedHash, MacPurpose, MacTag, PasswordHasher, PasswordImport,
+    ReadHash, SealError, Sealer, TokenError, TokenKind, TokenSigner, TokenVerifier, VerifiedAccess,
 };
 pub use ephemeral::{
     CeremonyKey, CeremonyKind, CeremonyStore, EphemeralError, RateDecision, RateHit, RateLimiter, Rotation,
@@ -29,9 +31,9 @@ pub use factors::{
 pub use keys::{KeyRepository, KeyUse, StoredKey};
 pub use mail::{DeliveryError, Mail, Mailer, MessageRenderer, RenderError, Rendered, Sms, SmsSender};
 pub use repositories::{
-    AuditLog, BudgetDecision, BudgetKey, ClaimedMessage, DeviceRepository, GuessBudgets, LinkTokenRepository,
-    LoginHistory, LoginRecord, NewMessage, Outbox, OutboxId, RegistrationRepository, RevocationLog, UserPage,
-    UserRepository,
+    BudgetDecision, BudgetKey, ClaimedMessage, DeviceRepository, GuessBudgets, LinkTokenRepository, LoginHistory,
+    LoginRecord, NewMessage, Outbox, OutboxEntry, OutboxId, RegistrationRepository, RevocationLog, UserFilter,
+    UserPage, UserRepository,
 };
 pub use revocation_feed::{FeedBatch, FeedCursor, RevocationFeed};
 pub use store::{Constraint, Store, StoreError, Tx};
@@ -39,7 +41,11 @@ pub use world::{Clock, Entropy};
 
 #[cfg(any(test, feature = "testing"))]
 pub use self::{
-    crypto::{MockKeyRing, MockKeyedHash, MockPasswordHasher, MockSealer, MockTokenSigner, MockTokenVerifier},
+    audit::{MockAuditChain, MockAuditLog},
+    crypto::{
+        MockKeyRing, MockKeyedHash, MockPasswordHasher, MockPasswordImport, MockSealer, MockTokenSigner,
+        MockTokenVerifier,
+    },
     ephemeral::{MockCeremonyStore, MockRateLimiter, MockSessionStore},
     factors::{
         MockContactRepository, MockFactorFailureRepository, MockFactorRepository, MockPasskeyRepository,
@@ -48,7 +54,7 @@ pub use self::{
     keys::MockKeyRepository,
     mail::{MockMailer, MockMessageRenderer, MockSmsSender},
     repositories::{
-        MockAuditLog, MockDeviceRepository, MockGuessBudgets, MockLinkTokenRepository, MockLoginHistory, MockOutbox,
+        MockDeviceRepository, MockGuessBudgets, MockLinkTokenRepository, MockLoginHistory, MockOutbox,
         MockRegistrationRepository, MockRevocationLog, MockUserRepository,
     },
     revocation_feed::MockRevocationFeed,

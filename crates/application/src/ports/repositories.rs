@@ -5,18 +5,32 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keystead_domain::Timestamp;
 use keystead_domain::account::{
-    AccountStatus, Epoch, LinkPurpose, LinkToken, LinkTokenHash, LoginName, PasswordHash, PendingRegistration, User,
-    UserId,
+    AccountStatus, Epoch, LinkPurpose, LinkToken, LinkTokenHash, LoginName, PasswordHash, PendingRegistration, Role,
+    User, UserId,
 };
-use keystead_domain::audit::AuditEvent;
 use keystead_domain::limits::RatePolicy;
-use keystead_domain::token::{DeviceInfo, DeviceTokenHash, Revocation, SessionId, TokenId};
+use keystead_domain::token::{AccessClaims, DeviceInfo, DeviceTokenHash, Revocation, SessionId, TokenId};
 
 use super::StoreError;
 
-/// A page of users, oldest first.
+/// Which users are looked for. `None` restricts nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserFilter {
+    /// Whether the account can be used.
+    pub status: Option<AccountStatus>,
+    /// What they may do.
+    pub role: Option<Role>,
+    /// How their e-mail address begins, in lower case, taken literally.
+    pub email_prefix: Option<String>,
+}
+
+/// A page of users, oldest first, ties by identifier.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserPage {
+    /// Which.
+    pub filter: UserFilter,
+    /// Newest first instead.
+    pub newest_first: bool,
     /// Users after this one.
     pub after: Option<UserId>,
     /// At most this many.
@@ -75,11 +89,22 @@ pub trait UserRepository: Send {
         now: Timestamp,
     ) -> Result<Option<(Epoch, Epoch)>, StoreError>;
 
-    /// A page of users, oldest first, ties by identifier.
+    /// A page of users. Users made meanwhile move nobody to another page.
     async fn list(&mut self, page: &UserPage) -> Result<Vec<User>, StoreError>;
 
     /// How many users of each status there are.
     async fn count(&mut self, status: AccountStatus) -> Result<u64, StoreError>;
+
+    /// Whether an active account other than this one has at least this role. MUST hold back others who ask until this
+    /// transaction ends: of two administrators who close each other's accounts one has to see what the other did.
+    async fn has_other_administrator(&mut self, than: UserId, role: Role) -> Result<bool, StoreError>;
+
+    /// Deletes the user and everything that is kept for them, but the audit log and the revocations. `false` when there is
+    /// no such user.
+    async fn delete(&mut self, id: UserId) -> Result<bool, StoreError>;
+
+    /// Users who closed their account before this time, at most `limit`, the longest closed first.
+    async fn closed_before(&mut self, before: Timestamp, limit: u32) -> Result<Vec<UserId>, StoreError>;
 }
 
 /// Claims to addresses.
@@ -197,6 +222,25 @@ pub struct ClaimedMessage {
     pub expires_at: Timestamp,
 }
 
+/// A message as administrators see it: nothing of what it says, or to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxEntry {
+    /// Identifier.
+    pub id: OutboxId,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When it is tried next.
+    pub due_at: Timestamp,
+    /// Not sent from then on.
+    pub expires_at: Timestamp,
+    /// Set when it will not be sent.
+    pub dead_at: Option<Timestamp>,
+    /// What the last try ended with.
+    pub error: Option<String>,
+}
+
 /// Messages to send. At least once: a worker that dies between sending and marking leaves a repeat with the same id.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
@@ -230,17 +274,13 @@ pub trait Outbox: Send {
 
     /// How many messages wait, and how many are dead.
     async fn counts(&mut self) -> Result<(u64, u64), StoreError>;
-}
 
-/// Security events.
-#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
-#[async_trait]
-pub trait AuditLog: Send {
-    /// Appends an event.
-    async fn append(&mut self, event: &AuditEvent) -> Result<(), StoreError>;
+    /// Messages that wait and messages that are dead, newest first, ties by identifier descending; after the given one.
+    async fn list(&mut self, after: Option<(Timestamp, OutboxId)>, size: u32) -> Result<Vec<OutboxEntry>, StoreError>;
 
-    /// The newest `limit` events about a user, newest first.
-    async fn list_for_user(&mut self, user: UserId, limit: u32) -> Result<Vec<AuditEvent>, StoreError>;
+    /// Makes a message that waits, and that no worker owns, due now. Returns it as it is afterwards; `None` when there is
+    /// no such message.
+    async fn retry(&mut self, id: &OutboxId, now: Timestamp) -> Result<Option<OutboxEntry>, StoreError>;
 }
 
 /// What ended before its time. Every replica reads it; the rows matter for an hour.
@@ -257,11 +297,16 @@ pub trait RevocationLog: Send {
     /// Rows whose `at` is after `since`, oldest first.
     async fn since(&mut self, since: Timestamp) -> Result<Vec<Revocation>, StoreError>;
 
-    /// Whether this token is revoked: by itself, its session, or its user's epoch. For when the view is not confirmed.
-    async fn is_revoked(&mut self, token: &TokenId, user: UserId, epoch: Epoch) -> Result<bool, StoreError>;
+    /// Whether this token is revoked: by itself, its session, its user's epoch, with everybody's, or, where it names an
+    /// actor, by the end of the actor's session or epoch. For when the view is not confirmed.
+    async fn is_revoked(&mut self, claims: &AccessClaims) -> Result<bool, StoreError>;
 
-    /// Whether this session was revoked by itself. For a session that is about to be confirmed.
-    async fn is_session_revoked(&mut self, session: &SessionId) -> Result<bool, StoreError>;
+    /// Whether this session, made then, was revoked by itself or with everybody's. For a session that is about to be
+    /// confirmed.
+    async fn is_session_revoked(&mut self, session: &SessionId, created_at: Timestamp) -> Result<bool, StoreError>;
+
+    /// When everybody's sessions were last ended.
+    async fn everybody_ended_at(&mut self) -> Result<Option<Timestamp>, StoreError>;
 
     /// Deletes rows older than `before`, a bounded number of them. Returns how many.
     async fn delete_before(&mut self, before: Timestamp) -> Result<u64, StoreError>;
@@ -340,6 +385,8 @@ pub struct LoginRecord {
     pub at: Timestamp,
     /// Where from.
     pub device: DeviceInfo,
+    /// The administrator who acts as the user since.
+    pub impersonator: Option<UserId>,
 }
 
 /// Logins, for their owner to read.
@@ -356,6 +403,16 @@ pub trait LoginHistory: Send {
         after: Option<(Timestamp, TokenId)>,
         size: u32,
     ) -> Result<Vec<LoginRecord>, StoreError>;
+
+    /// Logins of everybody, in the same order.
+    async fn list_all(
+        &mut self,
+        after: Option<(Timestamp, TokenId)>,
+        size: u32,
+    ) -> Result<Vec<LoginRecord>, StoreError>;
+
+    /// Deletes logins older than `before`, a bounded number of them. Returns how many.
+    async fn delete_before(&mut self, before: Timestamp) -> Result<u64, StoreError>;
 
     /// Whether a session was ever made for this user: who owns a `jti` is visible from its session part.
     async fn owns_session(&mut self, user: UserId, session: &SessionId) -> Result<bool, StoreError>;

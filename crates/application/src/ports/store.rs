@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use super::{
-    AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
+    AuditChain, AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
     KeyRepository, LinkTokenRepository, LoginHistory, Outbox, PasskeyRepository, RegistrationRepository, RevocationLog,
     UserRepository,
 };
@@ -67,6 +67,8 @@ pub trait Tx: Send {
     fn outbox(&mut self) -> &mut dyn Outbox;
     /// Security events.
     fn audit(&mut self) -> &mut dyn AuditLog;
+    /// The chain over them.
+    fn audit_chain(&mut self) -> &mut dyn AuditChain;
     /// What ended before its time.
     fn revocations(&mut self) -> &mut dyn RevocationLog;
     /// Counters of guesses.

@@ -102,7 +102,7 @@ impl AccessGate {
     async fn ask_store(&self, verified: Arc<VerifiedAccess>) -> Result<Authenticated, AccessError> {
         let claims = &verified.claims;
         let mut tx = self.store.read().await.map_err(|_| AccessError::Unavailable)?;
-        match tx.revocations().is_revoked(&claims.token_id, claims.subject, claims.epoch).await {
+        match tx.revocations().is_revoked(claims).await {
             Ok(false) => Ok(Authenticated(verified)),
             Ok(true) => Err(AccessError::Revoked),
             Err(_) => Err(AccessError::Unavailable),

@@ -44,6 +44,8 @@ struct Entries {
     tokens: HashMap<TokenId, Timestamp>,
     sessions: HashMap<SessionId, Timestamp>,
     users: HashMap<UserId, (UserFloor, Timestamp)>,
+    /// Everything made until then is over.
+    everybody: Option<Timestamp>,
 }
 
 impl Default for RevocationView {
@@ -88,9 +90,18 @@ impl RevocationView {
 
     fn is_revoked(&self, claims: &AccessClaims) -> bool {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.users.get(&claims.subject).is_some_and(|(floor, _)| claims.epoch < floor.epoch)
+        entries.is_outdated(claims.subject, claims.epoch)
+            || entries.everybody.is_some_and(|until| claims.issued_at <= until)
             || (!entries.tokens.is_empty() && entries.tokens.contains_key(&claims.token_id))
             || (!entries.sessions.is_empty() && entries.sessions.contains_key(&claims.token_id.session()))
+            || claims.actor.as_ref().is_some_and(|actor| {
+                entries.is_outdated(actor.subject, actor.epoch) || entries.sessions.contains_key(&actor.session)
+            })
+    }
+
+    /// Until when everybody's sessions were ended, if that was within the last hour.
+    pub fn everybody(&self) -> Option<Timestamp> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).everybody
     }
 
     /// What a user's tokens and sessions must carry, if it changed within the last hour.
@@ -111,10 +122,15 @@ impl RevocationView {
         entries.tokens.retain(|_, at| *at >= oldest);
         entries.sessions.retain(|_, at| *at >= oldest);
         entries.users.retain(|_, (_, at)| *at >= oldest);
+        entries.everybody = entries.everybody.filter(|at| *at >= oldest);
     }
 }
 
 impl Entries {
+    fn is_outdated(&self, user: UserId, epoch: Epoch) -> bool {
+        self.users.get(&user).is_some_and(|(floor, _)| epoch < floor.epoch)
+    }
+
     fn add(&mut self, revocation: &Revocation) {
         let at = revocation.at;
         match &revocation.target {
@@ -124,6 +140,7 @@ impl Entries {
             RevocationTarget::Session(id) => {
                 self.sessions.insert(id.clone(), at);
             }
+            RevocationTarget::Everybody => self.everybody = self.everybody.max(Some(at)),
             RevocationTarget::User { id, epoch, sessions } => {
                 let (floor, latest) =
                     self.users.entry(*id).or_insert((UserFloor { epoch: *epoch, sessions: *sessions }, at));

@@ -4,7 +4,7 @@ use std::time::Duration;
 use keystead_domain::account::{Epoch, LinkTokenHash, UndoTokenHash, User, UserId};
 use keystead_domain::limits;
 use keystead_domain::token::{
-    AccessClaims, Amr, Factor, Fingerprint, Generation, PreAuthorizedClaims, PreAuthorizedPurpose, RefreshToken,
+    AccessClaims, Actor, Amr, Factor, Fingerprint, Generation, PreAuthorizedClaims, PreAuthorizedPurpose, RefreshToken,
     Session, SessionId, StepUpClaims, StepUpMethod, TokenId,
 };
 use keystead_domain::{SecretString, Timestamp};
@@ -14,6 +14,7 @@ use super::hex::hex;
 use crate::context::RequestContext;
 use crate::ports::{Entropy, KeyedHash, MacPurpose, TokenError, TokenSigner};
 use crate::random;
+use crate::revocation::RevocationView;
 use crate::settings::Lifetimes;
 
 /// What a signed-in client gets. `None` means: keep what you have.
@@ -82,6 +83,7 @@ pub struct TokenIssuer {
     signer: Arc<dyn TokenSigner>,
     hash: Arc<dyn KeyedHash>,
     entropy: Arc<dyn Entropy>,
+    view: Arc<RevocationView>,
     lifetimes: Lifetimes,
 }
 
@@ -91,9 +93,10 @@ impl TokenIssuer {
         signer: Arc<dyn TokenSigner>,
         hash: Arc<dyn KeyedHash>,
         entropy: Arc<dyn Entropy>,
+        view: Arc<RevocationView>,
         lifetimes: Lifetimes,
     ) -> Self {
-        Self { signer, hash, entropy, lifetimes }
+        Self { signer, hash, entropy, view, lifetimes }
     }
 
     /// Lives of what is issued.
@@ -130,6 +133,7 @@ impl TokenIssuer {
             expires_at: now.plus(self.lifetimes.session),
             checked_at: now,
             device: context.device.clone(),
+            impersonator: None,
             ended: None,
         };
         let mut tokens = self.access(&session, now)?;
@@ -144,19 +148,82 @@ impl TokenIssuer {
         let claims = AccessClaims {
             subject: session.user_id,
             token_id: random::token_id(&*self.entropy, &session.id),
-            issued_at: now,
+            issued_at: self.issued_at(now),
             expires_at: now.plus(self.lifetimes.access).min(session.expires_at),
             epoch: session.epoch,
             role: session.role,
             amr: session.amr.clone(),
             auth_time: session.auth_time,
             fingerprint: session.fingerprint,
+            actor: None,
         };
+        self.signed(claims, session.expires_at)
+    }
+
+    /// A session in which an administrator acts as a user, and its only token: bound to the administrator's client and
+    /// session, and over when that is.
+    pub(crate) fn impersonate(
+        &self,
+        user: &User,
+        admin: &AccessClaims,
+        until: Timestamp,
+        context: &RequestContext,
+        now: Timestamp,
+    ) -> Result<SignIn, TokenError> {
+        let expires_at = now.plus(limits::IMPERSONATION_LIFE).min(until);
+        let session = Session {
+            id: random::session_id(&*self.entropy),
+            user_id: user.id,
+            client: context.client,
+            fingerprint: admin.fingerprint,
+            head: Generation::FIRST,
+            head_key: self.hash.mac(MacPurpose::Refresh, &[]).key,
+            previous_key: None,
+            rotated_at: None,
+            rotations_since: now,
+            rotations: 0,
+            epoch: user.epoch,
+            role: user.role,
+            amr: admin.amr.clone(),
+            auth_time: admin.auth_time,
+            created_at: now,
+            last_seen_at: now,
+            expires_at,
+            checked_at: now,
+            device: context.device.clone(),
+            impersonator: Some(admin.subject),
+            ended: None,
+        };
+        let claims = AccessClaims {
+            subject: user.id,
+            token_id: random::token_id(&*self.entropy, &session.id),
+            issued_at: self.issued_at(now),
+            expires_at,
+            epoch: user.epoch,
+            role: user.role,
+            amr: admin.amr.clone(),
+            auth_time: admin.auth_time,
+            fingerprint: admin.fingerprint,
+            actor: Some(Actor { subject: admin.subject, session: admin.session(), epoch: admin.epoch }),
+        };
+        let tokens = self.signed(claims, expires_at)?;
+        Ok(SignIn { session, tokens })
+    }
+
+    /// `iat` has whole seconds: in the second in which everybody was signed out, a token made afterwards says the next one.
+    fn issued_at(&self, now: Timestamp) -> Timestamp {
+        match self.view.everybody() {
+            Some(until) if now.as_seconds() <= until.as_seconds() => Timestamp::from_seconds(until.as_seconds() + 1),
+            _ => now,
+        }
+    }
+
+    fn signed(&self, claims: AccessClaims, session_expires_at: Timestamp) -> Result<AuthorizedTokens, TokenError> {
         Ok(AuthorizedTokens {
             access: self.signer.sign_access(&claims)?,
             claims,
             refresh: None,
-            session_expires_at: session.expires_at,
+            session_expires_at,
             client_id: None,
             device: None,
             step_up: None,

@@ -1,5 +1,6 @@
 //! What several use-cases share: small parts made of ports, each with one job.
 
+mod activation;
 mod attempt;
 mod codes;
 mod continuation;
@@ -18,6 +19,7 @@ mod sign_in_record;
 mod step_up_gate;
 mod stored_codes;
 
+pub(crate) use activation::send_activation;
 pub use attempt::Attempt;
 pub use codes::{CodeRefusal, IssuedCode, OneTimeCodes};
 pub use continuation::Continuation;
@@ -31,7 +33,7 @@ pub use issuer::{AuthorizedTokens, PreAuthorizedTokens, SignIn, StepUpToken, Tok
 pub use login_guard::{GuessGuard, GuessTicket};
 pub use passkeys::PasskeyCeremonies;
 pub(crate) use passkeys::{Asserted, Place, report_clone};
-pub use postbox::{Postbox, record};
+pub use postbox::{Postbox, record, record_with};
 pub(crate) use postbox::{to_address, to_user};
 pub use revoker::Revoker;
 pub use sign_in_desk::{Admission, Proof, SignInDesk};

@@ -93,9 +93,39 @@ pub async fn record(
     context: &RequestContext,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (actor, subject) = who;
-    let event = AuditEvent { name, at: now, actor, subject, session: session.cloned(), device: context.device.clone() };
+    tx.audit().append(&event_of(name, who, session, context, now)).await
+}
+
+/// The same, with what the name alone does not say.
+pub async fn record_with(
+    tx: &mut dyn Tx,
+    name: AuditEventName,
+    who: (Option<UserId>, Option<UserId>),
+    session: Option<&SessionId>,
+    (context, detail): (&RequestContext, String),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let event = AuditEvent { detail: Some(detail), ..event_of(name, who, session, context, now) };
     tx.audit().append(&event).await
+}
+
+fn event_of(
+    name: AuditEventName,
+    (actor, subject): (Option<UserId>, Option<UserId>),
+    session: Option<&SessionId>,
+    context: &RequestContext,
+    now: Timestamp,
+) -> AuditEvent {
+    AuditEvent {
+        name,
+        at: now,
+        actor,
+        impersonator: context.impersonator,
+        subject,
+        session: session.cloned(),
+        device: context.device.clone(),
+        detail: None,
+    }
 }
 
 #[cfg(test)]

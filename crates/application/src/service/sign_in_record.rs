@@ -22,7 +22,7 @@ pub(crate) async fn record_sign_in(
         tx.devices().remember(user.id, device, now, now.plus(limits::DEVICE_LIFE)).await?;
     }
     let token_id = sign_in.tokens.claims.token_id.clone();
-    let login = LoginRecord { token_id, user_id: user.id, at: now, device: context.device.clone() };
+    let login = LoginRecord { token_id, user_id: user.id, at: now, device: context.device.clone(), impersonator: None };
     tx.login_history().append(&login).await?;
     record(tx, event, (Some(user.id), Some(user.id)), Some(&sign_in.session.id), context, now).await
 }

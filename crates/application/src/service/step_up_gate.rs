@@ -46,14 +46,15 @@ impl StepUpGate {
         let fits = claims.subject == access.subject
             && claims.token_id.session() == access.session()
             && claims.epoch == access.epoch;
-        (timely && fits).then_some(claims)
+        // Whoever acts as somebody else proves nothing in their name.
+        (timely && fits && access.actor.is_none()).then_some(claims)
     }
 }
 
 impl Caller {
     /// Refuses a caller who is to prove a second factor ("M" in the route table) and did not.
     pub(crate) fn require_factor(&self) -> Result<(), Unproved> {
-        if self.proof.is_some() { Ok(()) } else { Err(Unproved::MfaRequired) }
+        if self.proof.is_some() && self.claims.actor.is_none() { Ok(()) } else { Err(Unproved::MfaRequired) }
     }
 
     /// Refuses a caller who is to prove a second factor if they enrolled one, and who they are otherwise ("M if enrolled").
@@ -63,6 +64,9 @@ impl Caller {
         policy: SecondFactorPolicy,
         now: Timestamp,
     ) -> Result<(), Unproved> {
+        if self.claims.actor.is_some() {
+            return Err(Unproved::MfaRequired);
+        }
         if self.proof.is_some() {
             return Ok(());
         }

@@ -26,6 +26,9 @@ pub enum EndSessionsError {
     /// Not a token of ours.
     #[error("the token was refused")]
     Refused,
+    /// An administrator who acts as the user asks for the end of the user's other sessions.
+    #[error("that is not done in somebody else's name")]
+    Impersonating,
     /// No such session or token, or somebody else's.
     #[error("there is no such session")]
     NotFound,
@@ -66,6 +69,10 @@ impl EndSessions {
     ) -> Result<(), EndSessionsError> {
         let now = self.clock.now();
         let (user, session) = match proof {
+            // Whoever acts as somebody else ends that, and nothing of theirs.
+            LogoutProof::Access(claims) if all && claims.actor.is_some() => {
+                return Err(EndSessionsError::Impersonating);
+            }
             LogoutProof::Access(claims) => (claims.subject, claims.session()),
             LogoutProof::Refresh(text) => {
                 let token = self.issuer.read_refresh(text).ok_or(EndSessionsError::Refused)?;

@@ -10,6 +10,7 @@ mod passwordless;
 mod reauthenticate;
 mod refresh;
 mod second_factor;
+mod send_factor_code;
 mod standing;
 mod step_up;
 
@@ -22,6 +23,7 @@ pub use passkey_login::PasskeyLogin;
 pub use passwordless::{Passwordless, StartPasswordlessError};
 pub use reauthenticate::{Reauthenticate, ReauthenticateError};
 pub use refresh::{RefreshDesk, RefreshRefusal, RefreshSession, RefreshSessionError};
-pub use second_factor::{AnswerSecondFactor, FactorAnswer, SecondFactorError, SendFactorCode, SendFactorCodeError};
+pub use second_factor::{AnswerSecondFactor, FactorAnswer, SecondFactorError};
+pub use send_factor_code::{SendFactorCode, SendFactorCodeError};
 pub use standing::Standing;
 pub use step_up::{Medium, StepUp, StepUpError, StepUpTools};

@@ -33,7 +33,9 @@ impl SessionOverview {
     pub async fn sessions(&self, user: UserId) -> Result<Vec<Session>, Failure> {
         let now = self.clock.now();
         let mut sessions = self.sessions.list(user, now).await?;
-        sessions.retain(|session| session.is_live(now, &self.policy));
+        let everybody = self.store.read().await?.revocations().everybody_ended_at().await?;
+        let is_over = |session: &Session| everybody.is_some_and(|until| session.created_at <= until);
+        sessions.retain(|session| session.is_live(now, &self.policy) && !is_over(session));
         Ok(sessions)
     }
 

@@ -37,7 +37,9 @@ impl Standing {
     /// (the view reaches no further back), and when the view knows of a later epoch.
     pub(crate) async fn of(&self, session: &Session, now: Timestamp) -> Result<Change, StoreError> {
         let floor = self.view.floor(session.user_id);
-        if floor.is_some_and(|floor| session.epoch < floor.sessions) || self.view.is_session_revoked(&session.id) {
+        let with_everybody = self.view.everybody().is_some_and(|until| session.created_at <= until);
+        let put_out = floor.is_some_and(|floor| session.epoch < floor.sessions) || with_everybody;
+        if put_out || self.view.is_session_revoked(&session.id) {
             return Ok(Change::Over);
         }
         let moved = floor.is_some_and(|floor| session.epoch < floor.epoch);
@@ -47,7 +49,7 @@ impl Standing {
         let mut tx = self.store.read().await?;
         let user = tx.users().get(session.user_id).await?;
         // The session store may not have heard of the end that the log knows: a process may die between the two.
-        let ended = tx.revocations().is_session_revoked(&session.id).await?;
+        let ended = tx.revocations().is_session_revoked(&session.id, session.created_at).await?;
         Ok(match user {
             Some(user) if !ended && user.is_active() && session.epoch >= user.sessions_epoch => {
                 Change::Confirmed(user.epoch, user.role)

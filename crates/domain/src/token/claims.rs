@@ -107,6 +107,20 @@ pub struct AccessClaims {
     pub auth_time: Timestamp,
     /// `fgp`: hash of the client id.
     pub fingerprint: Fingerprint,
+    /// `act`: the administrator who acts as the subject (RFC 8693 section 4.1).
+    pub actor: Option<Actor>,
+}
+
+/// Who really acts. A token that names an actor ends with the actor's session, and with every change of the actor's role,
+/// standing or credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// `sub`: the administrator.
+    pub subject: UserId,
+    /// `sid`: the session the impersonation was begun in.
+    pub session: SessionId,
+    /// `epoch`: the version of the administrator's credentials.
+    pub epoch: Epoch,
 }
 
 impl AccessClaims {

@@ -8,7 +8,9 @@ mod refresh;
 mod revocation;
 mod session;
 
-pub use claims::{AccessClaims, Amr, Factor, PreAuthorizedClaims, PreAuthorizedPurpose, StepUpClaims, StepUpMethod};
+pub use claims::{
+    AccessClaims, Actor, Amr, Factor, PreAuthorizedClaims, PreAuthorizedPurpose, StepUpClaims, StepUpMethod,
+};
 pub use client::{ClientKind, DeviceInfo, DeviceTokenHash, Fingerprint};
 pub use code::OneTimeCode;
 pub use id::{KeyId, SessionId, TokenId};

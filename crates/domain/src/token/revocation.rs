@@ -18,6 +18,8 @@ pub enum RevocationTarget {
         /// Sessions of an earlier epoch are over.
         sessions: Epoch,
     },
+    /// Every session, and every access token, made until then.
+    Everybody,
 }
 
 /// One row of the revocation log: written in the transaction that caused it, seen by every replica within a second,

@@ -7,7 +7,7 @@ use crate::account::{Epoch, Role, UserId};
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndReason {
-    /// Its owner signed out, or ended it from another session.
+    /// Its owner signed out, or ended it from another session; or an administrator did.
     LoggedOut,
     /// An older refresh token of it was shown again: somebody copied one.
     RefreshReused,
@@ -33,9 +33,9 @@ impl EndReason {
 
     /// Reads the name in stores.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::LoggedOut, Self::RefreshReused, Self::FingerprintMismatch, Self::StoreRolledBack, Self::EpochEnded]
-            .into_iter()
-            .find(|reason| reason.as_str() == text)
+        let all =
+            [Self::LoggedOut, Self::RefreshReused, Self::FingerprintMismatch, Self::StoreRolledBack, Self::EpochEnded];
+        all.into_iter().find(|reason| reason.as_str() == text)
     }
 }
 
@@ -110,6 +110,8 @@ pub struct Session {
     pub checked_at: Timestamp,
     /// Where it was made.
     pub device: DeviceInfo,
+    /// The administrator who acts as the user in it. Such a session has no refresh token.
+    pub impersonator: Option<UserId>,
     /// Set once the session is over. It stays listed nowhere and refreshes nothing; it remains until `expires_at` so
     /// that a late reuse is still recognised.
     pub ended: Option<EndReason>,
@@ -139,7 +141,7 @@ impl Session {
     /// Shows the session a refresh token whose mac was already verified.
     ///
     /// ```text
-    ///   expired, ended ............................. Expired, Ended(reason), nothing changes
+    ///   expired, ended, or an impersonation ........ Expired, Ended(reason), nothing changes
     ///   other kind of client ....................... OtherClientKind, nothing changes
     ///   other fingerprint .......................... session ends
     ///   n == head .................................. head := n + 1, Rotated; or Limited, nothing changes
@@ -153,7 +155,7 @@ impl Session {
         if let Some(reason) = self.ended {
             return Presented::Ended(reason);
         }
-        if self.is_expired(shown.now, &shown.policy) {
+        if self.is_expired(shown.now, &shown.policy) || self.impersonator.is_some() {
             return Presented::Expired;
         }
         if shown.client != self.client {
@@ -201,6 +203,7 @@ impl Session {
         policy: &RefreshPolicy,
     ) -> bool {
         self.is_live(now, policy)
+            && self.impersonator.is_none()
             && fingerprint == Some(&self.fingerprint)
             && (generation == self.head || self.is_predecessor_in_grace(generation, now, policy))
     }
@@ -267,6 +270,7 @@ mod tests {
             expires_at: at(15 * 86_400),
             checked_at: at(0),
             device: DeviceInfo::default(),
+            impersonator: None,
             ended: None,
         }
     }
@@ -319,6 +323,15 @@ mod tests {
         let mut s = session();
         let none = s.present(&shown(1, None, 1));
         assert_eq!(none, Presented::Ended(EndReason::FingerprintMismatch));
+    }
+
+    #[test]
+    fn an_impersonation_is_never_refreshed() {
+        let mut s = Session { impersonator: Some(UserId::from_random([1; 16])), ..session() };
+        let before = s.clone();
+        assert_eq!(show(&mut s, 1, MINE, 1), Presented::Expired);
+        assert!(!s.accepts(Generation::FIRST, Some(&MINE), at(1), &POLICY));
+        assert_eq!(s, before);
     }
 
     #[test]

@@ -188,7 +188,7 @@ async fn a_second_attempt_writes_nothing_and_answers_as_the_first_would_have() {
         assert_eq!(first.claims.subject, second.claims.subject);
         assert_eq!((first.claims.otp == second.claims.otp), is_free, "a decoy fits nothing, each time anew");
         let state = world.rows.state();
-        assert_eq!((state.registrations.0.len(), state.outbox.0.len(), state.audit.0.len()), (1, 1, 1));
+        assert_eq!((state.registrations.0.len(), state.outbox.0.len(), state.audit.rows.len()), (1, 1, 1));
 
         let other = register(&world).run(command(), &again(2)).await.unwrap();
         assert_ne!(other.claims.subject, first.claims.subject);

@@ -94,7 +94,7 @@ async fn a_permanent_refusal_leaves_a_dead_letter_without_contents() {
     let worker = round(&world, mailbox.clone(), MailPolicy::default());
     assert_eq!(worker.run().await, Ok(DEAD));
     let row = world.rows.state().outbox.0[0].clone();
-    assert_eq!((row.dead, row.error.as_deref(), row.message.sealed.len()), (true, Some("550"), 0));
+    assert_eq!((row.dead_at.is_some(), row.error.as_deref(), row.message.sealed.len()), (true, Some("550"), 0));
     world.clock.advance(limits::MAIL_LEASE);
     assert!(worker.run().await.unwrap().is_idle() && mailbox.mails().is_empty());
 }

@@ -81,12 +81,14 @@ async fn a_rotation_publishes_first_and_lets_older_keys_verify_for_one_life() {
     let made = keeper.rotate(&KeyUse::ALL).await.unwrap();
     let starts = START.plus(limits::KEY_PREPUBLISH);
     assert!(made.iter().all(|key| key.active_from == starts && key.created_at == START));
-    let older: Vec<Option<Timestamp>> = world.rows.state().keys.0[..5].iter().map(|key| key.retires_at).collect();
+    let older: Vec<Option<Timestamp>> =
+        world.rows.state().keys.0[..KeyUse::ALL.len()].iter().map(|key| key.retires_at).collect();
     let ends = [
         limits::ACCESS_TOKEN_LIFE,
         limits::RESET_GRANT_LIFE,
         limits::STEP_UP_LIFE,
         limits::SESSION_LIFE,
+        limits::SEAL_KEY_LIFE,
         limits::SEAL_KEY_LIFE,
     ];
     assert_eq!(older, ends.map(|life| Some(starts.plus(life + limits::LEEWAY * 2))));
@@ -94,13 +96,17 @@ async fn a_rotation_publishes_first_and_lets_older_keys_verify_for_one_life() {
 
     let active = |overview: &[KeyOverview]| -> Vec<bool> { overview.iter().map(|key| key.active).collect() };
     let before = keeper.list().await.unwrap();
-    assert_eq!(active(&before), [[true; 5], [false; 5]].concat());
+    assert_eq!(active(&before), [[true; KeyUse::ALL.len()], [false; KeyUse::ALL.len()]].concat());
     assert!(before.iter().all(|key| key.key.sealed.is_empty()), "no secret leaves");
     world.clock.set(starts);
-    assert_eq!(active(&keeper.list().await.unwrap()), [[false; 5], [true; 5]].concat());
+    assert_eq!(active(&keeper.list().await.unwrap()), [[false; KeyUse::ALL.len()], [true; KeyUse::ALL.len()]].concat());
     world.clock.set(starts.plus(limits::SESSION_LIFE + limits::LEEWAY * 2));
     let left: Vec<KeyUse> = keeper.list().await.unwrap().iter().map(|key| key.key.key_use).collect();
-    assert_eq!(left, [&[KeyUse::Seal][..], &KeyUse::ALL].concat(), "the older ones are gone, but what opens seals");
+    assert_eq!(
+        left,
+        [&[KeyUse::Seal, KeyUse::Audit][..], &KeyUse::ALL].concat(),
+        "the older ones are gone, but what opens seals"
+    );
 }
 
 #[tokio::test]
@@ -110,7 +116,7 @@ async fn reading_again_serves_what_is_stored_now() {
     keeper.ensure().await.unwrap();
     world.rows.prepare(|state| state.keys.0.push(a_key("from-another-replica")));
     keeper.reload().await.unwrap();
-    assert_eq!(ring.loaded().len(), 6);
+    assert_eq!(ring.loaded().len(), KeyUse::ALL.len() + 1);
 }
 
 #[tokio::test]
@@ -131,7 +137,7 @@ async fn a_lost_commit_serves_no_new_key() {
     let mut ring = MockKeyRing::new();
     ring.expect_load().times(2).withf(<[StoredKey]>::is_empty).returning(|_| Ok(()));
     ring.expect_serves().returning(|_| false);
-    ring.expect_generate().times(5).returning(|_, _, _| Ok(a_key("new")));
+    ring.expect_generate().times(KeyUse::ALL.len()).returning(|_, _, _| Ok(a_key("new")));
     let mut reading = crate::testing::MockTx::new();
     reading.keys.expect_list().times(1).returning(|_| Ok(Vec::new()));
     let mut making = crate::testing::MockTx::new().failing(down());
@@ -141,7 +147,7 @@ async fn a_lost_commit_serves_no_new_key() {
         let keys = if std::mem::take(&mut first) { Vec::new() } else { vec![a_key("new")] };
         Ok(keys)
     });
-    making.keys.expect_insert().times(5).returning(|_, _| Ok(()));
+    making.keys.expect_insert().times(KeyUse::ALL.len()).returning(|_, _| Ok(()));
     let store = MockStore::with_all([reading, making]);
     let clock = Arc::new(crate::testing::FixedClock::default());
     let keeper = KeyKeeper::new(store, Arc::new(ring), clock, limits::ACCESS_TOKEN_LIFE, limits::SESSION_LIFE);

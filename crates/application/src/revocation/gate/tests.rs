@@ -133,8 +133,10 @@ fn answering(answer: Result<bool, StoreError>) -> Parts {
     tx.revocations
         .expect_is_revoked()
         .times(1)
-        .withf(move |token, user, epoch| (token, *user, *epoch) == (&ada.token_id, ada.subject, ada.epoch))
-        .return_once(move |_, _, _| answer);
+        .withf(move |claims| {
+            (&claims.token_id, claims.subject, claims.epoch) == (&ada.token_id, ada.subject, ada.epoch)
+        })
+        .return_once(move |_| answer);
     Parts::on(MockStore::with(tx).0)
 }
 

@@ -1,0 +1,172 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use keystead_domain::Timestamp;
+use keystead_domain::account::UserId;
+use keystead_domain::audit::AuditEvent;
+
+use crate::ports::{
+    AuditChain, AuditFilter, AuditLog, AuditRow, AuditRowId, ChainLink, Checkpoint, CheckpointKind, ContactRepository,
+    DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets, KeyRepository, KeyedHash,
+    LinkTokenRepository, LoginHistory, MacPurpose, MacTag, Outbox, PasskeyRepository, RegistrationRepository,
+    RevocationLog, Store, StoreError, Tx, UserRepository,
+};
+
+/// A [`Store`] whose audit events carry a keyed hash, made where they are written: nobody who can only write to the database
+/// can add or change one unnoticed.
+pub struct SealingStore {
+    inner: Arc<dyn Store>,
+    hash: Arc<dyn KeyedHash>,
+}
+
+impl SealingStore {
+    /// Seals what is appended through it.
+    pub fn new(inner: Arc<dyn Store>, hash: Arc<dyn KeyedHash>) -> Self {
+        Self { inner, hash }
+    }
+
+    fn sealing(&self, inner: Box<dyn Tx>) -> Box<dyn Tx> {
+        Box::new(SealingTx { inner, hash: Arc::clone(&self.hash) })
+    }
+}
+
+#[async_trait]
+impl Store for SealingStore {
+    async fn begin(&self) -> Result<Box<dyn Tx>, StoreError> {
+        Ok(self.sealing(self.inner.begin().await?))
+    }
+
+    async fn read(&self) -> Result<Box<dyn Tx>, StoreError> {
+        self.inner.read().await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.inner.ping().await
+    }
+}
+
+struct SealingTx {
+    inner: Box<dyn Tx>,
+    hash: Arc<dyn KeyedHash>,
+}
+
+macro_rules! the_same {
+    ($($name:ident: $repository:ty;)*) => {
+        #[async_trait]
+        impl Tx for SealingTx {
+            $(fn $name(&mut self) -> &mut $repository {
+                self.inner.$name()
+            })*
+
+            fn audit(&mut self) -> &mut dyn AuditLog {
+                self
+            }
+
+            async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+                self.inner.commit().await
+            }
+        }
+    };
+}
+
+the_same! {
+    users: dyn UserRepository;
+    registrations: dyn RegistrationRepository;
+    link_tokens: dyn LinkTokenRepository;
+    outbox: dyn Outbox;
+    audit_chain: dyn AuditChain;
+    revocations: dyn RevocationLog;
+    guess_budgets: dyn GuessBudgets;
+    factors: dyn FactorRepository;
+    passkeys: dyn PasskeyRepository;
+    contacts: dyn ContactRepository;
+    factor_failures: dyn FactorFailureRepository;
+    devices: dyn DeviceRepository;
+    login_history: dyn LoginHistory;
+    keys: dyn KeyRepository;
+}
+
+#[async_trait]
+impl AuditLog for SealingTx {
+    async fn append(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
+        let seal = seal(&*self.hash, event);
+        self.inner.audit().append_sealed(event, &seal).await
+    }
+
+    async fn append_sealed(&mut self, event: &AuditEvent, seal: &MacTag) -> Result<(), StoreError> {
+        self.inner.audit().append_sealed(event, seal).await
+    }
+
+    async fn list_for_user(&mut self, user: UserId, limit: u32) -> Result<Vec<AuditEvent>, StoreError> {
+        self.inner.audit().list_for_user(user, limit).await
+    }
+
+    async fn list(
+        &mut self,
+        filter: &AuditFilter,
+        before: Option<AuditRowId>,
+        size: u32,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        self.inner.audit().list(filter, before, size).await
+    }
+}
+
+/// The keyed hash of an event.
+fn seal(hash: &dyn KeyedHash, event: &AuditEvent) -> MacTag {
+    let fields = event.canonical();
+    hash.mac(MacPurpose::AuditEvent, &parts(&fields))
+}
+
+/// Whether a row carries the keyed hash of its event.
+pub(super) fn is_sealed(hash: &dyn KeyedHash, row: &AuditRow) -> bool {
+    let Some(seal) = &row.seal else { return false };
+    let fields = row.event.canonical();
+    hash.verify(&seal.key, MacPurpose::AuditEvent, &parts(&fields), &seal.bytes)
+}
+
+/// What the chain begins with.
+pub(super) fn genesis(hash: &dyn KeyedHash) -> ChainLink {
+    ChainLink { position: 0, hash: hash.digest(b"keystead audit chain v1") }
+}
+
+/// The link of a row after the one before it: SHA-256 over the hash before, the position, and everything in the row. Each
+/// part comes after its length.
+pub(super) fn link_after(hash: &dyn KeyedHash, before: ChainLink, row: &AuditRow) -> ChainLink {
+    let position = before.position + 1;
+    let mut fields = vec![before.hash.to_vec(), position.to_be_bytes().to_vec(), row.id.0.to_be_bytes().to_vec()];
+    fields.extend(row.event.canonical());
+    if let Some(seal) = &row.seal {
+        fields.extend([seal.key.as_str().as_bytes().to_vec(), seal.bytes.to_vec()]);
+    }
+    let mut bytes = Vec::new();
+    for field in fields {
+        bytes.extend((field.len() as u64).to_be_bytes());
+        bytes.extend(field);
+    }
+    ChainLink { position, hash: hash.digest(&bytes) }
+}
+
+/// A checkpoint of the chain as it is.
+pub(super) fn checkpoint(hash: &dyn KeyedHash, kind: CheckpointKind, link: ChainLink, at: Timestamp) -> Checkpoint {
+    let seal = hash.mac(MacPurpose::AuditCheckpoint, &parts(&checkpoint_fields(kind, link, at)));
+    Checkpoint { kind, link, at, seal }
+}
+
+/// Whether this server signed a checkpoint.
+pub(super) fn is_signed(hash: &dyn KeyedHash, checkpoint: &Checkpoint) -> bool {
+    let fields = checkpoint_fields(checkpoint.kind, checkpoint.link, checkpoint.at);
+    hash.verify(&checkpoint.seal.key, MacPurpose::AuditCheckpoint, &parts(&fields), &checkpoint.seal.bytes)
+}
+
+fn checkpoint_fields(kind: CheckpointKind, link: ChainLink, at: Timestamp) -> Vec<Vec<u8>> {
+    vec![
+        kind.as_str().as_bytes().to_vec(),
+        link.position.to_be_bytes().to_vec(),
+        link.hash.to_vec(),
+        at.as_micros().to_be_bytes().to_vec(),
+    ]
+}
+
+fn parts(fields: &[Vec<u8>]) -> Vec<&[u8]> {
+    fields.iter().map(Vec::as_slice).collect()
+}

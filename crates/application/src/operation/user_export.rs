@@ -1,0 +1,84 @@
+use std::sync::Arc;
+
+use keystead_domain::account::{PasswordHash, User, UserId};
+use keystead_domain::audit::AuditEventName;
+
+use crate::context::RequestContext;
+use crate::failure::Failure;
+use crate::ports::{Clock, Store, StoreError, Tx, UserPage};
+use crate::service::record_with;
+
+/// Accounts read at once.
+const PAGE: u32 = 500;
+
+/// An account, and its password hash when it was asked for and there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedUser {
+    /// The account.
+    pub user: User,
+    /// Its password hash.
+    pub password: Option<PasswordHash>,
+}
+
+/// Reads all accounts, oldest first, a page at a time: `keystead user export`. Accounts that are made meanwhile are read,
+/// too.
+pub struct UserExport {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    with_passwords: bool,
+    /// The last page, newest first: the place to go on from, and others when it is deleted meanwhile.
+    last: Vec<UserId>,
+    is_begun: bool,
+}
+
+impl UserExport {
+    /// The use-case with its dependencies.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, with_passwords: bool) -> Self {
+        Self { store, clock, with_passwords, last: Vec::new(), is_begun: false }
+    }
+
+    /// The next page; empty at the end. The first one leaves its mark in the audit log.
+    pub async fn next_page(&mut self) -> Result<Vec<ExportedUser>, Failure> {
+        if !self.is_begun {
+            self.tell_audit().await?;
+            self.is_begun = true;
+        }
+        let mut tx = self.store.read().await?;
+        let after = self.place(&mut *tx).await?;
+        if after.is_none() && !self.last.is_empty() {
+            return Err(Failure::Unavailable("all accounts of a page were deleted meanwhile; export again".to_owned()));
+        }
+        let users = tx.users().list(&UserPage { after, size: PAGE, ..UserPage::default() }).await?;
+        let mut exported = Vec::with_capacity(users.len());
+        for user in users {
+            let password = if self.with_passwords { tx.users().password(user.id).await? } else { None };
+            exported.push(ExportedUser { user, password });
+        }
+        if !exported.is_empty() {
+            self.last = exported.iter().rev().map(|one| one.user.id).collect();
+        }
+        Ok(exported)
+    }
+
+    /// The last account that was read and is still there: a page behind one that is gone would be empty.
+    async fn place(&self, tx: &mut dyn Tx) -> Result<Option<UserId>, StoreError> {
+        for id in &self.last {
+            if tx.users().get(*id).await?.is_some() {
+                return Ok(Some(*id));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn tell_audit(&self) -> Result<(), Failure> {
+        let what = if self.with_passwords { "with password hashes" } else { "without password hashes" };
+        let (context, now) = (RequestContext::default(), self.clock.now());
+        let mut tx = self.store.begin().await?;
+        let detail = (&context, what.to_owned());
+        record_with(&mut *tx, AuditEventName::UsersExported, (None, None), None, detail, now).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+#[cfg(test)]
+mod tests;
