@@ -18,10 +18,10 @@ const KINDS: [&str; 3] = ["subject.txt", "txt", "html"];
 pub(super) const SMS: &str = "sms.txt";
 
 /// Files that messages share: layouts to extend and pieces to include.
-const SHARED: [&str; 5] = ["base.txt", "base.html", "occasion.txt", "occasion.html", "factor.txt"];
+const SHARED: [&str; 6] = ["base.txt", "base.html", "occasion.txt", "occasion.html", "factor.txt", "act.txt"];
 
 /// Every message there is.
-pub(super) const MESSAGES: [&str; 23] = [
+pub(super) const MESSAGES: [&str; 25] = [
     "verify_email",
     "verify_contact",
     "login_code",
@@ -45,6 +45,8 @@ pub(super) const MESSAGES: [&str; 23] = [
     "contact_lost",
     "contact_restored",
     "account_deactivated",
+    "administered",
+    "impersonated",
 ];
 
 macro_rules! embedded {
@@ -54,8 +56,8 @@ macro_rules! embedded {
 }
 
 /// The built-in templates.
-static EMBEDDED: [(&str, &str); 97] = embedded!("en":
-    "base.txt" "base.html" "occasion.txt" "occasion.html" "factor.txt"
+static EMBEDDED: [(&str, &str); 106] = embedded!("en":
+    "base.txt" "base.html" "occasion.txt" "occasion.html" "factor.txt" "act.txt"
     "verify_email.subject.txt" "verify_email.txt" "verify_email.html" "verify_email.sms.txt"
     "verify_contact.subject.txt" "verify_contact.txt" "verify_contact.html" "verify_contact.sms.txt"
     "login_code.subject.txt" "login_code.txt" "login_code.html" "login_code.sms.txt"
@@ -79,6 +81,8 @@ static EMBEDDED: [(&str, &str); 97] = embedded!("en":
     "contact_lost.subject.txt" "contact_lost.txt" "contact_lost.html" "contact_lost.sms.txt"
     "contact_restored.subject.txt" "contact_restored.txt" "contact_restored.html" "contact_restored.sms.txt"
     "account_deactivated.subject.txt" "account_deactivated.txt" "account_deactivated.html" "account_deactivated.sms.txt"
+    "administered.subject.txt" "administered.txt" "administered.html" "administered.sms.txt"
+    "impersonated.subject.txt" "impersonated.txt" "impersonated.html" "impersonated.sms.txt"
 );
 
 /// The compiled templates of every locale, named `<locale>/<file>`.

@@ -147,6 +147,85 @@ fn what_a_passkey_is_called_stays_text() {
 }
 
 #[test]
+fn people_are_told_what_an_administrator_did() {
+    let templates = Templates::new(config()).unwrap();
+    for (act, role, words) in [
+        ("banned", None, "locked your account and logged all your devices out."),
+        ("reopened", None, "opened your account again."),
+        ("deleted", None, "deleted your account."),
+        ("role", Some("super-admin"), "changed what you may do. Your role is now: super-admin."),
+        ("role", Some("user"), "changed what you may do. Your role is now: user."),
+        ("profile", None, "changed your profile."),
+        ("session_ended", None, "logged one of your devices out."),
+        ("sessions_ended", None, "logged all your devices out."),
+        ("something new", None, "changed your account."),
+    ] {
+        let notice = || Notice::Administered { act: act.to_owned(), role: role.map(str::to_owned), at: 1_700_000_000 };
+        let mail = render(&templates, &message(notice(), Some("Ada")));
+        let (plain, html) = (mail.text.expose(), mail.html.expose());
+        for part in [plain, html] {
+            assert!(part.contains(&format!("An administrator of Example ID {words}")), "{part}");
+            assert!(part.contains("When: 14 November 2023, 22:13 UTC"), "{part}");
+            assert!(!part.contains("IP address") && !part.contains("Device"), "{part}");
+        }
+        assert!(plain.contains(&format!("{words}\n\nWhen: ")), "{plain}");
+        let sms = text(&templates, notice(), None);
+        assert!(sms.text.expose().starts_with(&format!("Example ID: an administrator {words} If ")), "{sms:?}");
+    }
+    let role = Some("<b>root</b>\n{{7*7}}".to_owned());
+    let mail = render_plain(Notice::Administered { act: "<i>\n".to_owned(), role, at: 0 }, None);
+    assert!(mail.html.expose().contains("Your role is now: &lt;b&gt;root&lt;&#x2f;b&gt; {{7*7}}.</p>"), "{mail:?}");
+    assert!(!mail.html.expose().contains("<i>") && !mail.text.expose().contains("49"));
+}
+
+#[test]
+fn an_impersonation_is_told_with_its_reason_and_its_end() {
+    let notice = |minutes| Notice::Impersonated { reason: "Asked for help".to_owned(), minutes, at: 1_700_000_000 };
+    let mail = render_plain(notice(15), Some("Ada"));
+    assert_eq!(mail.subject, "An administrator is acting as you at Example ID");
+    assert_eq!(
+        mail.text.expose(),
+        "Hello Ada,\n\
+         \n\
+         An administrator of Example ID is acting as you, for at most 15 minutes. They see what you see. They cannot change \
+         your password, your addresses or your second factors.\n\
+         \n\
+         Their reason: \"Asked for help\"\n\
+         \n\
+         When: 14 November 2023, 22:13 UTC\n\
+         \n\
+         You find it among your sessions and can end it there. If you do not know why, contact the people who run \
+         Example ID.\n\
+         \n\
+         Example ID\n\
+         This message was sent automatically. Replies are not read.\n"
+    );
+    assert!(render_plain(notice(1), None).html.expose().contains("for at most 1 minute. They"));
+}
+
+#[test]
+fn the_reason_of_an_impersonation_stays_text() {
+    let hostile =
+        format!("{HOSTILE} {{% raw %}}\u{202e}\u{2066}https://evil.example\r\n\r\n<a href=\"https://evil.example\">x");
+    let notice = || Notice::Impersonated { reason: hostile.clone(), minutes: 15, at: 0 };
+    let mail = render_plain(notice(), None);
+    let (plain, html) = (mail.text.expose(), mail.html.expose());
+    let line = "Their reason: \"<img src=x onerror=1>{{7*7}} {% raw %}https://evil.example <a href=\"https://evil.example\">x\"";
+    assert!(plain.lines().any(|one| one == line), "{plain}");
+    assert!(html.contains("&lt;img src=x onerror=1&gt;{{7*7}} {% raw %}https:"), "{html}");
+    for tag in ["<img", "<a", "href=\"", "\u{202e}", "\u{2066}"] {
+        assert!(!html.contains(tag), "{tag:?} is in {html}");
+    }
+    for part in [plain, html, &mail.subject] {
+        assert!(!part.contains("49") && !part.contains('\u{202e}') && !part.contains('\r'), "{part:?}");
+    }
+    assert!(!mail.subject.contains("evil"), "{}", mail.subject);
+    // A reason may be long and in any alphabet: a text message holds none.
+    let sms = text(&Templates::new(config()).unwrap(), notice(), None);
+    assert!(!sms.text.expose().contains("evil") && sms.text.expose().contains("15 min"), "{sms:?}");
+}
+
+#[test]
 fn the_link_stands_alone() {
     let link = "https://id.example.com/reset#rst_abc-DEF_123";
     for notice in [

@@ -5,7 +5,8 @@ use minijinja::Value;
 
 use super::device;
 
-/// What a template may use. Everything a stranger chose is in `name` and, reduced to known words, in `occasion`.
+/// What a template may use. Everything a stranger chose is in `name` and, reduced to known words, in `occasion`; what an
+/// administrator wrote is in `reason`.
 ///
 /// * `product`: what the service is called; `name`: what to call the reader, empty when unknown
 /// * `code`, of messages with a code; `link`, of messages with a link
@@ -13,6 +14,8 @@ use super::device;
 /// * `factor` (`device`, `totp`, `email`, `phone`): of `factor_added` and `factor_removed`; `factor.txt` has it in words
 /// * `left`: of `recovery_code_used`; `passkey`, what its owner calls it: of `passkey_cloned`; `address`, masked: of
 ///   `contact_added`
+/// * `act` (`banned`, `reopened`, `deleted`, `role`, `profile`, `session_ended`, `sessions_ended`), which `act.txt` has in
+///   words, and `role`, empty unless it is about one: of `administered`; `reason`: of `impersonated`
 /// * `occasion.when` (`14 November 2023, 22:13 UTC`), `occasion.ip` and `occasion.device` (`Firefox on Linux`), which
 ///   are empty when unknown: in the messages that report something
 pub(super) fn values(notice: &Notice, name: Option<&str>, product: &str) -> Value {
@@ -62,9 +65,21 @@ pub(super) fn values(notice: &Notice, name: Option<&str>, product: &str) -> Valu
         | Notice::RecoveryCodesMade { occasion }
         | Notice::ContactRestored { occasion }
         | Notice::AccountDeactivated { occasion } => pairs.push(occasion_pair(occasion)),
+        Notice::Administered { act, role, at } => {
+            let role = role.as_deref().map(one_line).unwrap_or_default();
+            pairs.extend([("act", one_line(act).into()), ("role", role.into()), time_pair(*at)]);
+        }
+        Notice::Impersonated { reason, minutes, at } => {
+            pairs.extend([("reason", one_line(reason).into()), ("minutes", (*minutes).into()), time_pair(*at)]);
+        }
         Notice::Decoy => {}
     }
     Value::from_pairs(pairs)
+}
+
+/// An occasion of which only the time is told: where an administrator sits is nobody's business.
+fn time_pair(at: i64) -> (&'static str, Value) {
+    occasion_pair(&Occasion { at, ..Occasion::default() })
 }
 
 fn occasion_pair(occasion: &Occasion) -> (&'static str, Value) {
@@ -121,5 +136,7 @@ pub(super) fn samples() -> Vec<Notice> {
         Notice::ContactLost { link: link(), hours: 72, occasion: occasion() },
         Notice::ContactRestored { occasion: occasion() },
         Notice::AccountDeactivated { occasion: occasion() },
+        Notice::Administered { act: "role".to_owned(), role: Some("super-admin".to_owned()), at: 1_700_000_000 },
+        Notice::Impersonated { reason: "Asked for help".to_owned(), minutes: 15, at: 1_700_000_000 },
     ]
 }
