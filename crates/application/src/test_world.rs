@@ -305,13 +305,13 @@ impl World {
 
     /// What the audit log holds, oldest first.
     pub(crate) fn events(&self) -> Vec<AuditEventName> {
-        self.rows.state().audit.0.iter().map(|event| event.name).collect()
+        self.rows.state().audit.rows.iter().map(|row| row.event.name).collect()
     }
 
     /// Whether these claims are still let in by the store's log; the view is asked by the gate's own tests.
     pub(crate) async fn is_revoked(&self, claims: &AccessClaims) -> bool {
         let mut tx = self.store.read().await.unwrap();
-        tx.revocations().is_revoked(&claims.token_id, claims.subject, claims.epoch).await.unwrap()
+        tx.revocations().is_revoked(claims).await.unwrap()
     }
 }
 

@@ -8,15 +8,16 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 use keystead_application::ports::{
-    AuditLog, ContactRepository, DeviceRepository, EphemeralError, FactorFailureRepository, FactorRepository,
-    GuessBudgets, KeyRepository, LinkTokenRepository, LoginHistory, Outbox, PasskeyRepository, RateDecision, RateHit,
-    RateLimiter, RegistrationRepository, RevocationLog, Store, StoreError, Tx, UserRepository,
+    AuditChain, AuditLog, ContactRepository, DeviceRepository, EphemeralError, FactorFailureRepository,
+    FactorRepository, GuessBudgets, KeyRepository, LinkTokenRepository, LoginHistory, Outbox, PasskeyRepository,
+    RateDecision, RateHit, RateLimiter, RegistrationRepository, RevocationLog, Store, StoreError, Tx, UserRepository,
 };
 use keystead_application::testing::FakeStore;
 use keystead_domain::Timestamp;
 use keystead_testkit::contracts::{
-    rate_limiter, store_budgets, store_contacts, store_factors, store_failures, store_link_tokens, store_logs,
-    store_outbox, store_passkeys, store_registrations, store_transactions, store_users,
+    rate_limiter, store_administration, store_audit_chain, store_budgets, store_contacts, store_factors,
+    store_failures, store_link_tokens, store_logs, store_outbox, store_passkeys, store_registrations,
+    store_transactions, store_users,
 };
 use tokio::task::yield_now;
 
@@ -105,6 +106,9 @@ impl Tx for UnserialisedTx {
     fn audit(&mut self) -> &mut dyn AuditLog {
         self.tx().audit()
     }
+    fn audit_chain(&mut self) -> &mut dyn AuditChain {
+        self.tx().audit_chain()
+    }
     fn revocations(&mut self) -> &mut dyn RevocationLog {
         self.tx().revocations()
     }
@@ -144,6 +148,10 @@ async fn a_store_that_loses_updates_is_caught_by_every_race() {
     let store = || -> Arc<dyn Store> { Arc::new(Unserialised::default()) };
     assert!(is_caught(store_users::parallel_bumps_give_distinct_epochs(store())).await);
     assert!(is_caught(store_users::of_parallel_inserts_of_one_address_one_wins(store())).await);
+    assert!(is_caught(store_administration::who_asks_for_other_administrators_holds_others_back(store())).await);
+    assert!(is_caught(store_administration::administrators_who_close_each_other_leave_one(store())).await);
+    assert!(is_caught(store_audit_chain::who_asks_for_the_head_holds_others_back(store())).await);
+    assert!(is_caught(store_audit_chain::parallel_writers_and_linkers_make_one_chain(store())).await);
     assert!(is_caught(store_registrations::a_claim_is_consumed_once(store())).await);
     assert!(is_caught(store_registrations::of_several_claims_to_one_address_one_is_consumed(store())).await);
     assert!(is_caught(store_link_tokens::a_token_begins_once(store())).await);
@@ -170,6 +178,9 @@ async fn a_store_that_keeps_what_was_not_committed_is_caught() {
     let store = || -> Arc<dyn Store> { Arc::new(Unserialised { commits_when_dropped: true, ..Default::default() }) };
     assert!(is_caught(store_transactions::a_dropped_transaction_rolls_back(store())).await);
     assert!(is_caught(store_transactions::a_transaction_cancelled_anywhere_rolls_back_whole(store())).await);
+    assert!(is_caught(store_administration::a_rolled_back_deletion_deletes_nothing(store())).await);
+    assert!(is_caught(store_audit_chain::a_rolled_back_link_is_none(store())).await);
+    assert!(is_caught(store_logs::a_rolled_back_end_of_everybody_is_none(store())).await);
     assert!(is_caught(store_registrations::a_rolled_back_consume_leaves_the_claim(store())).await);
     assert!(is_caught(store_outbox::a_rolled_back_message_is_not_sent(store())).await);
     assert!(is_caught(store_factors::a_rolled_back_consume_leaves_the_code(store())).await);

@@ -10,13 +10,13 @@ use keystead_domain::account::{
 use keystead_domain::audit::{AuditEvent, AuditEventName};
 use keystead_domain::limits;
 use keystead_domain::token::{
-    AccessClaims, Amr, ClientKind, DeviceInfo, Fingerprint, Generation, KeyId, PreAuthorizedClaims,
+    AccessClaims, Actor, Amr, ClientKind, DeviceInfo, Fingerprint, Generation, KeyId, PreAuthorizedClaims,
     PreAuthorizedPurpose, Presentation, RefreshPolicy, Revocation, RevocationTarget, Session, SessionId, TokenId,
 };
 use keystead_domain::{SecretString, Timestamp};
 
 use super::factor_builders::contact;
-use crate::ports::{KeyUse, LoginRecord, Mail, NewMessage, OutboxId, StoredKey};
+use crate::ports::{KeyUse, LoginRecord, MacTag, Mail, NewMessage, OutboxId, StoredKey};
 
 /// The time at which every built value was made: a point with microseconds, so that a store that rounds is noticed.
 pub const START: Timestamp = Timestamp::from_micros(1_800_000_000_123_457);
@@ -114,6 +114,22 @@ pub fn user_number(number: u16) -> User {
     }
 }
 
+/// An administrator.
+pub fn an_admin() -> User {
+    User { role: Role::Admin, ..user_number(901) }
+}
+
+/// An administrator of administrators, who may act as Ada.
+pub fn a_super_admin() -> User {
+    User { role: Role::SuperAdmin, ..user_number(902) }
+}
+
+/// [`a_super_admin`], in a session of theirs, as the actor of somebody else's token.
+pub fn an_actor() -> Actor {
+    let admin = a_super_admin();
+    Actor { subject: admin.id, session: session_id("session-of-the-actor"), epoch: admin.epoch }
+}
+
 /// Ada's claim to her address; the password is `correct horse battery staple` under [`super::FakeHasher`].
 pub fn a_registration() -> PendingRegistration {
     let ada = a_user();
@@ -158,10 +174,17 @@ pub fn an_audit_event() -> AuditEvent {
         name: AuditEventName::LoginSucceeded,
         at: START,
         actor: Some(user_id(1)),
+        impersonator: None,
         subject: Some(user_id(1)),
         session: Some(session_id("session-1")),
         device: a_device(),
+        detail: None,
     }
+}
+
+/// A keyed hash that nobody made.
+pub fn a_mac_tag() -> MacTag {
+    MacTag { key: key_id("audit-1"), bytes: [0xa1; 32] }
 }
 
 /// The end of one session.
@@ -171,7 +194,13 @@ pub fn a_revocation() -> Revocation {
 
 /// A login of Ada's.
 pub fn a_login() -> LoginRecord {
-    LoginRecord { token_id: token_id("session-1.token-1"), user_id: user_id(1), at: START, device: a_device() }
+    LoginRecord {
+        token_id: token_id("session-1.token-1"),
+        user_id: user_id(1),
+        at: START,
+        device: a_device(),
+        impersonator: None,
+    }
 }
 
 /// A key that signs access tokens, its private part sealed by nobody.
@@ -237,6 +266,7 @@ pub fn session_number(number: u16) -> Session {
         expires_at: START.plus(limits::SESSION_LIFE),
         checked_at: START,
         device: a_device(),
+        impersonator: None,
         ended: None,
     }
 }
@@ -253,6 +283,7 @@ pub fn access_claims() -> AccessClaims {
         amr: vec![Amr::Password],
         auth_time: Timestamp::from_seconds(START.as_seconds()),
         fingerprint: Fingerprint([9; 32]),
+        actor: None,
     }
 }
 

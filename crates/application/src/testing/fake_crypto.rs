@@ -31,17 +31,37 @@ pub(super) fn scatter(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 #[derive(Debug)]
 pub struct FakeKeyedHash {
     keys: Vec<KeyId>,
+    audit_keys: Vec<KeyId>,
 }
 
 impl FakeKeyedHash {
-    /// One key, `mac-1`.
+    /// One key, `mac-1`, and for audit events `audit-1`.
     pub fn new() -> Self {
         Self::with_keys(["mac-1"])
     }
 
-    /// These keys; the last one is active.
+    /// These keys; the last one is active. Audit events have `audit-1`.
     pub fn with_keys<'a>(keys: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { keys: keys.into_iter().map(key_id).collect() }
+        Self { keys: keys.into_iter().map(key_id).collect(), audit_keys: vec![key_id("audit-1")] }
+    }
+
+    /// The same keys, and these for audit events; the last one is active.
+    #[must_use]
+    pub fn with_audit_keys<'a>(self, keys: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { audit_keys: keys.into_iter().map(key_id).collect(), ..self }
+    }
+
+    fn keys(&self, purpose: MacPurpose) -> &[KeyId] {
+        match purpose {
+            MacPurpose::AuditEvent | MacPurpose::AuditCheckpoint => &self.audit_keys,
+            MacPurpose::Refresh
+            | MacPurpose::OneTimeCode
+            | MacPurpose::StoredCode
+            | MacPurpose::Device
+            | MacPurpose::LimitKey
+            | MacPurpose::Decoy
+            | MacPurpose::Idempotency => &self.keys,
+        }
     }
 }
 
@@ -57,12 +77,12 @@ impl KeyedHash for FakeKeyedHash {
     }
 
     fn mac(&self, purpose: MacPurpose, parts: &[&[u8]]) -> MacTag {
-        let Some(key) = self.keys.last() else { panic!("FakeKeyedHash was made without a key") };
+        let Some(key) = self.keys(purpose).last() else { panic!("FakeKeyedHash was made without a key") };
         MacTag { key: key.clone(), bytes: scatter(format!("{key} {purpose:?}").as_bytes(), parts) }
     }
 
     fn mac_with(&self, key: &KeyId, purpose: MacPurpose, parts: &[&[u8]]) -> Option<[u8; 32]> {
-        self.keys.contains(key).then(|| scatter(format!("{key} {purpose:?}").as_bytes(), parts))
+        self.keys(purpose).contains(key).then(|| scatter(format!("{key} {purpose:?}").as_bytes(), parts))
     }
 
     fn verify(&self, key: &KeyId, purpose: MacPurpose, parts: &[&[u8]], tag: &[u8]) -> bool {

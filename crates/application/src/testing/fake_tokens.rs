@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex};
 
 use keystead_domain::account::{Epoch, Role, UserId};
 use keystead_domain::token::{
-    AccessClaims, Amr, Factor, Fingerprint, KeyId, PreAuthorizedClaims, PreAuthorizedPurpose, StepUpClaims,
-    StepUpMethod, TokenId,
+    AccessClaims, Actor, Amr, Factor, Fingerprint, KeyId, PreAuthorizedClaims, PreAuthorizedPurpose, SessionId,
+    StepUpClaims, StepUpMethod, TokenId,
 };
 use keystead_domain::{SecretString, Timestamp};
 use serde_json::{Value, json};
@@ -97,6 +97,18 @@ fn read_access(claims: &Value) -> Option<AccessClaims> {
         amr: list(claims, "amr", Amr::parse)?,
         auth_time: seconds(claims, "auth_time")?,
         fingerprint: Fingerprint(bytes32(claims, "fgp")?),
+        actor: match claims.get("act")? {
+            Value::Null => None,
+            act => Some(read_actor(act)?),
+        },
+    })
+}
+
+fn read_actor(act: &Value) -> Option<Actor> {
+    Some(Actor {
+        subject: UserId::parse(text(act, "sub")?)?,
+        session: SessionId::parse(text(act, "sid")?)?,
+        epoch: Epoch::new(act.get("epoch")?.as_i64()?),
     })
 }
 
@@ -130,6 +142,13 @@ fn read_step_up(claims: &Value) -> Option<StepUpClaims> {
 
 impl TokenSigner for FakeTokens {
     fn sign_access(&self, claims: &AccessClaims) -> Result<SecretString, TokenError> {
+        let act = claims.actor.as_ref().map(|actor| {
+            json!({
+                "sub": actor.subject.to_string(),
+                "sid": actor.session.as_str(),
+                "epoch": actor.epoch.number(),
+            })
+        });
         Ok(self.sign(
             ACCESS,
             &json!({
@@ -142,6 +161,7 @@ impl TokenSigner for FakeTokens {
                 "amr": claims.amr.iter().map(|amr| amr.as_str()).collect::<Vec<_>>(),
                 "auth_time": claims.auth_time.as_seconds(),
                 "fgp": hex(&claims.fingerprint.0),
+                "act": act,
             }),
         ))
     }

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 
 use super::lock;
 use crate::ports::{
-    AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
-    KeyRepository, LinkTokenRepository, LoginHistory, MockAuditLog, MockContactRepository, MockDeviceRepository,
-    MockFactorFailureRepository, MockFactorRepository, MockGuessBudgets, MockKeyRepository, MockLinkTokenRepository,
-    MockLoginHistory, MockOutbox, MockPasskeyRepository, MockRegistrationRepository, MockRevocationLog,
-    MockUserRepository, Outbox, PasskeyRepository, RegistrationRepository, RevocationLog, Store, StoreError, Tx,
-    UserRepository,
+    AuditChain, AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
+    KeyRepository, LinkTokenRepository, LoginHistory, MockAuditChain, MockAuditLog, MockContactRepository,
+    MockDeviceRepository, MockFactorFailureRepository, MockFactorRepository, MockGuessBudgets, MockKeyRepository,
+    MockLinkTokenRepository, MockLoginHistory, MockOutbox, MockPasskeyRepository, MockRegistrationRepository,
+    MockRevocationLog, MockUserRepository, Outbox, PasskeyRepository, RegistrationRepository, RevocationLog, Store,
+    StoreError, Tx, UserRepository,
 };
 
 #[derive(Debug, Default)]
@@ -80,6 +80,8 @@ pub struct MockTx {
     pub outbox: MockOutbox,
     /// Security events.
     pub audit: MockAuditLog,
+    /// The chain over them.
+    pub audit_chain: MockAuditChain,
     /// What ended before its time.
     pub revocations: MockRevocationLog,
     /// Counters of guesses.
@@ -148,6 +150,10 @@ impl Tx for MockTx {
 
     fn audit(&mut self) -> &mut dyn AuditLog {
         &mut self.audit
+    }
+
+    fn audit_chain(&mut self) -> &mut dyn AuditChain {
+        &mut self.audit_chain
     }
 
     fn revocations(&mut self) -> &mut dyn RevocationLog {

@@ -21,9 +21,10 @@ mod fake_world;
 mod mock_store;
 
 pub use builders::{
-    START, a_device, a_key, a_link_token, a_login, a_mail, a_message, a_presentation, a_refresh_policy, a_registration,
-    a_revocation, a_session, a_user, access_claims, after, an_audit_event, email, fake_hash, key_id,
-    pre_authorized_claims, session_id, session_number, token_id, user_id, user_number, username,
+    START, a_device, a_key, a_link_token, a_login, a_mac_tag, a_mail, a_message, a_presentation, a_refresh_policy,
+    a_registration, a_revocation, a_session, a_super_admin, a_user, access_claims, after, an_actor, an_admin,
+    an_audit_event, email, fake_hash, key_id, pre_authorized_claims, session_id, session_number, token_id, user_id,
+    user_number, username,
 };
 pub use factor_builders::{
     a_contact_undo, a_passkey, a_pending_contact, a_recovery_code, a_totp, contact, contact_id, passkey_number, phone,

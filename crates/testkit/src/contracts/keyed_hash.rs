@@ -7,7 +7,8 @@ use keystead_application::ports::{KeyedHash, MacPurpose};
 use keystead_application::testing::key_id;
 
 /// Tests every contract of [`KeyedHash`](keystead_application::ports::KeyedHash) that can be seen from outside: constant
-/// time cannot. The expression is a future of a [`Harness`](crate::Harness) with at least one key.
+/// time cannot. The expression is a future of a [`Harness`](crate::Harness) with a key of `KeyUse::Mac` and
+/// one of `KeyUse::Audit`.
 #[macro_export]
 macro_rules! keyed_hash_contracts {
     ($make:expr) => {
@@ -21,19 +22,23 @@ macro_rules! keyed_hash_contracts {
                 purposes_do_not_mix,
                 the_borders_of_parts_count,
                 an_unknown_key_verifies_nothing,
+                audit_events_have_keys_of_their_own,
                 digests_depend_on_their_input_alone,
             ]
         );
     };
 }
 
-const PURPOSES: [MacPurpose; 6] = [
+const PURPOSES: [MacPurpose; 9] = [
     MacPurpose::Refresh,
     MacPurpose::OneTimeCode,
+    MacPurpose::StoredCode,
     MacPurpose::Device,
     MacPurpose::LimitKey,
     MacPurpose::Decoy,
     MacPurpose::Idempotency,
+    MacPurpose::AuditEvent,
+    MacPurpose::AuditCheckpoint,
 ];
 
 /// The tag comes with the key that made it, and that key makes it again.
@@ -85,6 +90,17 @@ pub async fn an_unknown_key_verifies_nothing(hash: Arc<dyn KeyedHash>) {
     let (tag, unknown) = (hash.mac(MacPurpose::Refresh, &[b"x"]), key_id("no-such-key"));
     assert_eq!(hash.mac_with(&unknown, MacPurpose::Refresh, &[b"x"]), None);
     assert!(!hash.verify(&unknown, MacPurpose::Refresh, &[b"x"], &tag.bytes));
+}
+
+/// What seals audit events is kept longer than what does anything else.
+pub async fn audit_events_have_keys_of_their_own(hash: Arc<dyn KeyedHash>) {
+    let key = |purpose| hash.mac(purpose, &[b"x"]).key;
+    let (event, checkpoint) = (key(MacPurpose::AuditEvent), key(MacPurpose::AuditCheckpoint));
+    assert_eq!(event, checkpoint);
+    for purpose in PURPOSES {
+        let is_audit = matches!(purpose, MacPurpose::AuditEvent | MacPurpose::AuditCheckpoint);
+        assert_eq!(key(purpose) == event, is_audit, "{purpose:?}");
+    }
 }
 
 /// One input has one digest, and different ones have different digests.

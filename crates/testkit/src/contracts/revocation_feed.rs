@@ -60,6 +60,7 @@ pub async fn entries_come_whole_and_in_order(feed: Arc<dyn RevocationFeed>) {
         entry(9),
         Revocation { target: RevocationTarget::Token(token_id("s.t")), at: START.plus(MICRO) },
         Revocation { target: user, at: START.minus(MICRO) },
+        Revocation { target: RevocationTarget::Everybody, at: START.plus(MICRO * 7) },
     ];
     feed.publish(&entries[..2]).await.unwrap();
     feed.publish(&entries[2..]).await.unwrap();

@@ -45,6 +45,22 @@ macro_rules! store_contracts {
             ]
         );
         $crate::contract_tests!(
+            store_administration,
+            dyn $crate::ports::Store,
+            $make,
+            [
+                a_list_holds_who_passes_the_filter,
+                the_beginning_of_an_address_is_taken_literally,
+                pages_go_either_way_without_gap_or_repeat,
+                another_administrator_is_active_and_has_the_role,
+                who_asks_for_other_administrators_holds_others_back,
+                administrators_who_close_each_other_leave_one,
+                a_deleted_user_leaves_audit_and_revocations_only,
+                a_rolled_back_deletion_deletes_nothing,
+                the_longest_closed_accounts_come_first,
+            ]
+        );
+        $crate::contract_tests!(
             store_registrations,
             dyn $crate::ports::Store,
             $make,
@@ -101,6 +117,42 @@ macro_rules! store_contracts {
                 a_rolled_back_message_is_not_sent,
                 a_new_sole_worker_need_not_wait_for_leases,
                 a_worker_is_told_of_work_and_of_nothing_else,
+                messages_are_listed_newest_first,
+                a_list_tells_what_became_of_a_message,
+                a_waiting_message_is_made_due,
+                a_leased_message_is_not_made_due,
+                a_message_of_a_lapsed_lease_is_due,
+                a_dead_message_is_not_retried,
+            ]
+        );
+        $crate::contract_tests!(
+            store_audit,
+            dyn $crate::ports::Store,
+            $make,
+            [
+                audit_events_survive_with_every_field,
+                audit_events_of_a_user_come_newest_first,
+                every_audit_event_name_survives,
+                seals_survive,
+                pages_go_from_the_newest_number_down,
+                a_filter_finds_what_passes_all_of_it,
+            ]
+        );
+        $crate::contract_tests!(
+            store_audit_chain,
+            dyn $crate::ports::Store,
+            $make,
+            [
+                a_linked_row_is_in_the_chain_and_nowhere_else,
+                pages_follow_the_chain,
+                neither_a_place_nor_a_row_is_linked_twice,
+                a_rolled_back_link_is_none,
+                who_asks_for_the_head_holds_others_back,
+                a_row_that_was_committed_late_is_found,
+                parallel_writers_and_linkers_make_one_chain,
+                checkpoints_are_added_and_replaced,
+                pruning_deletes_up_to_the_floor_and_nothing_else,
+                a_pruned_chain_goes_on_after_its_floor,
             ]
         );
         $crate::contract_tests!(
@@ -108,16 +160,18 @@ macro_rules! store_contracts {
             dyn $crate::ports::Store,
             $make,
             [
-                audit_events_survive_with_every_field,
-                audit_events_of_a_user_come_newest_first,
-                every_audit_event_name_survives,
                 the_first_row_of_a_target_is_told,
                 of_parallel_revocations_of_one_target_one_is_first,
                 revocations_since_a_point_come_oldest_first,
                 a_revocation_is_never_older_than_those_before_it,
                 a_token_is_revoked_by_itself_its_session_or_its_users_epoch,
+                a_token_ends_with_the_session_and_the_epoch_of_its_actor,
+                everybodys_end_ends_what_was_made_until_then,
+                a_rolled_back_end_of_everybody_is_none,
                 old_revocations_are_deleted,
                 logins_come_newest_first_and_page_without_gap,
+                logins_of_everybody_page_without_gap,
+                old_logins_are_deleted,
                 logins_survive_with_every_field,
                 a_login_shows_who_owned_a_session,
             ]

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keystead_application::ports::{ClaimedMessage, NewMessage, OutboxId, Store};
+use keystead_application::ports::{ClaimedMessage, NewMessage, OutboxEntry, OutboxId, Store};
 use keystead_application::testing::{a_message, after};
 use keystead_domain::Timestamp;
 
-use super::{MICRO, RACERS, begin, commit};
+use super::{MICRO, RACERS, begin, commit, read};
 use crate::race::race;
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -210,4 +210,132 @@ pub async fn a_worker_is_told_of_work_and_of_nothing_else(store: Arc<dyn Store>)
     commit(tx).await;
     assert!(!is_due(&store, after(20).minus(MICRO)).await);
     assert!(is_due(&store, after(20)).await, "time for the next attempt");
+}
+
+async fn listed(store: &Arc<dyn Store>) -> Vec<OutboxEntry> {
+    read(store).await.outbox().list(None, 99).await.unwrap()
+}
+
+fn entry(message: &NewMessage) -> OutboxEntry {
+    OutboxEntry {
+        id: message.id.clone(),
+        attempts: 0,
+        created_at: message.created_at,
+        due_at: message.created_at,
+        expires_at: message.expires_at,
+        dead_at: None,
+        error: None,
+    }
+}
+
+/// What waits and what is dead is listed newest first, ties by identifier descending, in pages without gap or repeat; what
+/// was sent is not.
+pub async fn messages_are_listed_newest_first(store: Arc<dyn Store>) {
+    let at = |id: &str, seconds| NewMessage { created_at: after(seconds), ..a_message(id) };
+    let sorted = [at("e", 9), at("d", 5), at("c", 5), at("b", 5), at("a", 1)];
+    enqueue(&store, &[2, 4, 0, 3, 1].map(|index: usize| sorted[index].clone())).await;
+    enqueue(&store, &[at("sent", 7)]).await;
+    let mut tx = begin(&store).await;
+    tx.outbox().mark_sent(&OutboxId("sent".into())).await.unwrap();
+    tx.outbox().mark_dead(&OutboxId("c".into()), after(20), "550 no such user").await.unwrap();
+    commit(tx).await;
+    let mut expected = sorted.each_ref().map(entry);
+    expected[2] = OutboxEntry {
+        dead_at: Some(after(20)),
+        error: Some("550 no such user".to_owned()),
+        due_at: listed(&store).await[2].due_at,
+        ..expected[2].clone()
+    };
+    let mut seen: Vec<OutboxEntry> = Vec::new();
+    for length in [2, 2, 1, 0] {
+        let after = seen.last().map(|last| (last.created_at, last.id.clone()));
+        let page = read(&store).await.outbox().list(after, 2).await.unwrap();
+        assert_eq!(page.len(), length);
+        seen.extend(page);
+    }
+    assert_eq!(seen, expected);
+}
+
+/// A list says how often a message was tried, when it is tried next, and what the last try ended with.
+pub async fn a_list_tells_what_became_of_a_message(store: Arc<dyn Store>) {
+    let message = NewMessage { created_at: after(0).plus(MICRO), ..a_message("m") };
+    enqueue(&store, std::slice::from_ref(&message)).await;
+    assert_eq!(listed(&store).await, [entry(&message)]);
+    claim(&store, 9, after(1)).await;
+    let leased = OutboxEntry { attempts: 1, due_at: after(1).plus(LEASE), ..entry(&message) };
+    assert_eq!(listed(&store).await, [leased]);
+    let mut tx = begin(&store).await;
+    tx.outbox().mark_failed(&message.id, after(500), "421 try later").await.unwrap();
+    commit(tx).await;
+    let error = Some("421 try later".to_owned());
+    assert_eq!(listed(&store).await, [OutboxEntry { attempts: 1, due_at: after(500), error, ..entry(&message) }]);
+    let mut tx = begin(&store).await;
+    assert_eq!(tx.outbox().expire(after(9999)).await.unwrap(), 1);
+    commit(tx).await;
+    let dead = listed(&store).await;
+    assert_eq!((dead[0].dead_at, dead[0].error.is_some(), dead.len()), (Some(after(9999)), true, 1));
+}
+
+async fn retry(store: &Arc<dyn Store>, id: &str, now: Timestamp) -> Option<OutboxEntry> {
+    let mut tx = begin(store).await;
+    let retried = tx.outbox().retry(&OutboxId(id.to_owned()), now).await.unwrap();
+    commit(tx).await;
+    retried
+}
+
+/// A message that waits for its next try is due when an administrator says so. Nothing else is changed.
+pub async fn a_waiting_message_is_made_due(store: Arc<dyn Store>) {
+    enqueue(&store, &[a_message("m"), a_message("other")]).await;
+    claim(&store, 9, after(1)).await;
+    let mut tx = begin(&store).await;
+    for id in ["m", "other"] {
+        tx.outbox().mark_failed(&OutboxId(id.to_owned()), after(500), "421 try later").await.unwrap();
+    }
+    commit(tx).await;
+    let error = Some("421 try later".to_owned());
+    let waiting = OutboxEntry { attempts: 1, due_at: after(500), error, ..entry(&a_message("m")) };
+    assert_eq!(retry(&store, "m", after(100)).await, Some(OutboxEntry { due_at: after(100), ..waiting.clone() }));
+    let other = OutboxEntry { id: OutboxId("other".into()), ..waiting };
+    assert_eq!(listed(&store).await[0], other, "another message still waits");
+    assert_eq!(ids(&claim(&store, 9, after(100)).await), ["m"]);
+    assert_eq!(retry(&store, "nobodys", after(100)).await, None);
+}
+
+/// What a worker owns is left to it, at the first try and at later ones: it would be sent twice.
+pub async fn a_leased_message_is_not_made_due(store: Arc<dyn Store>) {
+    enqueue(&store, &[a_message("m")]).await;
+    for (attempt, now) in [(1, 1), (2, 200)] {
+        assert_eq!(claim(&store, 9, after(now)).await.len(), 1);
+        let before = listed(&store).await;
+        let answer = retry(&store, "m", after(now + 1)).await.expect("there is such a message");
+        assert_eq!(answer, before[0]);
+        assert_eq!((answer.attempts, answer.due_at), (attempt, after(now).plus(LEASE)));
+        assert_eq!(claim(&store, 9, after(now + 1)).await, [], "attempt {attempt}");
+        let mut tx = begin(&store).await;
+        tx.outbox().mark_failed(&OutboxId("m".into()), after(200), "421 try later").await.unwrap();
+        commit(tx).await;
+    }
+}
+
+/// A lease that ended is nobody's: the message is due, whoever asks.
+pub async fn a_message_of_a_lapsed_lease_is_due(store: Arc<dyn Store>) {
+    enqueue(&store, &[a_message("m")]).await;
+    claim(&store, 9, after(1)).await;
+    let end = after(1).plus(LEASE);
+    let retried = retry(&store, "m", end).await.unwrap();
+    assert!(retried.due_at <= end, "{retried:?}");
+    assert_eq!(ids(&claim(&store, 9, end).await), ["m"]);
+}
+
+/// A dead letter has no contents any more: it is shown, and stays dead.
+pub async fn a_dead_message_is_not_retried(store: Arc<dyn Store>) {
+    enqueue(&store, &[a_message("m")]).await;
+    let mut tx = begin(&store).await;
+    tx.outbox().mark_dead(&OutboxId("m".into()), after(2), "550 no such user").await.unwrap();
+    commit(tx).await;
+    let before = listed(&store).await;
+    assert_eq!(before[0].dead_at, Some(after(2)));
+    assert_eq!(retry(&store, "m", after(3)).await.as_ref(), before.first());
+    assert_eq!((listed(&store).await, counts(&store).await), (before, (0, 1)));
+    assert_eq!(claim(&store, 9, after(100)).await, []);
 }

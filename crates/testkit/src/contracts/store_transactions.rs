@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use keystead_application::ports::{BudgetDecision, BudgetKey, Store, StoreError};
+use keystead_application::ports::{
+    BudgetDecision, BudgetKey, ChainLink, Checkpoint, CheckpointKind, Store, StoreError,
+};
 use keystead_application::testing::{
-    a_contact_undo, a_key, a_link_token, a_login, a_message, a_passkey, a_pending_contact, a_recovery_code,
+    a_contact_undo, a_key, a_link_token, a_login, a_mac_tag, a_message, a_passkey, a_pending_contact, a_recovery_code,
     a_registration, a_revocation, a_totp, a_user, after, an_audit_event, fake_hash, user_number,
 };
 use keystead_domain::account::{AccountStatus, FullName, User};
@@ -43,6 +45,9 @@ pub async fn a_commit_keeps_every_kind_of_data(store: Arc<dyn Store>) {
     tx.link_tokens().issue(&a_link_token()).await.unwrap();
     tx.outbox().enqueue(&a_message("m")).await.unwrap();
     tx.audit().append(&an_audit_event()).await.unwrap();
+    let link = ChainLink { position: 1, hash: [4; 32] };
+    let checkpoint = Checkpoint { kind: CheckpointKind::Head, link, at: now, seal: a_mac_tag() };
+    tx.audit_chain().put_checkpoint(&checkpoint, None).await.unwrap();
     tx.revocations().append(&a_revocation()).await.unwrap();
     tx.guess_budgets().reserve(&budget, &limits::LOGIN_ACCOUNT, now).await.unwrap();
     tx.devices().remember(user.id, device, now, after(60)).await.unwrap();
@@ -64,6 +69,7 @@ pub async fn a_commit_keeps_every_kind_of_data(store: Arc<dyn Store>) {
     assert!(tx.link_tokens().find(link.hash, link.purpose, now).await.unwrap().is_some());
     assert_eq!(tx.outbox().counts().await.unwrap(), (1, 0));
     assert_eq!(tx.audit().list_for_user(user.id, 9).await.unwrap().len(), 1);
+    assert_eq!(tx.audit_chain().checkpoints().await.unwrap().len(), 1);
     assert_eq!(tx.revocations().since(after(0).minus(super::MICRO)).await.unwrap().len(), 1);
     assert!(tx.devices().is_known(user.id, device, now).await.unwrap());
     assert_eq!(tx.login_history().list(user.id, None, 9).await.unwrap().len(), 1);

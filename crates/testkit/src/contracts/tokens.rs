@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keystead_application::ports::{TokenError, TokenSigner, TokenVerifier};
-use keystead_application::testing::{START, access_claims, key_id, pre_authorized_claims, token_id};
+use keystead_application::testing::{START, access_claims, an_actor, key_id, pre_authorized_claims, token_id};
 use keystead_domain::Timestamp;
 use keystead_domain::account::{Epoch, Role};
 use keystead_domain::token::{AccessClaims, Amr, Factor, PreAuthorizedClaims, PreAuthorizedPurpose};
@@ -48,7 +48,8 @@ pub async fn access_claims_survive(tokens: Arc<dyn Tokens>) {
         token_id: token_id("other-session.other_token"),
         ..access_claims()
     };
-    for claims in [plain, full] {
+    let acting = AccessClaims { actor: Some(an_actor()), ..access_claims() };
+    for claims in [plain, full, acting] {
         let token = tokens.sign_access(&claims).unwrap();
         for _ in 0..2 {
             assert_eq!(tokens.verify_access(token.expose()).unwrap().claims, claims);

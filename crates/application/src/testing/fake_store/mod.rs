@@ -1,11 +1,13 @@
 //! A whole store in memory, transactions and all.
 
 mod accounts;
+mod audit;
 mod contacts;
 mod factors;
 mod logs;
 mod outbox;
 mod small;
+mod users;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,16 +15,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::OwnedMutexGuard;
 
-pub use accounts::{LinkTokens, Registrations, UserRow, Users};
+pub use accounts::{LinkTokens, Registrations};
+pub use audit::Audit;
 pub use contacts::Contacts;
 pub use factors::{Factors, Failures};
-pub use logs::{Audit, Logins, Revocations};
+pub use logs::{Logins, Revocations};
 pub use outbox::{Messages, OutboxRow};
 pub use small::{Budgets, Devices, Keys};
+pub use users::{UserRow, Users};
 
 use super::lock;
 use crate::ports::{
-    AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
+    AuditChain, AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
     KeyRepository, LinkTokenRepository, LoginHistory, Outbox, PasskeyRepository, RegistrationRepository, RevocationLog,
     Store, StoreError, Tx, UserRepository,
 };
@@ -38,7 +42,7 @@ pub struct StoreState {
     pub link_tokens: LinkTokens,
     /// Messages to send, and dead letters.
     pub outbox: Messages,
-    /// Security events.
+    /// Security events, and the chain over them.
     pub audit: Audit,
     /// The revocation log.
     pub revocations: Revocations,
@@ -151,7 +155,7 @@ struct FakeTx {
 #[async_trait]
 impl Tx for FakeTx {
     fn users(&mut self) -> &mut dyn UserRepository {
-        &mut self.state.users
+        &mut self.state
     }
 
     fn registrations(&mut self) -> &mut dyn RegistrationRepository {
@@ -167,6 +171,10 @@ impl Tx for FakeTx {
     }
 
     fn audit(&mut self) -> &mut dyn AuditLog {
+        &mut self.state.audit
+    }
+
+    fn audit_chain(&mut self) -> &mut dyn AuditChain {
         &mut self.state.audit
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keystead_application::ports::{Rotation, SessionStore, SessionUpdate};
 use keystead_application::testing::{
-    START, a_presentation, a_session, after, key_id, session_id, session_number, user_id,
+    START, a_presentation, a_session, a_super_admin, after, key_id, session_id, session_number, user_id,
 };
 use keystead_domain::account::{Epoch, Role};
 use keystead_domain::token::{
@@ -41,6 +41,7 @@ macro_rules! session_contracts {
                 too_many_rotations_change_nothing,
                 parallel_rotations_never_exceed_their_limit,
                 an_expired_session_does_not_rotate,
+                an_impersonation_does_not_rotate,
                 a_session_is_found_until_it_expires,
                 the_first_end_counts,
                 a_refresh_and_an_end_at_once_leave_the_session_ended,
@@ -91,6 +92,7 @@ pub async fn every_field_survives(store: Arc<dyn SessionStore>) {
         auth_time: START.plus(MICRO * 3),
         last_seen_at: START.plus(MICRO * 4),
         checked_at: START.plus(MICRO * 5),
+        impersonator: Some(a_super_admin().id),
         ..session_number(1)
     };
     let bare = Session {

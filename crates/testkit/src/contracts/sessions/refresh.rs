@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keystead_application::ports::{Rotation, SessionStore};
 use keystead_application::testing::{
-    START, a_presentation, a_refresh_policy, a_session, after, key_id, session_number,
+    START, a_presentation, a_refresh_policy, a_session, a_super_admin, after, key_id, session_number,
 };
 use keystead_domain::token::{
     ClientKind, EndReason, Fingerprint, Generation, Presentation, Presented, RefreshPolicy, Session,
@@ -136,5 +136,18 @@ pub async fn an_expired_session_does_not_rotate(store: Arc<dyn SessionStore>) {
     store.insert(&session).await.unwrap();
     let outcome = present(&store, a_presentation(1, after(100))).await;
     assert!(outcome.is_none() || outcome == Some((Presented::Expired, session.clone())), "{outcome:?}");
+    assert_eq!(stored(&store).await, session);
+}
+
+/// A session in which somebody acts as its owner has no refresh token: whatever is shown for it changes nothing.
+pub async fn an_impersonation_does_not_rotate(store: Arc<dyn SessionStore>) {
+    let session = Session { impersonator: Some(a_super_admin().id), ..a_session() };
+    store.insert(&session).await.unwrap();
+    for generation in [1, 2] {
+        let outcome = present(&store, a_presentation(generation, after(1))).await;
+        assert_eq!(outcome, Some((Presented::Expired, session.clone())), "generation {generation}");
+    }
+    let copied = Presentation { fingerprint: None, ..a_presentation(1, after(1)) };
+    assert_eq!(present(&store, copied).await, Some((Presented::Expired, session.clone())));
     assert_eq!(stored(&store).await, session);
 }
