@@ -83,8 +83,9 @@ impl Parts {
     }
 
     pub(crate) fn issuer(&self) -> Arc<TokenIssuer> {
-        let (signer, lifetimes) = (self.tokens.clone(), self.settings.lifetimes.clone());
-        Arc::new(TokenIssuer::new(signer, self.hash.clone(), self.entropy.clone(), lifetimes))
+        let (signer, view) = (self.tokens.clone(), self.view.clone());
+        let lifetimes = self.settings.lifetimes.clone();
+        Arc::new(TokenIssuer::new(signer, self.hash.clone(), self.entropy.clone(), view, lifetimes))
     }
 
     pub(crate) fn codes(&self) -> Arc<OneTimeCodes> {

@@ -35,6 +35,7 @@ pub async fn every_field_survives(store: Arc<dyn Store>) {
         StoredKey { key_use: KeyUse::Mac, algorithm: "HMAC".into(), created_at: after(1), ..a_key("mac") },
         StoredKey { key_use: KeyUse::SignStepUp, created_at: after(2), retires_at: Some(after(9)), ..a_key("step") },
         StoredKey { key_use: KeyUse::Seal, algorithm: "XC20P".into(), created_at: after(3), ..a_key("seal") },
+        StoredKey { key_use: KeyUse::Audit, algorithm: "HMAC".into(), created_at: after(4), ..a_key("audit") },
     ];
     assert!(KeyUse::ALL.iter().all(|key_use| keys.iter().any(|key| key.key_use == *key_use)));
     insert(&store, &keys, after(100)).await;

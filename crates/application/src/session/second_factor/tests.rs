@@ -7,10 +7,10 @@ use keystead_domain::factor::{RecoveryCodeHash, SecondFactorPolicy};
 use super::*;
 use crate::account::{BeginReset, ForgotPassword, ResetPassword, ResetPasswordError};
 use crate::ports::{CeremonyKey, CeremonyStore, EphemeralError};
-use crate::session::{Login, LoginCommand, PasskeyLogin, SendFactorCode};
+use crate::session::{Login, LoginCommand, PasskeyLogin, SendFactorCode, SendFactorCodeError};
 use crate::test_world::{OTHER_PASSWORD, PASSWORD, World, browser, secret};
 use crate::testing::{FakeCeremonies, START, a_user, email, fake_hash, phone};
-use keystead_domain::SecretBytes;
+use keystead_domain::{SecretBytes, limits};
 
 fn answer(world: &World) -> AnswerSecondFactor {
     let (store, clock) = (world.store.clone(), world.clock.clone());
