@@ -3,15 +3,16 @@
 use diesel::dsl::{AsExprOf, sql};
 use diesel::expression::{SqlLiteral, UncheckedBind};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
-use diesel_async::RunQueryDsl;
+use diesel::sql_query;
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use keystead_adapters_sql::rows::UserRow;
 use keystead_adapters_sql::schema::{pending_registrations as claims, users};
 use keystead_adapters_sql::types::{At, Moment, Uid, UserUuid};
 use keystead_adapters_sql::{Hold, LAPSED_BATCH, Prepared};
-use keystead_application::ports::StoreError;
+use keystead_application::ports::{AuditRowId, ChainLink, StoreError};
 use keystead_domain::Timestamp;
-use keystead_domain::account::LoginName;
+use keystead_domain::account::{LoginName, UserId};
 
 use crate::store::Transaction;
 
@@ -22,10 +23,15 @@ pub(crate) type Lapsed = Bound<SqlLiteral<Bool>, At, Moment>;
 /// The condition of [`due`].
 pub(crate) type Due = Bound<Bound<SqlLiteral<Bool>, At, Moment>, At, Moment>;
 
+/// The condition of [`claims_to`].
+pub(crate) type Claims = Bound<SqlLiteral<Bool>, Uid, UserUuid>;
+
 /// Advisory locks of the transaction (`::text`: they return nothing). The first number says what is locked, the second
 /// tells one such thing from another; the first is `KS` and a count.
 const LOCK_KEYS: &str = "pg_advisory_xact_lock(19283, 1)::text";
 const LOCK_CLAIMS: &str = "pg_advisory_xact_lock(19284, hashtext(email))::text";
+const LOCK_ADMINISTRATORS: &str = "pg_advisory_xact_lock(19287, 1)::text";
+const LOCK_CHAIN: &str = "pg_advisory_xact_lock(19288, 1)::text";
 const LOCK_FAILURES: [&str; 2] = ["pg_advisory_xact_lock(19286, hashtext(", "))::text"];
 /// The old and the new of every login name, one lock after the other in the order of their numbers. Of names that stay, too:
 /// a new version of a row enters every index again, and would wait there for somebody who wants that name and waits for it.
@@ -53,10 +59,9 @@ pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<bool, S
         return Ok(true);
     }
     let user = match what {
-        Hold::Keys => {
-            let locked = diesel::select(sql::<Text>(LOCK_KEYS)).get_result::<String>(tx.connection()?).await;
-            return tx.check(locked).map(|_| true);
-        }
+        Hold::Keys => return lock(tx, LOCK_KEYS).await,
+        Hold::AuditChain => return lock(tx, LOCK_CHAIN).await,
+        Hold::Administrators => return lock(tx, LOCK_ADMINISTRATORS).await,
         // Not the rows of the address: a claim that comes while they are being locked would have to be locked out of
         // order, and two transactions could wait for each other.
         Hold::Claim(id) => {
@@ -86,8 +91,8 @@ pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<bool, S
             return tx.check(locked).map(|_| true);
         }
         Hold::User(id) if tx.holds(id) => return Ok(true),
-        Hold::Name(_) if tx.holds_a_user() => return Ok(true),
-        Hold::User(id) => {
+        Hold::Name(_) | Hold::Look(_) if tx.holds_a_user() => return Ok(true),
+        Hold::User(id) | Hold::Look(id) => {
             let row = users::table.find(Uid(id)).select(users::id).for_no_key_update();
             row.get_result::<Uid>(tx.connection()?).await
         }
@@ -128,6 +133,38 @@ pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<bool, S
         tx.note_held(id);
     }
     Ok(user.is_some())
+}
+
+/// Takes an advisory lock of which there is one.
+async fn lock(tx: &mut Transaction, what: &'static str) -> Result<bool, StoreError> {
+    let lock = Prepared(diesel::select(sql::<Text>(what)));
+    let locked = lock.get_result::<String>(tx.connection()?).await;
+    tx.check(locked).map(|_| true)
+}
+
+/// Claims to the addresses of a user, without those that are just being proved: who proves one may be waiting for the
+/// address to become free, and must not be waited for.
+pub(crate) fn claims_to(user: UserId) -> Claims {
+    sql::<Bool>(
+        "ctid = ANY(ARRAY(SELECT claim.ctid FROM users JOIN pending_registrations claim \
+         ON claim.email IN (users.email, users.phone) WHERE users.id = ",
+    )
+    .bind::<UserUuid, _>(Uid(user))
+    .sql(" FOR UPDATE OF claim SKIP LOCKED))")
+}
+
+/// Gives audit rows without a link theirs, in one statement. Returns how many there were.
+pub(crate) async fn link(connection: &mut AsyncPgConnection, links: &[(AuditRowId, ChainLink)]) -> QueryResult<usize> {
+    sql_query(
+        "UPDATE audit_events SET position = link.position, hash = link.hash \
+         FROM unnest($1, $2, $3) AS link (id, position, hash) \
+         WHERE audit_events.id = link.id AND audit_events.position IS NULL",
+    )
+    .bind::<Array<BigInt>, _>(links.iter().map(|(id, _)| id.0).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(links.iter().map(|(_, link)| link.position).collect::<Vec<_>>())
+    .bind::<Array<Binary>, _>(links.iter().map(|(_, link)| link.hash.as_slice()).collect::<Vec<_>>())
+    .execute(connection)
+    .await
 }
 
 /// The first rows of a table, in the given order, of which `condition` and the time are true, as in `expires_at <=`: one

@@ -39,7 +39,7 @@ const BROKEN_INDEXES: &str = "\
     WHERE NOT x.indisvalid AND n.nspname = current_schema() AND i.relname !~ '_cc(new|old)[0-9]*$' \
     AND t.relname IN ('users', 'passwords', 'pending_registrations', 'link_tokens', 'outbox', 'audit_events', \
     'revocations', 'guess_budgets', 'devices', 'login_history', 'keys', 'totp', 'recovery_codes', 'passkeys', \
-    'pending_contacts', 'contact_undos', 'factor_failures', 'factor_keys')";
+    'pending_contacts', 'contact_undos', 'factor_failures', 'factor_keys', 'audit_checkpoints', 'general_revocations')";
 
 /// Why a migration failed.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

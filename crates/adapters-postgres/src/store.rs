@@ -13,7 +13,7 @@ use keystead_adapters_sql::schema::users;
 use keystead_adapters_sql::store_error;
 use keystead_adapters_sql::types::Uid;
 use keystead_application::ports::{
-    AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
+    AuditChain, AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
     KeyRepository, LinkTokenRepository, LoginHistory, Outbox, PasskeyRepository, RegistrationRepository, RevocationLog,
     Store, StoreError, Tx, UserRepository,
 };
@@ -331,6 +331,10 @@ impl Tx for PgTx {
     }
 
     fn audit(&mut self) -> &mut dyn AuditLog {
+        self
+    }
+
+    fn audit_chain(&mut self) -> &mut dyn AuditChain {
         self
     }
 

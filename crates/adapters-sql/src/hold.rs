@@ -13,12 +13,18 @@ use keystead_domain::token::TokenId;
 pub enum Hold<'a> {
     /// The set of keys.
     Keys,
+    /// The end of the audit chain.
+    AuditChain,
+    /// The set of administrators. Asked for after a user is held.
+    Administrators,
     /// The address this claim is to.
     Claim(UserId),
     /// This user.
     User(UserId),
-    /// The user with this login name, if there is one and the transaction holds no user yet. The first one only: a
-    /// transaction that looks at two users decides about the first at most, and holding both could deadlock.
+    /// This user, if the transaction holds no user yet. The first one only: a transaction that looks at two users decides
+    /// about the first at most, and of two administrators each would hold the other and want themselves.
+    Look(UserId),
+    /// The user with this login name, if there is one and the transaction holds no user yet.
     Name(&'a LoginName),
     /// The login names a held user has and those they are to have, where they differ: all of them before any is touched,
     /// and in one order for everybody. Two people who swap their names would each wait for the other to let go.

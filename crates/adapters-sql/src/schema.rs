@@ -82,11 +82,12 @@ diesel::table! {
         due_at -> Moment,
         dead_at -> Nullable<Moment>,
         last_error -> Nullable<Text>,
+        leased_until -> Nullable<Moment>,
     }
 }
 
 diesel::table! {
-    use diesel::sql_types::{BigInt, Nullable, Text};
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text};
     use crate::types::{Moment, UserUuid};
 
     audit_events (id) {
@@ -98,6 +99,26 @@ diesel::table! {
         session_id -> Nullable<Text>,
         ip -> Nullable<Text>,
         user_agent -> Nullable<Text>,
+        impersonator_id -> Nullable<UserUuid>,
+        detail -> Nullable<Text>,
+        seal_key -> Nullable<Text>,
+        seal -> Nullable<Binary>,
+        position -> Nullable<BigInt>,
+        hash -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Text};
+    use crate::types::Moment;
+
+    audit_checkpoints (kind, position) {
+        kind -> Text,
+        position -> BigInt,
+        hash -> Binary,
+        at -> Moment,
+        seal_key -> Text,
+        seal -> Binary,
     }
 }
 
@@ -112,6 +133,14 @@ diesel::table! {
         user_id -> Nullable<UserUuid>,
         epoch -> Nullable<BigInt>,
         sessions_epoch -> Nullable<BigInt>,
+        at -> Moment,
+    }
+}
+
+diesel::table! {
+    use crate::types::Moment;
+
+    general_revocations (at) {
         at -> Moment,
     }
 }
@@ -151,6 +180,7 @@ diesel::table! {
         at -> Moment,
         ip -> Nullable<Text>,
         user_agent -> Nullable<Text>,
+        impersonator_id -> Nullable<UserUuid>,
     }
 }
 

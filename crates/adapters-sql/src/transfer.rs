@@ -29,21 +29,27 @@ macro_rules! with_every_table {
             }
             Outbox outbox (id) {
                 id: String, sealed: Option<Vec<u8>>, attempts: i64, created_at: At, expires_at: At, due_at: At,
-                dead_at: Option<At>, last_error: Option<String>,
+                dead_at: Option<At>, last_error: Option<String>, leased_until: Option<At>,
             }
             AuditEvents audit_events (id) {
                 id: i64, name: String, at: At, actor_id: Option<Uid>, subject_id: Option<Uid>,
                 session_id: Option<String>, ip: Option<String>, user_agent: Option<String>,
+                impersonator_id: Option<Uid>, detail: Option<String>, seal_key: Option<String>,
+                seal: Option<Vec<u8>>, position: Option<i64>, hash: Option<Vec<u8>>,
+            }
+            AuditCheckpoints audit_checkpoints (kind, position) {
+                kind: String, position: i64, hash: Vec<u8>, at: At, seal_key: String, seal: Vec<u8>,
             }
             Revocations revocations (id) {
                 id: i64, kind: String, target: String, user_id: Option<Uid>, epoch: Option<i64>,
                 sessions_epoch: Option<i64>, at: At,
             }
+            GeneralRevocations general_revocations (at) { at: At, }
             GuessBudgets guess_budgets (policy, key) { policy: String, key: String, count: i64, resets_at: At, }
             Devices devices (user_id, hash) { user_id: Uid, hash: Vec<u8>, created_at: At, expires_at: At, }
             LoginHistory login_history (token_id) {
                 token_id: String, session_id: String, user_id: Uid, at: At, ip: Option<String>,
-                user_agent: Option<String>,
+                user_agent: Option<String>, impersonator_id: Option<Uid>,
             }
             Keys keys (id) {
                 id: String, key_use: String, algorithm: String, sealed: Vec<u8>, created_at: At, active_from: At,

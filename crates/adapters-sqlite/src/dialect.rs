@@ -1,13 +1,20 @@
 //! What SQLite says differently from PostgreSQL, for the shared repositories.
 
-use diesel::dsl::{AsExprOf, sql};
+use diesel::SqliteConnection;
+use diesel::dsl::{AsExprOf, exists, sql};
 use diesel::expression::{SqlLiteral, UncheckedBind};
+use diesel::prelude::*;
+use diesel::query_dsl::methods::ExecuteDsl;
+use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::Bool;
-use keystead_adapters_sql::types::{At, Moment};
-use keystead_adapters_sql::{Hold, LAPSED_BATCH};
-use keystead_application::ports::StoreError;
+use keystead_adapters_sql::schema::audit_events as events;
+use keystead_adapters_sql::types::{At, Moment, Uid, UserUuid};
+use keystead_adapters_sql::{Hold, LAPSED_BATCH, Prepared};
+use keystead_application::ports::{AuditRowId, ChainLink, StoreError};
 use keystead_domain::Timestamp;
+use keystead_domain::account::UserId;
 
+use crate::connection::Connection;
 use crate::store::Transaction;
 
 /// A condition with one more value bound to it.
@@ -17,10 +24,41 @@ pub(crate) type Lapsed = Bound<SqlLiteral<Bool>, At, Moment>;
 /// The condition of [`due`].
 pub(crate) type Due = Bound<Bound<SqlLiteral<Bool>, At, Moment>, At, Moment>;
 
+/// The condition of [`claims_to`].
+pub(crate) type Claims = Bound<SqlLiteral<Bool>, Uid, UserUuid>;
+
 /// Keeps what a decision rests on as it is until the transaction ends: the writer is alone with the file anyway.
 #[expect(clippy::unused_async, reason = "PostgreSQL waits here, and may wait in vain")]
 pub(crate) async fn hold(_: &mut Transaction, _: Hold<'_>) -> Result<bool, StoreError> {
     Ok(true)
+}
+
+/// Claims to the addresses of a user.
+pub(crate) fn claims_to(user: UserId) -> Claims {
+    sql::<Bool>("email IN (SELECT address.text FROM (SELECT id, email AS text FROM users UNION ALL SELECT id, phone FROM users) \
+                 AS address WHERE address.id = ")
+        .bind::<UserUuid, _>(Uid(user))
+        .sql(" AND address.text IS NOT NULL)")
+}
+
+/// Gives audit rows without a link theirs. Returns how many there were. Nothing is changed when a place is taken.
+pub(crate) async fn link(connection: &mut Connection, links: &[(AuditRowId, ChainLink)]) -> QueryResult<usize> {
+    let links = links.to_vec();
+    let work = move |connection: &mut SqliteConnection| {
+        for (_, link) in &links {
+            let taken = events::table.filter(events::position.eq(link.position));
+            if diesel::select(exists(taken)).get_result(connection)? {
+                let message = "UNIQUE constraint failed: audit_events.position".to_owned();
+                return Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, Box::new(message)));
+            }
+        }
+        links.into_iter().try_fold(0, |linked, (id, link)| {
+            let row = events::table.find(id.0).filter(events::position.is_null());
+            let changes = (events::position.eq(link.position), events::hash.eq(link.hash.to_vec()));
+            ExecuteDsl::execute(Prepared(diesel::update(row).set(changes)), connection).map(|rows| linked + rows)
+        })
+    };
+    connection.spawn_blocking(work).await
 }
 
 /// The first rows of a table with this primary key, in the given order, of which `condition` and the time are true, as in

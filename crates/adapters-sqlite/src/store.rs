@@ -12,7 +12,7 @@ use keystead_adapters_sql::schema::users;
 use keystead_adapters_sql::types::Uid;
 use keystead_adapters_sql::{is_statement_error, store_error};
 use keystead_application::ports::{
-    AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
+    AuditChain, AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
     KeyRepository, LinkTokenRepository, LoginHistory, Outbox, PasskeyRepository, RegistrationRepository, RevocationLog,
     Store, StoreError, Tx, UserRepository,
 };
@@ -157,6 +157,10 @@ impl Tx for SqliteTx {
     }
 
     fn audit(&mut self) -> &mut dyn AuditLog {
+        self
+    }
+
+    fn audit_chain(&mut self) -> &mut dyn AuditChain {
         self
     }
 

@@ -119,7 +119,7 @@ async fn sessions(composed: &Composed, from: u64, count: u64) -> Outcome<u64> {
     let (mut tasks, mut written) = (JoinSet::new(), 0);
     let mut after = number(composed, from).await?;
     while written < count {
-        let page = UserPage { after, size: 1000 };
+        let page = UserPage { after, size: 1000, ..UserPage::default() };
         let users = services.store.read().await?.users().list(&page).await?;
         after = Some(users.last().ok_or("fewer users than were written")?.id);
         for user in users.iter().take(usize::try_from(count - written)?) {
@@ -170,6 +170,7 @@ fn session(composed: &Composed, user: &User) -> Outcome<Session> {
         expires_at: now.plus(LIFE),
         checked_at: now,
         device: DeviceInfo::new(Some("203.0.113.7".parse()?), Some(agent)),
+        impersonator: None,
         ended: None,
     })
 }

@@ -14,7 +14,7 @@ use crate::other_program;
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
 /// Migrations without a twin: sessions and the like are Redis' where there is PostgreSQL.
-const SQLITE_ONLY: [&str; 1] = ["2026-11-21-000002_ephemeral"];
+const SQLITE_ONLY: [&str; 2] = ["2026-11-21-000002_ephemeral", "2026-11-23-000011_sessions_impersonator"];
 
 /// A table, as far as both databases can say it.
 #[derive(Debug, Default, PartialEq, Eq)]

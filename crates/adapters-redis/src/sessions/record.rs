@@ -81,6 +81,7 @@ pub(super) fn all(session: &Session) -> Vec<Argument> {
         .at("last_seen_at", session.last_seen_at)
         .at("expires_at", session.expires_at)
         .at("checked_at", session.checked_at)
+        .maybe("impersonator", session.impersonator.map(|id| id.to_string()))
         .maybe("ip", session.device.ip.map(|ip| ip.to_string()))
         .pieces(session.device.user_agent.as_deref());
     presented(fields, session).0
@@ -187,13 +188,14 @@ pub(super) fn session(id: &SessionId, hash: &Hash) -> Result<Session, Unreadable
         expires_at: fields.at("expires_at")?,
         checked_at: fields.at("checked_at")?,
         device: DeviceInfo::new(fields.maybe("ip", number)?, user_agent.as_deref()),
+        impersonator: fields.maybe("impersonator", UserId::parse)?,
         ended: fields.maybe("ended", EndReason::parse)?,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use keystead_application::testing::a_session;
+    use keystead_application::testing::{a_session, user_id};
 
     use super::*;
 
@@ -206,6 +208,8 @@ mod tests {
     #[test]
     fn a_session_is_read_as_it_was_written() {
         assert_eq!(session(&a_session().id, &hash(&a_session())), Ok(a_session()));
+        let impersonation = Session { impersonator: Some(user_id(9)), ..a_session() };
+        assert_eq!(session(&impersonation.id, &hash(&impersonation)), Ok(impersonation));
     }
 
     #[test]
@@ -232,6 +236,7 @@ mod tests {
             "rotations",
             "expires_at",
             "ended",
+            "impersonator",
             "ip",
             "user_agent",
         ] {

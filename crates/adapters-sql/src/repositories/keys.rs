@@ -10,9 +10,9 @@ use keystead_domain::Timestamp;
 
 use super::{Transaction, dialect, domain};
 
-/// Whether keys of this use have a table of their own: the first version knows no others in `keys` than it makes.
-fn came_with_factors(key_use: KeyUse) -> bool {
-    matches!(key_use, KeyUse::SignStepUp | KeyUse::Seal)
+/// Whether keys of this use are in the later table: the first version knows no others in `keys` than it makes.
+fn came_later(key_use: KeyUse) -> bool {
+    matches!(key_use, KeyUse::SignStepUp | KeyUse::Seal | KeyUse::Audit)
 }
 
 /// Retires the endless keys of the new one's use, and adds it.
@@ -62,7 +62,7 @@ impl KeyRepository for Transaction {
     }
 
     async fn insert(&mut self, key: &StoredKey, older_retire_at: Timestamp) -> Result<(), StoreError> {
-        if came_with_factors(key.key_use) {
+        if came_later(key.key_use) {
             add!(self, factor_keys, key.into(), older_retire_at)
         } else {
             add!(self, keys, key.into(), older_retire_at)

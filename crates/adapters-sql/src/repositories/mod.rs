@@ -9,10 +9,11 @@
 //!   the transaction usable, which PostgreSQL does only back to a savepoint;
 //!
 //! and `crate::dialect`, what one database says differently: `hold`, what a decision rests on stays as it is until the
-//! transaction ends ([`Hold`](keystead_adapters_sql::Hold)); `false` when there is no owner to hold. `due` and `lapsed` are
-//! conditions that pass over rows another transaction is busy with.
+//! transaction ends ([`Hold`](keystead_adapters_sql::Hold)); `false` when there is no owner to hold. `due`, `lapsed` and
+//! `claims_to` are conditions that pass over rows another transaction is busy with. `link` gives audit rows their places.
 
 mod audit;
+mod audit_chain;
 mod contacts;
 mod devices;
 mod factor_failures;

@@ -1,15 +1,51 @@
 use async_trait::async_trait;
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
-use keystead_adapters_sql::rows::{UserRow, status_name};
-use keystead_adapters_sql::schema::{passwords, users};
+use keystead_adapters_sql::rows::{UserRow, parse_status, status_name};
+use keystead_adapters_sql::schema::{passwords, pending_registrations as claims, users};
 use keystead_adapters_sql::types::{At, Uid};
-use keystead_adapters_sql::{Hold, Prepared};
+use keystead_adapters_sql::{Hold, Prepared, RowError};
 use keystead_application::ports::{StoreError, UserPage, UserRepository};
 use keystead_domain::Timestamp;
-use keystead_domain::account::{AccountStatus, Epoch, LoginName, PasswordHash, User, UserId};
+use keystead_domain::account::{AccountStatus, Epoch, LoginName, PasswordHash, Role, User, UserId};
 
 use super::{Transaction, dialect, domain, optional};
+
+/// Whoever may more than others: the condition of an index, in its words.
+fn administrators() -> SqlLiteral<Bool> {
+    sql::<Bool>("role <> 'user'")
+}
+
+/// Behind every text that begins with the one before it: no address holds the last character there is.
+const LAST: char = '\u{10ffff}';
+
+/// Users that pass a filter. Every combination is answered by one index, with the rest checked row by row: addresses by
+/// theirs, then administrators, then a standing, in the order of the list. SQLite would take the index of the standing
+/// whenever it is compared as it is; so it is not where another is the better one.
+macro_rules! filtered {
+    ($filter:expr) => {{
+        let (filter, mut query) = (&$filter, users::table.into_boxed());
+        let by_email = filter.email_prefix.is_some();
+        if let Some(prefix) = &filter.email_prefix {
+            query = query.filter(users::email.ge(prefix.clone())).filter(users::email.lt(format!("{prefix}{LAST}")));
+        }
+        let by_role = filter.role.is_some_and(|role| role != Role::User);
+        if by_role && !by_email {
+            query = query.filter(administrators());
+        }
+        if let Some(role) = filter.role {
+            query = query.filter(users::role.eq(role.as_str()));
+        }
+        match filter.status.map(status_name) {
+            Some(status) if by_email || by_role => query.filter(users::status.concat("").eq(status)),
+            Some(status) => query.filter(users::status.eq(status)),
+            None => query,
+        }
+    }};
+}
 
 /// Not an address and not a username: looking it up costs as much as any name nobody has.
 const NOBODY: &str = " ";
@@ -17,7 +53,7 @@ const NOBODY: &str = " ";
 #[async_trait]
 impl UserRepository for Transaction {
     async fn get(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
-        dialect::hold(self, Hold::User(id)).await?;
+        dialect::hold(self, Hold::Look(id)).await?;
         let query = users::table.find(Uid(id)).select(UserRow::as_select());
         let row = query.first(self.connection()?).await.optional();
         optional(self.check(row)?)
@@ -134,20 +170,29 @@ impl UserRepository for Transaction {
     }
 
     async fn list(&mut self, page: &UserPage) -> Result<Vec<User>, StoreError> {
-        let mut query = users::table
-            .order((users::created_at.asc(), users::id.asc()))
-            .limit(i64::from(page.size))
-            .select(UserRow::as_select())
-            .into_boxed();
+        // No text of PostgreSQL's holds a zero, and no address does.
+        if page.filter.email_prefix.as_ref().is_some_and(|prefix| prefix.contains('\0')) {
+            return Ok(Vec::new());
+        }
+        let mut query = filtered!(page.filter).limit(i64::from(page.size)).select(UserRow::as_select());
         if let Some(after) = page.after {
             let last = users::table.find(Uid(after)).select(users::created_at);
             let last = last.first::<At>(self.connection()?).await.optional();
             let Some(at) = self.check(last)? else { return Ok(Vec::new()) };
             // The first condition finds the place in the index, the second skips what shares its time.
-            let later = users::created_at.gt(at).or(users::id.gt(Uid(after)));
-            query = query.filter(users::created_at.ge(at)).filter(later);
+            query = if page.newest_first {
+                let earlier = users::created_at.lt(at).or(users::id.lt(Uid(after)));
+                query.filter(users::created_at.le(at)).filter(earlier)
+            } else {
+                let later = users::created_at.gt(at).or(users::id.gt(Uid(after)));
+                query.filter(users::created_at.ge(at)).filter(later)
+            };
         }
-        let rows = query.load(self.connection()?).await;
+        let rows = if page.newest_first {
+            query.order((users::created_at.desc(), users::id.desc())).load(self.connection()?).await
+        } else {
+            query.order((users::created_at.asc(), users::id.asc())).load(self.connection()?).await
+        };
         domain(self.check(rows)?)
     }
 
@@ -155,5 +200,47 @@ impl UserRepository for Transaction {
         let query = users::table.filter(users::status.eq(status_name(status))).count();
         let count = query.get_result::<i64>(self.connection()?).await;
         Ok(u64::try_from(self.check(count)?).unwrap_or(0))
+    }
+
+    async fn has_other_administrator(&mut self, than: UserId, role: Role) -> Result<bool, StoreError> {
+        dialect::hold(self, Hold::Administrators).await?;
+        // All of them: they are few, and the order is that of their index, which counting would pass over for a longer one.
+        let query = users::table.filter(administrators()).order((users::created_at, users::id)).select((
+            users::id,
+            users::role,
+            users::status,
+        ));
+        let rows = query.load::<(Uid, String, String)>(self.connection()?).await;
+        for (Uid(id), name, status) in self.check(rows)? {
+            let status = parse_status(&status).ok_or(RowError("users.status"))?;
+            let has = Role::parse(&name).map_err(|_| RowError("users.role"))?;
+            if id != than && status == AccountStatus::Active && has >= role {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn delete(&mut self, id: UserId) -> Result<bool, StoreError> {
+        dialect::hold(self, Hold::User(id)).await?;
+        let claims = diesel::delete(claims::table.filter(dialect::claims_to(id)));
+        let result = claims.execute(self.connection()?).await;
+        self.check(result)?;
+        // Everything else refers to the user, and goes with them.
+        let result = diesel::delete(users::table.find(Uid(id))).execute(self.connection()?).await;
+        self.check(result).map(|rows| rows > 0)
+    }
+
+    async fn closed_before(&mut self, before: Timestamp, limit: u32) -> Result<Vec<UserId>, StoreError> {
+        // Found by their standing: an index by the time of the change would make every change of a user enter every index
+        // of users again, and closed accounts are few, because they are deleted.
+        let query = users::table
+            .filter(users::status.eq(status_name(AccountStatus::Deactivated)))
+            .filter(users::updated_at.lt(At(before)))
+            .order((users::updated_at, users::id))
+            .limit(i64::from(limit))
+            .select(users::id);
+        let rows = query.load::<Uid>(self.connection()?).await;
+        Ok(self.check(rows)?.into_iter().map(|Uid(id)| id).collect())
     }
 }

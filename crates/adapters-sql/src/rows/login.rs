@@ -19,6 +19,7 @@ pub struct LoginRow {
     pub at: At,
     pub ip: Option<String>,
     pub user_agent: Option<String>,
+    pub impersonator_id: Option<Uid>,
 }
 
 impl From<&LoginRecord> for LoginRow {
@@ -30,6 +31,7 @@ impl From<&LoginRecord> for LoginRow {
             at: At(record.at),
             ip: record.device.ip.map(|ip| ip.to_string()),
             user_agent: record.device.user_agent.clone(),
+            impersonator_id: record.impersonator.map(Uid),
         }
     }
 }
@@ -43,6 +45,7 @@ impl TryFrom<LoginRow> for LoginRecord {
             user_id: row.user_id.0,
             at: row.at.0,
             device: device(row.ip.as_deref(), row.user_agent.as_deref(), "login_history.ip")?,
+            impersonator: row.impersonator_id.map(|id| id.0),
         })
     }
 }

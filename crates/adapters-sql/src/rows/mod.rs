@@ -14,18 +14,18 @@ mod revocation;
 mod totp;
 mod user;
 
-pub use audit::{AuditRow, NewAuditRow};
+pub use audit::{AuditRow, CheckpointRow, NewAuditRow, link};
 pub use contact::{PendingContactRow, UndoRow};
 pub use failures::FailuresRow;
 pub use key::KeyRow;
 pub use link_token::LinkTokenRow;
 pub use login::LoginRow;
-pub use outbox::ClaimedRow;
+pub use outbox::{ClaimedRow, EntryRow};
 pub use passkey::PasskeyRow;
 pub use registration::RegistrationRow;
 pub use revocation::{NewRevocationRow, RevocationRow, kind};
 pub use totp::{RecoveryCodeRow, TotpRow};
-pub use user::{UserRow, status_name};
+pub use user::{UserRow, parse_status, status_name};
 
 use keystead_domain::account::{Address, ContactKind};
 use keystead_domain::token::DeviceInfo;

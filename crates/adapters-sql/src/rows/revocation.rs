@@ -42,10 +42,11 @@ pub struct RevocationRow {
     pub at: At,
 }
 
-impl From<&Revocation> for NewRevocationRow {
-    fn from(revocation: &Revocation) -> Self {
+impl NewRevocationRow {
+    /// The row of a revocation; `None` of everybody's, which is in `general_revocations`.
+    pub fn new(revocation: &Revocation) -> Option<Self> {
         let at = At(revocation.at);
-        match &revocation.target {
+        Some(match &revocation.target {
             RevocationTarget::Token(token) => Self::of(kind::TOKEN, token.to_string(), at),
             RevocationTarget::Session(session) => Self::of(kind::SESSION, session.to_string(), at),
             RevocationTarget::User { id, epoch, sessions } => Self {
@@ -54,11 +55,10 @@ impl From<&Revocation> for NewRevocationRow {
                 sessions_epoch: Some(sessions.number()),
                 ..Self::of(kind::USER, format!("{id}:{}", epoch.number()), at)
             },
-        }
+            RevocationTarget::Everybody => return None,
+        })
     }
-}
 
-impl NewRevocationRow {
     fn of(kind: &'static str, target: String, at: At) -> Self {
         Self { kind, target, user_id: None, epoch: None, sessions_epoch: None, at }
     }

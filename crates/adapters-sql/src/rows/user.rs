@@ -41,7 +41,8 @@ pub const fn status_name(status: AccountStatus) -> &'static str {
     }
 }
 
-fn parse_status(text: &str) -> Option<AccountStatus> {
+/// Reads the name of a status in stores.
+pub fn parse_status(text: &str) -> Option<AccountStatus> {
     [AccountStatus::Active, AccountStatus::Banned, AccountStatus::Deactivated]
         .into_iter()
         .find(|status| status_name(*status) == text)

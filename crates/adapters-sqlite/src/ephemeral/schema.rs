@@ -26,6 +26,7 @@ diesel::table! {
         ip -> Nullable<Text>,
         user_agent -> Nullable<Text>,
         ended -> Nullable<Text>,
+        impersonator -> Nullable<UserUuid>,
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) struct SessionRow {
     ip: Option<String>,
     user_agent: Option<String>,
     ended: Option<String>,
+    impersonator: Option<Uid>,
 }
 
 /// What [`Session::present`] may change.
@@ -101,6 +102,7 @@ impl From<&Session> for SessionRow {
             ip: session.device.ip.map(|ip| ip.to_string()),
             user_agent: session.device.user_agent.clone(),
             ended: session.ended.map(|reason| reason.as_str().to_owned()),
+            impersonator: session.impersonator.map(Uid),
         }
     }
 }
@@ -133,6 +135,7 @@ impl TryFrom<SessionRow> for Session {
             expires_at: row.expires_at.0,
             checked_at: row.checked_at.0,
             device: device(row.ip.as_deref(), row.user_agent.as_deref(), "sessions.ip")?,
+            impersonator: row.impersonator.map(|id| id.0),
             ended: ended.transpose()?,
         })
     }

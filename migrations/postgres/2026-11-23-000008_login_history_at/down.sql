@@ -1,0 +1,1 @@
+DROP INDEX IF EXISTS login_history_at_idx;

@@ -1,0 +1,2 @@
+-- Where something happened, however rarely.
+CREATE INDEX audit_events_name_idx ON audit_events (name, id);

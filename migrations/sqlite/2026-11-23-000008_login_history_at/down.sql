@@ -1,0 +1,1 @@
+DROP INDEX login_history_at_idx;
