@@ -10,6 +10,7 @@
 //! | [`server`], [`worker`] | listening; what runs beside requests |
 //! | [`cli`] | the commands of the binary |
 
+pub mod authorization;
 pub mod cli;
 pub mod compose;
 pub mod config;

@@ -6,6 +6,8 @@ use keystead_application::account::{
     ActivateAccount, BeginReset, ChangePassword, DeactivateAccount, ExportAccount, ForgotPassword, ReadProfile,
     RegisterUser, ResendCode, ResetPassword, UpdateProfile, VerifyRegistration,
 };
+use keystead_application::admin::{Impersonate, ManageOutbox, ManageSessions, ManageUsers, NoteRefusal};
+use keystead_application::audit::{ReadAudit, VerifyAudit};
 use keystead_application::factor::{
     Contacts, MakeRecoveryCodes, Passkeys, ResealFactors, TotpFactor, UndoContactChange,
 };
@@ -82,6 +84,20 @@ pub struct Services {
     pub export: ExportAccount,
     /// `/sessions`, `/login-history`.
     pub overview: SessionOverview,
+    /// `/admin/users`.
+    pub manage_users: ManageUsers,
+    /// `/admin/sessions`.
+    pub manage_sessions: ManageSessions,
+    /// `/admin/users/{id}/impersonations`.
+    pub impersonate: Impersonate,
+    /// `/admin/outbox`.
+    pub manage_outbox: ManageOutbox,
+    /// `/admin/audit-events`.
+    pub read_audit: ReadAudit,
+    /// `keystead audit verify`.
+    pub verify_audit: VerifyAudit,
+    /// Who asked for what they may not do.
+    pub refusals: NoteRefusal,
     /// `keystead user …`.
     pub operator: Operator,
     /// Keys.

@@ -6,8 +6,8 @@ use keystead_application::ports::VerifiedAccess;
 use keystead_domain::Timestamp;
 use keystead_domain::account::{Epoch, Role, UserId};
 use keystead_domain::token::{
-    AccessClaims, Amr, Factor, Fingerprint, KeyId, PreAuthorizedClaims, PreAuthorizedPurpose, StepUpClaims,
-    StepUpMethod, TokenId,
+    AccessClaims, Actor, Amr, Factor, Fingerprint, KeyId, PreAuthorizedClaims, PreAuthorizedPurpose, SessionId,
+    StepUpClaims, StepUpMethod, TokenId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,16 @@ struct AccessJson<'a> {
     amr: Vec<Text<'a>>,
     auth_time: i64,
     fgp: Text<'a>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    act: Option<ActorJson<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ActorJson<'a> {
+    sub: Text<'a>,
+    sid: Text<'a>,
+    epoch: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,6 +116,11 @@ pub(super) fn write_access(claims: &AccessClaims, parties: &Parties<'_>) -> Opti
         amr: claims.amr.iter().map(|method| method.as_str().into()).collect(),
         auth_time: claims.auth_time.as_seconds(),
         fgp: base64url(&claims.fingerprint.0).into(),
+        act: claims.actor.as_ref().map(|actor| ActorJson {
+            sub: actor.subject.to_string().into(),
+            sid: actor.session.as_str().into(),
+            epoch: actor.epoch.number(),
+        }),
     };
     serde_json::to_vec(&json).ok()
 }
@@ -127,6 +142,14 @@ pub(super) fn read_access(payload: &[u8], parties: &Parties<'_>, key: &KeyId) ->
         amr: json.amr.iter().map(|method| Amr::parse(method)).collect::<Option<_>>()?,
         auth_time: time(json.auth_time)?,
         fingerprint: Fingerprint(array_from_base64url(&json.fgp)?),
+        actor: match &json.act {
+            Some(actor) => Some(Actor {
+                subject: UserId::parse(&actor.sub)?,
+                session: SessionId::parse(&actor.sid)?,
+                epoch: Epoch::new(actor.epoch),
+            }),
+            None => None,
+        },
     };
     Some(VerifiedAccess { claims, key: key.clone() })
 }

@@ -52,7 +52,7 @@ impl PrivateJwk {
         entropy: &dyn Entropy,
     ) -> Result<Self, ErrorStack> {
         let mut key = match (key_use, algorithm.of(key_use)) {
-            (KeyUse::Mac, _) => Self::symmetric::<32>(HMAC, entropy),
+            (KeyUse::Mac | KeyUse::Audit, _) => Self::symmetric::<32>(HMAC, entropy),
             (KeyUse::Seal, _) => Self::symmetric::<32>(XC20P, entropy),
             (_, SigningAlgorithm::Hs384) => Self::symmetric::<48>(SigningAlgorithm::Hs384.as_str(), entropy),
             (_, SigningAlgorithm::EdDsa) => Self::ed25519(entropy),
@@ -208,6 +208,7 @@ mod tests {
     fn generated_keys_are_named_and_complete() {
         for (key_use, algorithm, kid_length, secret_length) in [
             (KeyUse::Mac, SigningAlgorithm::EdDsa, 22, 43),
+            (KeyUse::Audit, SigningAlgorithm::Hs384, 22, 43),
             (KeyUse::Seal, SigningAlgorithm::Es512, 22, 43),
             (KeyUse::SignStepUp, SigningAlgorithm::Hs384, 43, 43),
             (KeyUse::SignAccess, SigningAlgorithm::Hs384, 22, 64),

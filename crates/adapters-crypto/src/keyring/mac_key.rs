@@ -19,6 +19,8 @@ pub(super) struct MacKey {
     limit_key: HmacSha256,
     decoy: HmacSha256,
     idempotency: HmacSha256,
+    audit_event: HmacSha256,
+    audit_checkpoint: HmacSha256,
 }
 
 impl MacKey {
@@ -36,6 +38,8 @@ impl MacKey {
             limit_key: derive("limit-key"),
             decoy: derive("decoy"),
             idempotency: derive("idempotency"),
+            audit_event: derive("audit-event"),
+            audit_checkpoint: derive("audit-checkpoint"),
         }
     }
 
@@ -73,6 +77,8 @@ impl MacKey {
             MacPurpose::LimitKey => &self.limit_key,
             MacPurpose::Decoy => &self.decoy,
             MacPurpose::Idempotency => &self.idempotency,
+            MacPurpose::AuditEvent => &self.audit_event,
+            MacPurpose::AuditCheckpoint => &self.audit_checkpoint,
         }
     }
 }
@@ -81,7 +87,7 @@ impl MacKey {
 mod tests {
     use super::*;
 
-    const PURPOSES: [MacPurpose; 7] = [
+    const PURPOSES: [MacPurpose; 9] = [
         MacPurpose::Refresh,
         MacPurpose::OneTimeCode,
         MacPurpose::StoredCode,
@@ -89,6 +95,8 @@ mod tests {
         MacPurpose::LimitKey,
         MacPurpose::Decoy,
         MacPurpose::Idempotency,
+        MacPurpose::AuditEvent,
+        MacPurpose::AuditCheckpoint,
     ];
 
     fn key(root: u8) -> MacKey {

@@ -58,7 +58,7 @@ impl SigningAlgorithm {
     pub(crate) const fn of(self, key_use: KeyUse) -> Self {
         match key_use {
             KeyUse::SignStepUp => Self::EdDsa,
-            KeyUse::SignAccess | KeyUse::SignPreAuthorized | KeyUse::Mac | KeyUse::Seal => self,
+            KeyUse::SignAccess | KeyUse::SignPreAuthorized | KeyUse::Mac | KeyUse::Seal | KeyUse::Audit => self,
         }
     }
 
@@ -204,6 +204,7 @@ impl KeyRing for JoseKeyRing {
             KeyUse::SignStepUp => keys.step_up.iter().any(|key| key.is_live(now)),
             KeyUse::Mac => keys.mac.iter().any(|key| key.is_live(now)),
             KeyUse::Seal => keys.seal.iter().any(|key| key.is_live(now)),
+            KeyUse::Audit => keys.audit.iter().any(|key| key.is_live(now)),
         }
     }
 
@@ -273,22 +274,23 @@ impl KeyedHash for JoseKeyRing {
 
     fn mac(&self, purpose: MacPurpose, parts: &[&[u8]]) -> MacTag {
         let (keys, now) = (self.snapshot(), self.clock.now());
-        let key = active(&keys.mac, now, |key: &MacKey| (key.active_from, key.is_live(now))).unwrap_or_else(|| {
-            tracing::error!("no root key of the keyed hashes is loaded");
-            &self.no_mac_key
-        });
+        let key =
+            active(keys.roots(purpose), now, |key: &MacKey| (key.active_from, key.is_live(now))).unwrap_or_else(|| {
+                tracing::error!("no root key of the keyed hashes is loaded");
+                &self.no_mac_key
+            });
         MacTag { key: key.id.clone(), bytes: key.tag(purpose, parts) }
     }
 
     fn mac_with(&self, key: &KeyId, purpose: MacPurpose, parts: &[&[u8]]) -> Option<[u8; 32]> {
         let (keys, now) = (self.snapshot(), self.clock.now());
-        let key = keys.mac.iter().find(|loaded| loaded.id == *key && loaded.is_live(now))?;
+        let key = keys.roots(purpose).iter().find(|loaded| loaded.id == *key && loaded.is_live(now))?;
         Some(key.tag(purpose, parts))
     }
 
     fn verify(&self, key: &KeyId, purpose: MacPurpose, parts: &[&[u8]], tag: &[u8]) -> bool {
         let (keys, now) = (self.snapshot(), self.clock.now());
-        let key = keys.mac.iter().find(|loaded| loaded.id == *key && loaded.is_live(now));
+        let key = keys.roots(purpose).iter().find(|loaded| loaded.id == *key && loaded.is_live(now));
         key.is_some_and(|key| key.verifies(purpose, parts, tag))
     }
 }

@@ -1,6 +1,6 @@
 //! The loaded keys, all at once: built aside, then swapped in.
 
-use keystead_application::ports::{KeyUse, SealError, Sealer, StoredKey, TokenKind};
+use keystead_application::ports::{KeyUse, MacPurpose, SealError, Sealer, StoredKey, TokenKind};
 use keystead_domain::Timestamp;
 use keystead_domain::token::KeyId;
 use serde::Serialize;
@@ -19,6 +19,7 @@ pub(super) struct Snapshot {
     pub(super) pre_authorized: Vec<TokenKey>,
     pub(super) step_up: Vec<TokenKey>,
     pub(super) mac: Vec<MacKey>,
+    pub(super) audit: Vec<MacKey>,
     pub(super) seal: Vec<SealKey>,
     pub(super) jwks: String,
     /// What it was made of: loading the same again costs nothing.
@@ -43,6 +44,7 @@ impl Snapshot {
             pre_authorized: Vec::new(),
             step_up: Vec::new(),
             mac: Vec::new(),
+            audit: Vec::new(),
             seal: Vec::new(),
             jwks: jwks(&[]).unwrap_or_default(),
             stored: Vec::new(),
@@ -64,6 +66,7 @@ impl Snapshot {
             let algorithm = algorithm.of(key.key_use);
             match key.key_use {
                 KeyUse::Mac => snapshot.mac.push(mac_key(key, &opened).ok_or(SealError)?),
+                KeyUse::Audit => snapshot.audit.push(mac_key(key, &opened).ok_or(SealError)?),
                 KeyUse::Seal => snapshot.seal.push(seal_key(key, &opened).ok_or(SealError)?),
                 _ if key.algorithm != algorithm.as_str() => tracing::warn!(
                     kid = %key.id,
@@ -86,6 +89,20 @@ impl Snapshot {
         Ok(snapshot)
     }
 
+    /// The roots of the keyed hashes for a purpose.
+    pub(super) fn roots(&self, purpose: MacPurpose) -> &[MacKey] {
+        match purpose {
+            MacPurpose::AuditEvent | MacPurpose::AuditCheckpoint => &self.audit,
+            MacPurpose::Refresh
+            | MacPurpose::OneTimeCode
+            | MacPurpose::StoredCode
+            | MacPurpose::Device
+            | MacPurpose::LimitKey
+            | MacPurpose::Decoy
+            | MacPurpose::Idempotency => &self.mac,
+        }
+    }
+
     /// The keys of a token kind.
     pub(super) fn of(&self, kind: TokenKind) -> &[TokenKey] {
         match kind {
@@ -102,7 +119,7 @@ fn open(key: &StoredKey, sealer: &dyn Sealer) -> Result<PrivateJwk, SealError> {
     let is_itself = opened.has_id(&key.id)
         && opened.alg == key.algorithm
         && opened.keystead_use == key.key_use.as_str()
-        && (opened.alg == HMAC) == (key.key_use == KeyUse::Mac)
+        && (opened.alg == HMAC) == matches!(key.key_use, KeyUse::Mac | KeyUse::Audit)
         && (opened.alg == XC20P) == (key.key_use == KeyUse::Seal);
     is_itself.then_some(opened).ok_or(SealError)
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use keystead_application::account::{ChangeDesk, RegistrationDesk};
+use keystead_application::admin::AdminDesk;
 use keystead_application::factor::FactorDesk;
+use keystead_application::revocation::RevocationView;
 use keystead_application::service::{
     Continuation, FactorCodes, FactorGuard, GuessGuard, OneTimeCodes, PasskeyCeremonies, Postbox, Revoker, SignInDesk,
     StoredCodes, TokenIssuer,
@@ -30,18 +32,25 @@ pub(super) struct Desks {
     pub continuation: Continuation,
     pub change: ChangeDesk,
     pub factor: FactorDesk,
+    pub admin: AdminDesk,
 }
 
 impl Desks {
     /// `revoker` writes to the view that this process reads.
-    pub(super) fn new(settings: Settings, ports: &Ports, stores: &Stores, revoker: Arc<Revoker>) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        ports: &Ports,
+        stores: &Stores,
+        revoker: Arc<Revoker>,
+        view: Arc<RevocationView>,
+    ) -> Self {
         let Ports { hash, entropy, .. } = ports;
         let Stores { store, ceremonies, .. } = stores;
         let settings = Arc::new(settings);
         let postbox = Arc::new(Postbox::new(ports.sealer.clone(), entropy.clone()));
         let guard = GuessGuard::new(hash.clone());
         let lifetimes = settings.lifetimes.clone();
-        let issuer = Arc::new(TokenIssuer::new(ports.signer.clone(), hash.clone(), entropy.clone(), lifetimes));
+        let issuer = Arc::new(TokenIssuer::new(ports.signer.clone(), hash.clone(), entropy.clone(), view, lifetimes));
         let codes = Arc::new(OneTimeCodes::new(ceremonies.clone(), store.clone(), hash.clone(), entropy.clone()));
         let tools = tools(&settings, ports, stores);
         let sign_in = SignInDesk {
@@ -64,6 +73,15 @@ impl Desks {
             continuation: continuation.clone(),
             login: login.clone(),
         };
+        let admin = AdminDesk {
+            store: store.clone(),
+            sessions: stores.sessions.clone(),
+            clock: ports.clock.clone(),
+            issuer: issuer.clone(),
+            postbox: postbox.clone(),
+            revoker: revoker.clone(),
+            settings: settings.clone(),
+        };
         let change = ChangeDesk { login: login.clone(), revoker: revoker.clone() };
         Self {
             settings,
@@ -79,6 +97,7 @@ impl Desks {
             continuation,
             change,
             factor,
+            admin,
         }
     }
 }

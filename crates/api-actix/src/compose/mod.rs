@@ -11,15 +11,16 @@ mod use_cases;
 use std::sync::Arc;
 
 use keystead_adapters_crypto::{
-    Argon2Config, Argon2Hasher, JoseKeyRing, KeyRingConfig, MasterKeySealer, OsEntropy, SettableClock,
+    Argon2Config, Argon2Hasher, ForeignHashes, JoseKeyRing, KeyRingConfig, MasterKeySealer, OsEntropy, SettableClock,
     SigningAlgorithm, SystemClock, Totp,
 };
 use keystead_adapters_smtp::DevMailbox;
+use keystead_application::audit::{LinkAudit, PruneAudit};
 use keystead_application::factor::ResealFactors;
-use keystead_application::operation::{DeliverMail, Housekeeping, KeyKeeper};
+use keystead_application::operation::{DeliverMail, Housekeeping, KeyKeeper, PurgeAccounts};
 use keystead_application::ports::{
-    Clock, Entropy, KeyRing, KeyedHash, PasskeyVerifier, PasswordHasher, Sealer, SessionStore, TokenSigner,
-    TokenVerifier, TotpAlgorithm, Vault,
+    Clock, Entropy, KeyRing, KeyedHash, PasskeyVerifier, PasswordHasher, PasswordImport, Sealer, SessionStore,
+    TokenSigner, TokenVerifier, TotpAlgorithm, Vault,
 };
 use keystead_application::revocation::{RevocationKeeper, RevocationListener, RevocationView};
 use keystead_application::session::LastSeen;
@@ -75,6 +76,12 @@ pub struct Background {
     pub reseal: Arc<ResealFactors>,
     /// Deletes what lapsed.
     pub housekeeping: Housekeeping,
+    /// Links audit events into the chain.
+    pub link_audit: LinkAudit,
+    /// Deletes audit events that are kept no longer.
+    pub prune_audit: PruneAudit,
+    /// Deletes accounts that their owners closed long ago.
+    pub purge: PurgeAccounts,
     /// When sessions were last seen, collected.
     pub seen: Arc<LastSeen>,
     /// Where that is written.
@@ -142,6 +149,11 @@ pub fn fresh_bytes<const N: usize>() -> [u8; N] {
 /// Randomness, for what is made before there is a service.
 pub fn entropy() -> Arc<dyn Entropy> {
     Arc::new(OsEntropy)
+}
+
+/// Reads password hashes of other systems.
+pub fn password_import() -> Arc<dyn PasswordImport> {
+    Arc::new(ForeignHashes)
 }
 
 /// Checks the signature of any compact JWS with a JWK set. Returns header and payload, as text.

@@ -6,10 +6,12 @@ use keystead_application::account::{
     ActivateAccount, BeginReset, ChangePassword, DeactivateAccount, ExportAccount, ForgotPassword, ReadProfile,
     RegisterUser, ResendCode, ResetPassword, UpdateProfile, VerifyRegistration,
 };
+use keystead_application::admin::{Impersonate, ManageOutbox, ManageSessions, ManageUsers, NoteRefusal};
+use keystead_application::audit::{LinkAudit, PruneAudit, ReadAudit, SealingStore, VerifyAudit};
 use keystead_application::factor::{
     Contacts, MakeRecoveryCodes, Passkeys, ResealFactors, TotpFactor, UndoContactChange,
 };
-use keystead_application::operation::{DeliverMail, Housekeeping, KeyKeeper, MailPolicy, Operator};
+use keystead_application::operation::{DeliverMail, Housekeeping, KeyKeeper, MailPolicy, Operator, PurgeAccounts};
 use keystead_application::revocation::{AccessGate, RevocationKeeper, RevocationListener, RevocationView};
 use keystead_application::service::{Idempotency, Revoker, StepUpGate};
 use keystead_application::session::{
@@ -64,20 +66,24 @@ fn settings(config: &Config) -> Settings {
             factor_change: policy(limits::FACTOR_CHANGE),
         },
         factors: config.factor_settings(),
+        retention: config.retention.settings(),
     }
 }
 
 /// Joins ports and use-cases.
 #[expect(clippy::many_single_char_names, reason = "short names for the five ports nearly every use-case takes")]
 pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) -> (Services, Background) {
+    // Every event is sealed where it is written, by whichever use-case.
+    let store = Arc::new(SealingStore::new(stores.store.clone(), ports.hash.clone()));
+    let stores = Stores { store, ..stores };
     let view = Arc::new(RevocationView::default());
     let revoker = Arc::new(Revoker::new(view.clone(), stores.feed.clone()));
-    let desks = Desks::new(settings(config), &ports, &stores, revoker);
+    let desks = Desks::new(settings(config), &ports, &stores, revoker, view.clone());
     let Ports { hasher, ring, signer, verifier, hash, sealer, entropy, clock, .. } = ports;
     let Stores { store, watch, sessions, ceremonies, limiter, feed, garbage, is_alone } = stores;
     let Desks { settings, postbox, guard, issuer, codes, revoker, tools, .. } = desks;
-    let Desks { registration, sign_in, login, continuation, change, factor, .. } = desks;
-    let lifetimes = settings.lifetimes.clone();
+    let Desks { registration, sign_in, login, continuation, change, factor, admin, .. } = desks;
+    let (lifetimes, retention) = (settings.lifetimes.clone(), settings.retention.clone());
     let listener = RevocationListener::new(feed, view.clone());
     let seen = Arc::new(LastSeen::default());
     let step_up_gate = StepUpGate::new(verifier.clone(), clock.clone());
@@ -128,13 +134,20 @@ pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) ->
         deactivate: DeactivateAccount::new(s.clone(), n.clone(), c.clone(), change.clone()),
         export: ExportAccount::new(s.clone(), n.clone(), c.clone()),
         overview: SessionOverview::new(s.clone(), n.clone(), c.clone(), lifetimes.refresh),
+        manage_users: ManageUsers::new(admin.clone()),
+        manage_sessions: ManageSessions::new(admin.clone()),
+        impersonate: Impersonate::new(admin.clone(), config.admin.notify_impersonation),
+        manage_outbox: ManageOutbox::new(admin),
+        read_audit: ReadAudit::new(s.clone()),
+        verify_audit: VerifyAudit::new(s.clone(), hash.clone()),
+        refusals: NoteRefusal::new(s.clone(), c.clone()),
         operator: Operator::new(s.clone(), n.clone(), h.clone(), c.clone(), i.clone(), change),
         gate,
         keys: keys.clone(),
         signer,
         store: s.clone(),
         limiter,
-        idempotency: Idempotency::new(ceremonies, hash, sealer, entropy.clone(), c.clone()),
+        idempotency: Idempotency::new(ceremonies, hash.clone(), sealer, entropy.clone(), c.clone()),
         clock: c.clone(),
         entropy,
     };
@@ -144,7 +157,10 @@ pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) ->
     let background = Background {
         revocations: RevocationKeeper::new(watch, c.clone(), view.clone()),
         listener,
-        housekeeping: Housekeeping::new(s.clone(), c.clone(), view.clone()),
+        housekeeping: Housekeeping::new(s.clone(), c.clone(), view.clone(), retention.logins),
+        link_audit: LinkAudit::new(s.clone(), hash.clone(), c.clone()),
+        prune_audit: PruneAudit::new(s.clone(), hash, c.clone(), retention.audit),
+        purge: PurgeAccounts::new(s.clone(), c.clone(), retention.deactivated),
         view,
         mail,
         keys,

@@ -69,6 +69,7 @@ codes! {
     MFA_REQUIRED = FORBIDDEN, "Second factor required", "The route needs a second factor: POST and PUT /api/v1/auth/otp, or POST /api/v1/auth/otp/passkey, then repeat the request with OTP-Authorization: Bearer. At a reset, POST /api/v1/auth/login/code.";
     REAUTH_REQUIRED = FORBIDDEN, "Fresh sign-in required", "The route needs a recent proof of identity; POST /api/v1/auth/reauth and repeat the request.";
     FORBIDDEN = FORBIDDEN, "Forbidden", "The user may not do this.";
+    IMPERSONATION_FORBIDDEN = FORBIDDEN, "Impersonation forbidden", "This account cannot be acted as: it is an administrator's, closed, or one's own; or the route is not used in somebody else's name.";
     PASSWORD_WRONG = FORBIDDEN, "Wrong password", "The current password is wrong.";
     PASSWORDLESS_DISABLED = FORBIDDEN, "Passwordless sign-in disabled", "This service signs nobody in by a code alone.";
     REGISTRATION_CLOSED = FORBIDDEN, "Registration closed", "This service does not take registrations.";
@@ -77,6 +78,11 @@ codes! {
     NOT_ACCEPTABLE = NOT_ACCEPTABLE, "Not acceptable", "The Accept header allows nothing this route can answer with.";
     REQUEST_TIMEOUT = REQUEST_TIMEOUT, "Request timeout", "The body did not arrive in time.";
     TYPE_CONFLICT = CONFLICT, "Type conflict", "The type member of the document is not the type this route takes.";
+    EMAIL_TAKEN = CONFLICT, "E-mail address taken", "Another account has this address. Only administrators are told.";
+    PHONE_TAKEN = CONFLICT, "Phone number taken", "Another account has this number. Only administrators are told.";
+    OWN_ACCOUNT = CONFLICT, "Own account", "Administrators do this to other accounts only.";
+    LAST_ADMINISTRATOR = CONFLICT, "Last administrator", "Nobody of this role would be left; make another administrator first.";
+    MESSAGE_DEAD = CONFLICT, "Message dead", "The message expired or was given up; it has no contents any more.";
     USERNAME_TAKEN = CONFLICT, "Username taken", "Another account has this username; choose another.";
     FACTOR_NOT_OFFERED = CONFLICT, "Factor not offered", "The sign-in takes other factors; tfaOptions names them.";
     FACTOR_NOT_AVAILABLE = CONFLICT, "Factor not available", "The person has no such factor or enrolled a stronger one, or the service does not offer it.";
@@ -102,6 +108,8 @@ codes! {
     INVALID_PHONE = UNPROCESSABLE_ENTITY, "Invalid phone number", "The value is no phone number with + and country code.";
     CONTACT_NOT_ACCEPTED = UNPROCESSABLE_ENTITY, "Contact not accepted", "Messages to this kind of contact cannot be sent here, or nobody registers with it.";
     ATTESTATION_INVALID = UNPROCESSABLE_ENTITY, "Registration of a passkey refused", "The authenticator's answer is not of this ceremony or this site.";
+    INVALID_REASON = UNPROCESSABLE_ENTITY, "Invalid reason", "The value is no reason: 5 to 200 characters on one line.";
+    INVALID_ROLE = UNPROCESSABLE_ENTITY, "Invalid role", "The value is no role: 'user', 'admin' or 'super-admin'.";
     INVALID_USERNAME = UNPROCESSABLE_ENTITY, "Invalid username", "The value is no username.";
     INVALID_FULL_NAME = UNPROCESSABLE_ENTITY, "Invalid name", "The value is no name: too long, or with control characters or links.";
     INVALID_LOCALE = UNPROCESSABLE_ENTITY, "Invalid locale", "The value is no language tag.";

@@ -107,23 +107,45 @@ pub fn accepted() -> HttpResponse {
 
 /// The relative link to the page after `after`: never from a header, so a forged `Host` cannot turn it elsewhere.
 pub fn next_link(path: &str, size: u32, after: &str) -> String {
-    let mut cursor = String::with_capacity(after.len());
-    for byte in after.bytes() {
+    next_link_with(path, &[], size, after)
+}
+
+/// [`next_link`], with the other parameters of the list.
+pub fn next_link_with(path: &str, parameters: &[(&str, String)], size: u32, after: &str) -> String {
+    let mut link = format!("{path}?");
+    for (name, value) in parameters {
+        link.extend([percent_encoded(name), "=".into(), percent_encoded(value), "&".into()]);
+    }
+    link + &format!("page%5Bsize%5D={size}&page%5Bafter%5D={}", percent_encoded(after))
+}
+
+/// RFC 3986 section 2.3: everything but unreserved characters is encoded.
+fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            cursor.push(char::from(byte));
+            encoded.push(char::from(byte));
         } else {
-            use std::fmt::Write as _;
             // Writing to a String cannot fail.
-            let _ = write!(cursor, "%{byte:02X}");
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
-    format!("{path}?page%5Bsize%5D={size}&page%5Bafter%5D={cursor}")
+    encoded
 }
 
 /// A time on the wire: RFC 3339, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, utoipa::ToSchema)]
 #[schema(value_type = String, format = DateTime)]
 pub struct Time(pub Timestamp);
+
+impl Time {
+    /// Reads a time of RFC 3339.
+    pub fn parse(text: &str) -> Option<Timestamp> {
+        let at: jiff::Timestamp = text.parse().ok()?;
+        Some(Timestamp::from_micros(at.as_microsecond()))
+    }
+}
 
 impl From<Timestamp> for Time {
     fn from(at: Timestamp) -> Self {

@@ -65,7 +65,7 @@ pub use body::{
 pub use client::{CLIENT_ID, CLIENT_KIND, Credentials, ShownCredentials, device_info};
 pub use codes::{Code, errors_markdown};
 pub use cookies::CookieNames;
-pub use document::{Document, Resource, Time, accepted, json_api, next_link, no_content, resource};
+pub use document::{Document, Resource, Time, accepted, json_api, next_link, next_link_with, no_content, resource};
 pub use error::{ApiError, Problem, Source};
 pub use middleware::{Edge, EdgeService, RequestId, log_panics, log_text};
 pub use origin::{AllowedOrigins, OriginError, require_same_origin};
@@ -73,6 +73,6 @@ pub use otp_authorization::{BASIC_CHALLENGE, OTP_AUTHORIZATION, OtpCredentials, 
 pub use query::{ApiQuery, NoQuery, Page, Params, Query};
 pub use rate_headers::{enforce_limits, limited, rate_headers, show_limits, with_limits};
 pub use remote::{ClientAddress, TrustedProxies, client_address};
-pub use routing::{Endpoint, endpoint};
+pub use routing::{Declared, Endpoint, declared, endpoint};
 pub use schema::{ErrorDocument, ErrorObject, ErrorSource, ListDocument, RequestDocument, ResourceDocument};
 pub use settings::HttpSettings;

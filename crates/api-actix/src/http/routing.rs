@@ -4,18 +4,46 @@ use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, guard, web};
 
-use super::{ApiError, BodyCap};
+use super::{ApiError, BodyCap, Code};
+use crate::authorization::{Rule, rules_of};
 
 /// One path and its methods. Register it with `service`, like a [`Resource`].
 #[must_use = "an endpoint serves nothing until it is registered"]
 pub struct Endpoint {
     resource: Resource,
     allow: Vec<&'static str>,
+    /// Who may use it; `None` where nobody asks.
+    rules: Option<Declared>,
 }
 
-/// A path, relative to its scope.
+/// The rules of the path of a request.
+#[derive(Clone)]
+pub struct Declared(Vec<&'static Rule>);
+
+impl Declared {
+    /// The rule of a method.
+    pub fn of(&self, method: &str) -> Option<&'static Rule> {
+        let method = if method == "HEAD" { "GET" } else { method };
+        self.0.iter().copied().find(|rule| rule.method == method)
+    }
+}
+
+/// A path, relative to its scope, for which nothing is declared: for what is no part of the service, like the tools of
+/// `keystead dev`.
 pub fn endpoint(path: &str) -> Endpoint {
-    Endpoint { resource: web::resource(path), allow: Vec::new() }
+    Endpoint { resource: web::resource(path), allow: Vec::new(), rules: None }
+}
+
+/// A path below `scope`, for whom [`crate::authorization`] says. A method that is not declared is refused to everybody.
+pub fn declared(scope: &str, path: &str) -> Endpoint {
+    let rules = Declared(rules_of(&format!("{scope}{path}")));
+    let resource = web::resource(path).app_data(rules.clone());
+    Endpoint { resource, allow: Vec::new(), rules: Some(rules) }
+}
+
+/// Answers where nobody said whom a route is for.
+async fn undeclared() -> Result<HttpResponse, ApiError> {
+    Err(Code::FORBIDDEN.into())
 }
 
 impl Endpoint {
@@ -26,10 +54,9 @@ impl Endpoint {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.allow.extend(["GET", "HEAD"]);
+        self.allow.push("GET");
         let route = web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
-        self.resource = self.resource.route(route.to(handler));
-        self
+        self.route("HEAD", route, handler)
     }
 
     /// Serves POST.
@@ -39,7 +66,7 @@ impl Endpoint {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.route("POST", web::post().to(handler))
+        self.route("POST", web::post(), handler)
     }
 
     /// Serves PUT.
@@ -49,7 +76,7 @@ impl Endpoint {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.route("PUT", web::put().to(handler))
+        self.route("PUT", web::put(), handler)
     }
 
     /// Serves PATCH.
@@ -59,7 +86,7 @@ impl Endpoint {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.route("PATCH", web::patch().to(handler))
+        self.route("PATCH", web::patch(), handler)
     }
 
     /// Serves DELETE.
@@ -69,7 +96,7 @@ impl Endpoint {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.route("DELETE", web::delete().to(handler))
+        self.route("DELETE", web::delete(), handler)
     }
 
     /// Takes no larger bodies than this, in bytes.
@@ -78,9 +105,15 @@ impl Endpoint {
         self
     }
 
-    fn route(mut self, method: &'static str, route: Route) -> Self {
+    fn route<F, Args>(mut self, method: &'static str, route: Route, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
         self.allow.push(method);
-        self.resource = self.resource.route(route);
+        let known = self.rules.as_ref().is_none_or(|rules| rules.of(method).is_some());
+        self.resource = self.resource.route(if known { route.to(handler) } else { route.to(undeclared) });
         self
     }
 }

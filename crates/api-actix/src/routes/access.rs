@@ -7,10 +7,12 @@ use futures_util::future::LocalBoxFuture;
 use keystead_application::context::RequestContext;
 use keystead_application::revocation::Authenticated;
 use keystead_application::service::{Attempt, Caller};
-use keystead_domain::SecretString;
-use keystead_domain::token::{AccessClaims, ClientKind, PreAuthorizedClaims, PreAuthorizedPurpose};
+use keystead_domain::token::{AccessClaims, ClientKind, PreAuthorizedClaims};
+use keystead_domain::{SecretString, limits};
 
-use crate::http::{ApiError, Code, ShownCredentials, device_info, step_up_proof};
+use super::RequestLimits;
+use crate::authorization::{Admits, Rule, StepUp};
+use crate::http::{ApiError, Code, Declared, ShownCredentials, device_info, step_up_proof};
 use crate::services::Services;
 
 /// The request as a use-case is told about it.
@@ -20,7 +22,50 @@ pub(super) fn context(req: &HttpRequest, shown: &ShownCredentials<'_>) -> Reques
         ClientKind::Native => None,
     };
     let attempt = req.extensions().get::<Attempt>().cloned();
-    RequestContext { client: shown.kind, device: device_info(req), client_id, attempt }
+    RequestContext { client: shown.kind, device: device_info(req), client_id, impersonator: None, attempt }
+}
+
+/// The same, for somebody signed in.
+pub(super) fn context_of(req: &HttpRequest, shown: &ShownCredentials<'_>, claims: &AccessClaims) -> RequestContext {
+    let impersonator = claims.actor.as_ref().map(|actor| actor.subject);
+    RequestContext { impersonator, ..context(req, shown) }
+}
+
+/// What is declared about the route of a request. Nothing declared: nobody may use it.
+fn rule_of(req: &HttpRequest) -> Result<&'static Rule, ApiError> {
+    let rule = req.app_data::<Declared>().and_then(|declared| declared.of(req.method().as_str()));
+    rule.ok_or_else(|| Code::FORBIDDEN.into())
+}
+
+/// Decides whether somebody signed in may use the route, as far as their token tells. Who may not, stands in the audit log.
+async fn authorize(
+    req: &HttpRequest,
+    claims: &AccessClaims,
+    proved: bool,
+    context: &RequestContext,
+) -> Result<(), ApiError> {
+    let rule = rule_of(req)?;
+    let refusal = match rule.admits {
+        Admits::SignedIn | Admits::SessionHolder | Admits::Role(_) if claims.actor.is_some() && !rule.impersonated => {
+            Some(Code::IMPERSONATION_FORBIDDEN)
+        }
+        Admits::SignedIn | Admits::SessionHolder => None,
+        Admits::Role(role) => (claims.role < role).then_some(Code::FORBIDDEN),
+        // A route for somebody else took the extractor of those who are signed in.
+        _ => Some(Code::FORBIDDEN),
+    };
+    let counted = claims.actor.as_ref().map_or(claims.subject, |actor| actor.subject);
+    if refusal.is_some() || matches!(rule.admits, Admits::Role(_)) {
+        let limits =
+            req.app_data::<Data<RequestLimits>>().ok_or_else(|| ApiError::internal("limits are not composed"))?;
+        limits.count_for(counted, &limits::ADMIN).await?;
+    }
+    if let Some(code) = refusal {
+        let what = format!("{} {}", rule.method, rule.path);
+        services(req)?.refusals.note(claims, what, context).await?;
+        return Err(code.into());
+    }
+    if rule.step_up == StepUp::Always && !proved { Err(Code::MFA_REQUIRED.into()) } else { Ok(()) }
 }
 
 /// Somebody signed in, and their request.
@@ -45,7 +90,9 @@ impl FromRequest for Access {
         Box::pin(async move {
             let shown = ShownCredentials::read(&req)?;
             let who = authenticate(&req, &shown).await?;
-            Ok(Self { who, context: context(&req, &shown) })
+            let context = context_of(&req, &shown, who.claims());
+            authorize(&req, who.claims(), false, &context).await?;
+            Ok(Self { who, context })
         })
     }
 }
@@ -68,8 +115,10 @@ impl FromRequest for Acting {
             let proof = step_up_proof(&req)?;
             let gate = &services(&req)?.step_up_gate;
             let proof = proof.and_then(|proof| gate.read(proof.expose(), who.claims()));
+            let context = context_of(&req, &shown, who.claims());
+            authorize(&req, who.claims(), proof.is_some(), &context).await?;
             let caller = Caller { claims: who.claims().clone(), proof, device: device(&shown) };
-            Ok(Self { caller, context: context(&req, &shown) })
+            Ok(Self { caller, context })
         })
     }
 }
@@ -85,11 +134,11 @@ pub(super) async fn authenticate(req: &HttpRequest, shown: &ShownCredentials<'_>
     Ok(services(req)?.gate.authenticate(token, shown.client_id).await?)
 }
 
-/// Checks the pre-authorized token of a request.
-pub(super) fn pre_authorized(
-    req: &HttpRequest,
-    purposes: &[PreAuthorizedPurpose],
-) -> Result<(PreAuthorizedClaims, RequestContext), ApiError> {
+/// Checks the pre-authorized token of a request: of one of the flows the route is for.
+pub(super) fn pre_authorized(req: &HttpRequest) -> Result<(PreAuthorizedClaims, RequestContext), ApiError> {
+    let (Admits::HalfWay(purposes) | Admits::HalfWayOrNobody(purposes)) = rule_of(req)?.admits else {
+        return Err(Code::FORBIDDEN.into());
+    };
     let shown = ShownCredentials::read(req)?;
     let token = shown.bearer.ok_or(Code::TOKEN_MISSING)?;
     let claims = services(req)?.gate.pre_authorized(token, shown.client_id, purposes)?;

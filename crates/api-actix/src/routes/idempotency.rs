@@ -31,6 +31,7 @@ const ROUTES: &[(&str, Duration)] = &[
     ("/api/v1/recovery-codes", IDEMPOTENCY_TOKEN_LIFE),
     ("/api/v1/passkeys", IDEMPOTENCY_TOKEN_LIFE),
     ("/api/v1/contacts", IDEMPOTENCY_LIFE),
+    ("/api/v1/admin/users", IDEMPOTENCY_LIFE),
     ("/api/v1/auth/password/forgot", IDEMPOTENCY_LIFE),
 ];
 
@@ -88,7 +89,8 @@ pub(super) async fn once(
 /// Answers for the signed-in are repeated only while their access token counts. The registration of a passkey ends the
 /// token it came with, so that its answer could never be repeated.
 async fn still_counts(req: &ServiceRequest) -> Result<(), ApiError> {
-    const SIGNED_IN: [&str; 4] = ["/api/v1/auth/otp", "/api/v1/totp", "/api/v1/recovery-codes", "/api/v1/contacts"];
+    const SIGNED_IN: [&str; 5] =
+        ["/api/v1/auth/otp", "/api/v1/totp", "/api/v1/recovery-codes", "/api/v1/contacts", "/api/v1/admin/users"];
     if SIGNED_IN.contains(&req.path()) {
         authenticate(req.request(), &ShownCredentials::read(req.request())?).await?;
     }

@@ -6,7 +6,7 @@ use keystead_application::revocation::AccessError;
 use keystead_application::session::LogoutProof;
 use keystead_domain::token::{ClientKind, RefreshToken};
 
-use super::access::context;
+use super::access::{context, context_of};
 use super::verify::end_error;
 use crate::http::{
     ApiError, ApiQuery, Code, HttpSettings, NoBody, Params, Query, ShownCredentials, no_content, require_same_origin,
@@ -42,6 +42,7 @@ pub(super) async fn logout(
         }
         (Some(token), _) => match services.gate.authenticate(token, shown.client_id).await {
             Ok(who) => {
+                let context = context_of(&req, &shown, who.claims());
                 let proof = LogoutProof::Access(who.claims());
                 services.end_sessions.log_out(proof, all, &context).await.map_err(end_error)?;
             }

@@ -123,7 +123,7 @@ pub(super) async fn update(
 }
 
 /// A change of one attribute, read into its domain type.
-fn changed<T, E: std::fmt::Display>(
+pub(super) fn changed<T, E: std::fmt::Display>(
     check: &mut Check,
     name: &str,
     change: Change<String>,
@@ -145,6 +145,7 @@ pub(super) async fn deactivate(services: Data<Services>, acting: Acting, _: NoBo
     services.deactivate.run(&acting.caller, &acting.context).await.map_err(|error| match error {
         DeactivateAccountError::MfaRequired => ApiError::new(Code::MFA_REQUIRED),
         DeactivateAccountError::ReauthenticationRequired => ApiError::new(Code::REAUTH_REQUIRED),
+        DeactivateAccountError::LastAdministrator => ApiError::new(Code::LAST_ADMINISTRATOR),
         DeactivateAccountError::NotFound => ApiError::new(Code::TOKEN_REVOKED),
         DeactivateAccountError::Failure(failure) => failure.into(),
     })?;
@@ -173,6 +174,9 @@ pub(super) struct ExportAttributes {
 struct EventAttributes {
     name: &'static str,
     at: Time,
+    /// Whether an administrator did it in the person's name, or to the person.
+    by_administrator: bool,
+    detail: Option<String>,
     ip: Option<String>,
     user_agent: Option<String>,
 }
@@ -206,6 +210,9 @@ pub(super) async fn export(services: Data<Services>, access: Access, _: NoQuery)
             .map(|event| EventAttributes {
                 name: event.name.as_str(),
                 at: event.at.into(),
+                by_administrator: event.impersonator.is_some()
+                    || event.actor.is_some_and(|actor| actor != export.user.id),
+                detail: event.detail.clone(),
                 ip: event.device.ip.map(|ip| ip.to_string()),
                 user_agent: event.device.user_agent.clone(),
             })

@@ -1,6 +1,7 @@
 //! The handlers: extract, convert, run, render. One file per concept; [`configure`] is the table of routes.
 
 mod access;
+mod admin;
 mod contacts;
 mod factors;
 mod failure;

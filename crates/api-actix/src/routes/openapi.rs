@@ -7,8 +7,8 @@ use utoipa::openapi::{Content, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::{
-    contacts, factors, health, login, logout, me, passkeys, password, refresh, register, second_factor, sessions,
-    step_up, tokens, verify, well_known,
+    admin, contacts, factors, health, login, logout, me, passkeys, password, refresh, register, second_factor,
+    sessions, step_up, tokens, verify, well_known,
 };
 use crate::http::{ApiError, NoQuery};
 
@@ -63,6 +63,8 @@ document! {
     TokenStatusDocument, TokenStatusResource, verify::TokenStatus<'static>;
     StatusDocument, StatusResource, verify::Status;
     UserDocument, UserResource, me::UserAttributes;
+    ManagedUserDocument, ManagedUserResource, admin::users::ManagedUserAttributes;
+    OutboxMessageDocument, OutboxMessageResource, admin::outbox::OutboxAttributes;
     ExportDocument, ExportResource, me::ExportAttributes;
     PasskeyOptionsDocument, PasskeyOptionsResource, second_factor::PasskeyOptions;
     OtpRequestDocument, OtpRequestResource, step_up::OtpRequest;
@@ -74,6 +76,10 @@ document! {
 }
 
 list_document! {
+    ManagedUsersDocument, ListedUser, admin::users::ManagedUserAttributes;
+    ManagedSessionsDocument, ListedSession, admin::sessions::ManagedSessionAttributes;
+    AuditEventsDocument, ListedAuditEvent, admin::audit::AuditEventAttributes;
+    OutboxDocument, ListedMessage, admin::outbox::OutboxAttributes;
     SessionsDocument, SessionResource, sessions::SessionAttributes;
     LoginsDocument, LoginResource, sessions::LoginAttributes;
     PasskeysDocument, ListedPasskey, passkeys::PasskeyAttributes;
@@ -177,6 +183,10 @@ struct ErrorSource {
         password::forgot, password::begin_reset, password::reset, password::change,
         me::read, me::update, me::deactivate, me::export,
         sessions::list, sessions::end, sessions::end_all, sessions::history,
+        admin::users::list, admin::users::create, admin::users::read, admin::users::update, admin::users::delete,
+        admin::users::end_sessions, admin::users::impersonate,
+        admin::sessions::list, admin::sessions::end, admin::sessions::end_everybody,
+        admin::audit::list, admin::outbox::list, admin::outbox::retry,
         well_known::jwks, well_known::change_password, well_known::passkey_endpoints, health::live, health::ready,
     ),
     components(schemas(Errors)),

@@ -1,4 +1,4 @@
-//! Pages of lists that are short enough to be read whole.
+//! Pages of lists.
 
 use crate::http::{ApiError, Code, Page, next_link};
 
@@ -21,6 +21,15 @@ pub(super) fn page_of<'a, T>(
     let shown = rest.get(..size).unwrap_or_default();
     let next = shown.last().filter(|_| rest.len() > size).map(|last| next_link(path, page.size, &id(last)));
     Ok((shown, next))
+}
+
+/// The part of a list that a page shows, where one item more than that was read, and the cursor to what comes after it.
+pub(super) fn cut<T>(mut items: Vec<T>, page: &Page, cursor: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
+    let size = usize::try_from(page.size).unwrap_or(usize::MAX);
+    let more = items.len() > size;
+    items.truncate(size);
+    let next = items.last().filter(|_| more).map(cursor);
+    (items, next)
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use keystead_application::account::{
     BeginResetError, ChangePasswordCommand, ChangePasswordError, ForgotPasswordError, ResetPasswordError,
 };
 use keystead_domain::SecretString;
-use keystead_domain::token::PreAuthorizedPurpose;
 
 use super::access::{Acting, context, pre_authorized};
 use super::failure::account_limited;
@@ -85,7 +84,7 @@ pub(super) async fn reset(
     services: Data<Services>,
     body: ApiBody<ResetBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let (claims, context) = pre_authorized(&req, &[PreAuthorizedPurpose::Reset])?;
+    let (claims, context) = pre_authorized(&req)?;
     let at = body.pointers();
     let result = services.reset_password.run(&claims, &body.new_password, &context).await;
     result.map_err(|error| match error {

@@ -8,7 +8,7 @@ use keystead_application::account::{
 };
 use keystead_domain::SecretString;
 use keystead_domain::account::{Address, EmailAddress, FullName, PhoneNumber, Username};
-use keystead_domain::token::{OneTimeCode, PreAuthorizedPurpose};
+use keystead_domain::token::OneTimeCode;
 
 use super::access::{context, pre_authorized};
 use super::table::RouteSettings;
@@ -108,7 +108,7 @@ pub(super) async fn verify(
     services: Data<Services>,
     body: ApiBody<VerifyBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let (claims, context) = pre_authorized(&req, &[PreAuthorizedPurpose::Register])?;
+    let (claims, context) = pre_authorized(&req)?;
     let at = body.pointers();
     let mut check = body.check();
     let code = check.parsed("code", OneTimeCode::parse(&body.code), Code::INVALID_CODE_FORMAT);

@@ -19,9 +19,6 @@ use crate::dto;
 use crate::http::{ApiBody, ApiError, Code, Document, NoBody, ShownCredentials, resource};
 use crate::services::Services;
 
-/// Flows that take a second factor.
-const ASKING: [PreAuthorizedPurpose; 2] = [PreAuthorizedPurpose::Login, PreAuthorizedPurpose::Reset];
-
 fn refused(error: SecondFactorError, invalid: Code, now: Timestamp) -> ApiError {
     match error {
         SecondFactorError::Invalid => ApiError::new(invalid),
@@ -71,7 +68,7 @@ pub(super) async fn code(
     services: Data<Services>,
     body: ApiBody<FactorCodeBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let (claims, context) = pre_authorized(&req, &ASKING)?;
+    let (claims, context) = pre_authorized(&req)?;
     let known = device(&ShownCredentials::read(&req)?).or_else(|| body.device_token.clone());
     let answer = read_answer(&body)?;
     let result = services.second_factor.run(&claims, &answer, known, &context).await;
@@ -98,8 +95,8 @@ pub(super) async fn send(
     services: Data<Services>,
     body: ApiBody<SendCodeBody>,
 ) -> Result<HttpResponse, ApiError> {
-    use PreAuthorizedPurpose::{Login, Register, Reset};
-    let (claims, context) = pre_authorized(&req, &[Register, Login, Reset])?;
+    use PreAuthorizedPurpose::Register;
+    let (claims, context) = pre_authorized(&req)?;
     let mut check = body.check();
     let factor = Factor::parse(&body.method).filter(|factor| matches!(factor, Factor::Email | Factor::Phone));
     if factor.is_none() {
@@ -152,7 +149,7 @@ pub(super) async fn passkey_options(
 ) -> Result<HttpResponse, ApiError> {
     settings.require_passkeys()?;
     let claims = match ShownCredentials::read(&req)?.bearer {
-        Some(_) => Some(pre_authorized(&req, &ASKING)?.0),
+        Some(_) => Some(pre_authorized(&req)?.0),
         None => None,
     };
     let result = services.passkey_login.options(claims.as_ref()).await;
@@ -187,7 +184,7 @@ pub(super) async fn passkey(
     let AssertionBody { assertion, device_token } = body.into_inner();
     let (known, answer) = (device(&shown).or(device_token), assertion.to_string());
     let result = if shown.bearer.is_some() {
-        let (claims, context) = pre_authorized(&req, &ASKING)?;
+        let (claims, context) = pre_authorized(&req)?;
         services.passkey_login.as_second_factor(&claims, &answer, known, &context).await
     } else {
         services.passkey_login.alone(&answer, known, &context(&req, &shown)).await
@@ -249,7 +246,7 @@ pub(super) async fn passwordless_verify(
     services: Data<Services>,
     body: ApiBody<PasswordlessCodeBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let (claims, context) = pre_authorized(&req, &[PreAuthorizedPurpose::Passwordless])?;
+    let (claims, context) = pre_authorized(&req)?;
     let known = device(&ShownCredentials::read(&req)?).or_else(|| body.device_token.clone());
     let mut check = body.check();
     let code = check.parsed("code", OneTimeCode::parse(&body.code), Code::INVALID_CODE_FORMAT);

@@ -9,7 +9,7 @@ use keystead_domain::token::{Session, SessionId, TokenId};
 use serde::Serialize;
 
 use super::access::Access;
-use super::paging::page_of;
+use super::paging::{cut, page_of};
 use super::verify::end_error;
 use crate::http::{ApiError, ApiQuery, Code, Document, NoBody, Page, Time, next_link, no_content, resource};
 use crate::services::Services;
@@ -22,6 +22,8 @@ pub(super) struct SessionAttributes {
     current: bool,
     /// `browser` or `native`.
     client: &'static str,
+    /// Whether an administrator acts as the person in it.
+    impersonated: bool,
     /// Where it was made.
     ip: Option<String>,
     /// What it was made with.
@@ -39,6 +41,7 @@ impl SessionAttributes {
         Self {
             current: session.id == *current,
             client: session.client.as_str(),
+            impersonated: session.impersonator.is_some(),
             ip: session.device.ip.map(|ip| ip.to_string()),
             user_agent: session.device.user_agent.clone(),
             signed_in_at: session.created_at.into(),
@@ -102,6 +105,8 @@ pub(super) struct LoginAttributes {
     session_id: String,
     /// When.
     at: Time,
+    /// Whether it was an administrator who began to act as the person.
+    impersonated: bool,
     /// Where from.
     ip: Option<String>,
     /// What with.
@@ -113,6 +118,7 @@ impl LoginAttributes {
         Self {
             session_id: login.token_id.session_str().to_owned(),
             at: login.at.into(),
+            impersonated: login.impersonator.is_some(),
             ip: login.device.ip.map(|ip| ip.to_string()),
             user_agent: login.device.user_agent.clone(),
         }
@@ -129,14 +135,10 @@ pub(super) async fn history(
     ApiQuery(page): ApiQuery<Page>,
 ) -> Result<HttpResponse, ApiError> {
     let after = page.after.as_deref().map(read_cursor).transpose()?;
-    let mut logins = services.overview.logins(access.claims().subject, after, page.size + 1).await?;
-    let size = usize::try_from(page.size).unwrap_or(usize::MAX);
-    let more = logins.len() > size;
-    logins.truncate(size);
-    let next = logins.last().filter(|_| more).map(|last| {
-        let cursor = format!("{}~{}", last.at.as_micros(), last.token_id);
-        next_link("/api/v1/login-history", page.size, &cursor)
-    });
+    let logins = services.overview.logins(access.claims().subject, after, page.size + 1).await?;
+    let cursor = |last: &LoginRecord| write_cursor(&(last.at, last.token_id.clone()));
+    let (logins, next) = cut(logins, &page, cursor);
+    let next = next.map(|cursor| next_link("/api/v1/login-history", page.size, &cursor));
     let resources = logins
         .iter()
         .map(|login| resource("loginHistory", login.token_id.as_str(), LoginAttributes::new(login)))
@@ -144,7 +146,13 @@ pub(super) async fn history(
     Ok(Document::list(resources, next).ok())
 }
 
-fn read_cursor(text: &str) -> Result<HistoryCursor, ApiError> {
+/// A place in a history, as the cursor of a list.
+pub(super) fn write_cursor((at, token): &HistoryCursor) -> String {
+    format!("{}~{token}", at.as_micros())
+}
+
+/// Reads [`write_cursor`].
+pub(super) fn read_cursor(text: &str) -> Result<HistoryCursor, ApiError> {
     let parts = text
         .split_once('~')
         .and_then(|(at, token)| Some((Timestamp::from_micros(at.parse().ok()?), TokenId::parse(token)?)));

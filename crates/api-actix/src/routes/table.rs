@@ -7,7 +7,7 @@ use super::{
     contacts, factors, health, idempotency, limiting, login, logout, me, openapi, passkeys, password, refresh,
     register, second_factor, sessions, step_up, verify, well_known,
 };
-use crate::http::{ApiError, Code, endpoint};
+use crate::http::{ApiError, Code, Endpoint, declared};
 
 /// What routes know of the deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,17 @@ impl RouteSettings {
     }
 }
 
+/// Where the API begins.
+const API: &str = "/api/v1";
+
+fn endpoint(path: &str) -> Endpoint {
+    declared("", path)
+}
+
+fn api_endpoint(path: &str) -> Endpoint {
+    declared(API, path)
+}
+
 /// The largest answer of an authenticator to a question, in bytes.
 const ASSERTION: usize = 16 * 1024;
 
@@ -42,51 +53,66 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(endpoint("/.well-known/jwks.json").get(well_known::jwks))
         .service(endpoint("/.well-known/change-password").get(well_known::change_password))
         .service(endpoint("/.well-known/passkey-endpoints").get(well_known::passkey_endpoints))
-        .service(web::scope("/api/v1").configure(api).wrap(from_fn(idempotency::once)).wrap(from_fn(limiting::limit)))
+        .service(web::scope(API).configure(api).wrap(from_fn(idempotency::once)).wrap(from_fn(limiting::limit)))
         .default_service(web::to(not_found));
 }
 
 fn api(config: &mut ServiceConfig) {
     config
-        .service(endpoint("/openapi.json").get(openapi::serve))
-        .service(endpoint("/auth/register").post(register::register))
-        .service(endpoint("/auth/register/verify").post(register::verify))
-        .service(endpoint("/auth/login").post(login::login))
-        .service(endpoint("/auth/login/otp").post(second_factor::send))
-        .service(endpoint("/auth/login/code").post(second_factor::code))
-        .service(endpoint("/auth/login/passkey").post(second_factor::passkey).body_cap(ASSERTION))
-        .service(endpoint("/auth/login/passkey/options").post(second_factor::passkey_options))
-        .service(endpoint("/auth/passwordless").post(second_factor::passwordless))
-        .service(endpoint("/auth/passwordless/verify").post(second_factor::passwordless_verify))
-        .service(endpoint("/auth/otp").post(step_up::request).put(step_up::verify))
-        .service(endpoint("/auth/otp/passkey").post(step_up::passkey).body_cap(ASSERTION))
-        .service(endpoint("/auth/otp/passkey/options").post(step_up::passkey_options))
-        .service(endpoint("/auth/reauth").post(login::reauth).body_cap(ASSERTION))
-        .service(endpoint("/auth/activate").post(login::activate))
-        .service(endpoint("/auth/refresh").post(refresh::refresh))
-        .service(endpoint("/auth/token").get(refresh::exchange))
-        .service(endpoint("/auth/tokens/{jti}").delete(verify::revoke))
-        .service(endpoint("/auth/status").get(verify::status))
-        .service(endpoint("/auth/logout").post(logout::logout))
-        .service(endpoint("/auth/password").patch(password::change))
-        .service(endpoint("/auth/password/forgot").post(password::forgot))
-        .service(endpoint("/auth/password/reset").post(password::reset))
-        .service(endpoint("/auth/password/reset/begin").post(password::begin_reset))
-        .service(endpoint("/totp").post(factors::begin_totp).delete(factors::remove_totp))
-        .service(endpoint("/totp/confirm").post(factors::confirm_totp))
-        .service(endpoint("/recovery-codes").post(factors::recovery_codes))
-        .service(endpoint("/passkeys").get(passkeys::list).post(passkeys::register))
-        .service(endpoint("/passkeys/options").post(passkeys::options))
-        .service(endpoint("/passkeys/{id}").patch(passkeys::rename).delete(passkeys::remove))
-        .service(endpoint("/contacts").get(contacts::list).post(contacts::add))
-        .service(endpoint("/contacts/undo").post(contacts::undo))
-        .service(endpoint("/contacts/{id}").patch(contacts::update).delete(contacts::remove))
-        .service(endpoint("/contacts/{id}/verify").post(contacts::verify))
-        .service(endpoint("/users/me").get(me::read).patch(me::update).delete(me::deactivate))
-        .service(endpoint("/users/me/export").get(me::export))
-        .service(endpoint("/sessions").get(sessions::list).delete(sessions::end_all))
-        .service(endpoint("/sessions/{id}").delete(sessions::end))
-        .service(endpoint("/login-history").get(sessions::history));
+        .service(api_endpoint("/openapi.json").get(openapi::serve))
+        .service(api_endpoint("/auth/register").post(register::register))
+        .service(api_endpoint("/auth/register/verify").post(register::verify))
+        .service(api_endpoint("/auth/login").post(login::login))
+        .service(api_endpoint("/auth/login/otp").post(second_factor::send))
+        .service(api_endpoint("/auth/login/code").post(second_factor::code))
+        .service(api_endpoint("/auth/login/passkey").post(second_factor::passkey).body_cap(ASSERTION))
+        .service(api_endpoint("/auth/login/passkey/options").post(second_factor::passkey_options))
+        .service(api_endpoint("/auth/passwordless").post(second_factor::passwordless))
+        .service(api_endpoint("/auth/passwordless/verify").post(second_factor::passwordless_verify))
+        .service(api_endpoint("/auth/otp").post(step_up::request).put(step_up::verify))
+        .service(api_endpoint("/auth/otp/passkey").post(step_up::passkey).body_cap(ASSERTION))
+        .service(api_endpoint("/auth/otp/passkey/options").post(step_up::passkey_options))
+        .service(api_endpoint("/auth/reauth").post(login::reauth).body_cap(ASSERTION))
+        .service(api_endpoint("/auth/activate").post(login::activate))
+        .service(api_endpoint("/auth/refresh").post(refresh::refresh))
+        .service(api_endpoint("/auth/token").get(refresh::exchange))
+        .service(api_endpoint("/auth/tokens/{jti}").delete(verify::revoke))
+        .service(api_endpoint("/auth/status").get(verify::status))
+        .service(api_endpoint("/auth/logout").post(logout::logout))
+        .service(api_endpoint("/auth/password").patch(password::change))
+        .service(api_endpoint("/auth/password/forgot").post(password::forgot))
+        .service(api_endpoint("/auth/password/reset").post(password::reset))
+        .service(api_endpoint("/auth/password/reset/begin").post(password::begin_reset))
+        .service(api_endpoint("/totp").post(factors::begin_totp).delete(factors::remove_totp))
+        .service(api_endpoint("/totp/confirm").post(factors::confirm_totp))
+        .service(api_endpoint("/recovery-codes").post(factors::recovery_codes))
+        .service(api_endpoint("/passkeys").get(passkeys::list).post(passkeys::register))
+        .service(api_endpoint("/passkeys/options").post(passkeys::options))
+        .service(api_endpoint("/passkeys/{id}").patch(passkeys::rename).delete(passkeys::remove))
+        .service(api_endpoint("/contacts").get(contacts::list).post(contacts::add))
+        .service(api_endpoint("/contacts/undo").post(contacts::undo))
+        .service(api_endpoint("/contacts/{id}").patch(contacts::update).delete(contacts::remove))
+        .service(api_endpoint("/contacts/{id}/verify").post(contacts::verify))
+        .service(api_endpoint("/users/me").get(me::read).patch(me::update).delete(me::deactivate))
+        .service(api_endpoint("/users/me/export").get(me::export))
+        .service(api_endpoint("/sessions").get(sessions::list).delete(sessions::end_all))
+        .service(api_endpoint("/sessions/{id}").delete(sessions::end))
+        .service(api_endpoint("/login-history").get(sessions::history))
+        .configure(admin);
+}
+
+fn admin(config: &mut ServiceConfig) {
+    use super::admin::{audit, outbox, sessions, users};
+    config
+        .service(api_endpoint("/admin/users").get(users::list).post(users::create))
+        .service(api_endpoint("/admin/users/{id}").get(users::read).patch(users::update).delete(users::delete))
+        .service(api_endpoint("/admin/users/{id}/sessions").delete(users::end_sessions))
+        .service(api_endpoint("/admin/users/{id}/impersonations").post(users::impersonate))
+        .service(api_endpoint("/admin/sessions").get(sessions::list).delete(sessions::end_everybody))
+        .service(api_endpoint("/admin/sessions/{id}").delete(sessions::end))
+        .service(api_endpoint("/admin/audit-events").get(audit::list))
+        .service(api_endpoint("/admin/outbox").get(outbox::list))
+        .service(api_endpoint("/admin/outbox/{id}/retry").post(outbox::retry));
 }
 
 async fn not_found() -> Result<actix_web::HttpResponse, ApiError> {

@@ -48,6 +48,16 @@ pub(super) struct Claims<'a> {
     amr: Vec<&'static str>,
     /// When the person last proved who they are.
     auth_time: i64,
+    /// The administrator who acts as the user (RFC 8693 section 4.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<ActClaim>,
+}
+
+/// Who really acts.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct ActClaim {
+    /// The administrator.
+    sub: String,
 }
 
 impl<'a> TokenStatus<'a> {
@@ -63,6 +73,7 @@ impl<'a> TokenStatus<'a> {
             state: "authorized",
             amr: claims.amr.iter().map(|method| method.as_str()).collect(),
             auth_time: claims.auth_time.as_seconds(),
+            act: claims.actor.as_ref().map(|actor| ActClaim { sub: actor.subject.to_string() }),
         };
         Self { active: true, claims }
     }
@@ -100,6 +111,7 @@ pub(super) async fn revoke(
 pub(super) fn end_error(error: EndSessionsError) -> ApiError {
     match error {
         EndSessionsError::Refused => ApiError::new(Code::TOKEN_INVALID),
+        EndSessionsError::Impersonating => ApiError::new(Code::IMPERSONATION_FORBIDDEN),
         EndSessionsError::NotFound => ApiError::new(Code::NOT_FOUND),
         EndSessionsError::Failure(failure) => failure.into(),
     }

@@ -7,6 +7,7 @@ mod desk;
 mod error;
 mod impersonate;
 mod outbox;
+mod refusal;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -17,5 +18,6 @@ pub(crate) use desk::is_last_administrator;
 pub use error::AdminError;
 pub use impersonate::Impersonate;
 pub use outbox::{ManageOutbox, OutboxCursor};
+pub use refusal::NoteRefusal;
 pub use sessions::{ManageSessions, SessionPage};
 pub use users::{CreateUserCommand, ManageUsers, UpdateUserCommand};
