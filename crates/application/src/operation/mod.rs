@@ -5,9 +5,15 @@ mod housekeeping;
 mod keys;
 mod operator;
 mod purge;
+mod user_export;
+mod user_import;
 
 pub use deliver_mail::{Channels, DeliverMail, Delivered, MailPolicy};
 pub use housekeeping::Housekeeping;
 pub use keys::{KeyKeeper, KeyOverview};
 pub use operator::{AddUserCommand, AddedUser, Operator, OperatorError};
 pub use purge::PurgeAccounts;
+pub use user_export::{ExportedUser, UserExport};
+pub use user_import::{
+    ForeignContact, ForeignUser, Held, ImportError, ImportOutcome, ImportPolicy, ImportRefusal, UserImport,
+};
