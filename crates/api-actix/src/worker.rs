@@ -1,5 +1,7 @@
 //! What runs beside requests. Every task goes on after a failure: what failed is tried again in the next round.
 
+mod audit;
+
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +15,9 @@ use keystead_domain::limits;
 use keystead_domain::token::KeyId;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, spawn_local};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
+use self::audit::{AuditStream, Retention};
 use crate::compose::Background;
 
 /// How often the outbox is looked at when there was nothing to send.
@@ -27,6 +30,10 @@ const SEEN_FLUSH: Duration = Duration::from_secs(30);
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
 /// How often it is looked whether there is a newer sealing key.
 const RESEALING: Duration = Duration::from_secs(120);
+/// How often what the policy keeps no longer is deleted, and how long after the start first: later than what a process
+/// that is started again and again lives, and than the rush after a start.
+const RETENTION: Duration = Duration::from_hours(1);
+const FIRST_RETENTION: Duration = Duration::from_mins(3);
 
 /// The running tasks. They end when told to, finishing the round they are in.
 pub struct Workers {
@@ -53,13 +60,19 @@ pub async fn start(mut background: Background) -> Workers {
         clock,
         garbage,
         is_alone,
+        link_audit,
+        prune_audit,
+        purge,
     } = background;
     let gap = Arc::new(Notify::new());
     let mut key_table = Ability::new("keys can be read");
     let mut resealing = Resealing { keys: Arc::clone(&keys), reseal, settled: None, clean: 0 };
+    let mut retention = Retention::new(prune_audit, purge);
     let mut tasks = vec![
         spawn_local(read_log(revocations, log, Arc::clone(&gap), stopped.clone())),
         spawn_local(listen(listener, gap, stopped.clone())),
+        spawn_local(audit::link(link_audit, AuditStream::start(), stopped.clone())),
+        every_after(FIRST_RETENTION, RETENTION, stopped.clone(), async move || retention.round().await),
         every(limits::KEY_POLL, stopped.clone(), async move || key_table.note(&keys.reload().await)),
         every(SEEN_FLUSH, stopped.clone(), async move || {
             let batch = seen.drain();
@@ -108,15 +121,20 @@ impl Workers {
 }
 
 /// Runs `round` every `period`, the first time after one period, until stopped.
-fn every(
+fn every(period: Duration, stopped: watch::Receiver<bool>, round: impl AsyncFnMut() + 'static) -> JoinHandle<()> {
+    every_after(period, period, stopped, round)
+}
+
+/// The same, the first time after `first`.
+fn every_after(
+    first: Duration,
     period: Duration,
     mut stopped: watch::Receiver<bool>,
     mut round: impl AsyncFnMut() + 'static,
 ) -> JoinHandle<()> {
     spawn_local(async move {
-        let mut ticks = interval(period);
+        let mut ticks = interval_at(Instant::now() + first, period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ticks.tick().await;
         loop {
             tokio::select! {
                 _ = stopped.changed() => return,
@@ -133,9 +151,8 @@ async fn read_log(
     gap: Arc<Notify>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let mut ticks = interval(limits::REVOCATION_POLL);
+    let mut ticks = interval_at(Instant::now() + limits::REVOCATION_POLL, limits::REVOCATION_POLL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.tick().await;
     loop {
         tokio::select! {
             _ = stopped.changed() => return,

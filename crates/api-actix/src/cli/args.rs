@@ -1,11 +1,14 @@
 //! What can be typed after `keystead`. Definitions only; nothing here does anything.
 
+mod audit;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use keystead_domain::account::Role;
 
+pub use self::audit::{AuditCommand, AuditExportArgs, AuditVerifyArgs, KeptHead};
 use crate::config::{ConfigSources, LimitsMode};
 
 /// The whole command line.
@@ -60,6 +63,9 @@ pub enum Command {
     /// Signing and sealing keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// The audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Print the OpenAPI document
     #[command(after_help = "Example:\n  keystead openapi > openapi.json")]
     Openapi,
@@ -83,6 +89,9 @@ pub struct DevArgs {
     /// Whether anything is limited
     #[arg(long, value_enum, default_value_t = LimitsMode::Default)]
     pub limits: LimitsMode,
+    /// Print audit events on standard output, a line of JSON each
+    #[arg(long)]
+    pub audit: bool,
 }
 
 /// A configuration file and what overrides it.
@@ -185,12 +194,30 @@ pub enum UserCommand {
         after_help = "Example:\n  keystead user passwd ada@example.com --config keystead.toml --password-stdin < password.txt"
     )]
     Passwd(UserPasswdArgs),
+    /// Change what an account may do: user, admin or super-admin; at once and everywhere
+    #[command(after_help = "Example:\n  keystead user role ada@example.com super-admin --config keystead.toml")]
+    Role(UserRoleArgs),
     /// Lock an account out, at once and everywhere
     #[command(after_help = "Example:\n  keystead user ban ada@example.com --config keystead.toml")]
     Ban(UserWhoArgs),
     /// Let a banned account in again
     #[command(after_help = "Example:\n  keystead user unban ada@example.com --config keystead.toml")]
     Unban(UserWhoArgs),
+    /// Bring users and their password hashes from another system; what is here already is left alone
+    #[command(
+        after_help = "Examples:\n  keystead user import users.jsonl --config keystead.toml --dry-run --report dry.jsonl\n  \
+        keystead user import users.jsonl --config keystead.toml --report report.jsonl\n\n\
+        A line a user: {\"email\":\"ada@example.com\",\"emailVerified\":true,\"passwordHash\":\"$2b$12$…\"}\n\
+        Keys: id, email, emailVerified, phone, phoneVerified, username, fullName, locale, role, isActive,\n\
+        isDeactivated, createdAt, passwordHash. Interrupted, it is run again as it was.\n\
+        Exit code 1: it stopped, or a line was refused."
+    )]
+    Import(UserImportArgs),
+    /// Write all users as lines that can be imported again
+    #[command(after_help = "Examples:\n  keystead user export --config keystead.toml > users.jsonl\n  \
+        keystead user export --config keystead.toml --with-password-hashes --out users.jsonl\n\n\
+        Second factors and sessions are not among it.")]
+    Export(UserExportArgs),
 }
 
 /// `keystead user add`.
@@ -230,12 +257,66 @@ pub struct UserPasswdArgs {
     pub data: DataArgs,
 }
 
+/// `keystead user role`.
+#[derive(Args, Clone, Debug)]
+pub struct UserRoleArgs {
+    /// E-mail address, username or user id
+    #[arg(value_name = "WHO")]
+    pub who: String,
+    /// user, admin or super-admin
+    #[arg(value_name = "ROLE", value_parser = role)]
+    pub role: Role,
+    /// Which data.
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
 /// `keystead user ban`, `keystead user unban`.
 #[derive(Args, Clone, Debug)]
 pub struct UserWhoArgs {
     /// E-mail address, username or user id
     #[arg(value_name = "WHO")]
     pub who: String,
+    /// Which data.
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// `keystead user import`.
+#[derive(Args, Clone, Debug)]
+pub struct UserImportArgs {
+    /// Lines of JSON, a user each; - for standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Look and tell, write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write what became of each line into a new file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Take contacts that were never verified: whoever registered somebody else's address there will own it here
+    #[arg(long)]
+    pub assume_verified: bool,
+    /// Take hashes that are guessed at leisure when stolen: salted SHA, and PBKDF2 with fewer than 1000 iterations
+    #[arg(long)]
+    pub allow_salted_sha: bool,
+    /// Users in one transaction
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub batch: u16,
+    /// Which data.
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// `keystead user export`.
+#[derive(Args, Clone, Debug)]
+pub struct UserExportArgs {
+    /// Password hashes, too: whoever gets the file can guess at every password in it, as long as they like
+    #[arg(long)]
+    pub with_password_hashes: bool,
+    /// A new file that only you can read, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// Which data.
     #[command(flatten)]
     pub data: DataArgs,
@@ -395,7 +476,20 @@ mod tests {
 
     #[test]
     fn data_commands_take_exactly_one_place() {
-        for command in ["migrate", "doctor", "user list", "user ban ada", "user unban ada", "key list", "key rotate"] {
+        for command in [
+            "migrate",
+            "doctor",
+            "user list",
+            "user role ada admin",
+            "user ban ada",
+            "user unban ada",
+            "user import -",
+            "user export",
+            "key list",
+            "key rotate",
+            "audit verify",
+            "audit export",
+        ] {
             assert!(parse(&format!("keystead {command} --config k.toml --set log.level=warn")).is_ok(), "{command}");
             assert!(parse(&format!("keystead {command} --data-dir d --json")).is_ok(), "{command}");
             let neither = refusal(&format!("keystead {command}"));

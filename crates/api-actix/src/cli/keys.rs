@@ -63,6 +63,11 @@ fn show(key: &StoredKey, state: &str, json: bool) {
     }
 }
 
+/// RFC 3339, UTC, to the microsecond.
+pub(crate) fn precise_time(at: Timestamp) -> String {
+    jiff::Timestamp::from_microsecond(at.as_micros()).map_or_else(|_| at.as_micros().to_string(), |at| at.to_string())
+}
+
 /// RFC 3339, UTC, whole seconds.
 pub(super) fn time(at: Timestamp) -> String {
     jiff::Timestamp::from_second(at.as_seconds()).map_or_else(|_| at.as_micros().to_string(), |at| at.to_string())

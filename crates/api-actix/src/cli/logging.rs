@@ -1,22 +1,36 @@
-//! Logs go to standard error; standard output is for what a command was asked for.
+//! Logs go to standard error; standard output is for what a command was asked for, and for audit events.
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use tracing_subscriber::filter::{Directive, LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
 use super::Trouble;
 use crate::config::{LogConfig, LogFormat};
 
-/// Starts logging as configured.
-pub(super) fn start(config: &LogConfig) -> Result<(), Trouble> {
-    let filter = EnvFilter::try_new(&config.level).map_err(|error| {
+/// What the events of the audit stream are called in the log.
+pub(crate) const AUDIT_TARGET: &str = "keystead::audit";
+
+/// Starts logging as configured. With `stream`, audit events are lines of JSON on standard output, whatever the level and
+/// the format of the log; without, they are nowhere.
+pub(super) fn start(config: &LogConfig, stream: bool) -> Result<(), Trouble> {
+    let invalid = |error: &dyn std::fmt::Display| {
         Trouble::Config(format!("error: log.level: {error}\n  fix: write error, warn, info or debug"))
-    })?;
-    let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match config.format {
-        LogFormat::Json => logs.json().flatten_event(true).try_init(),
-        LogFormat::Text => logs.with_target(false).try_init(),
     };
-    started.map_err(Trouble::failed)?;
+    let filter = EnvFilter::try_new(&config.level).map_err(|error| invalid(&error))?;
+    let no_audit: Directive = format!("{AUDIT_TARGET}=off").parse().map_err(|error| invalid(&error))?;
+    let filter = filter.add_directive(no_audit);
+    let logs = fmt::layer().with_writer(std::io::stderr);
+    let logs = match config.format {
+        LogFormat::Json => logs.json().flatten_event(true).with_filter(filter).boxed(),
+        LogFormat::Text => logs.with_target(false).with_filter(filter).boxed(),
+    };
+    let audit = stream.then(|| {
+        // A reader that is gone is not told of in the log for each event.
+        let lines = fmt::layer().with_writer(std::io::stdout).log_internal_errors(false).json().flatten_event(true);
+        lines.with_filter(Targets::new().with_target(AUDIT_TARGET, LevelFilter::INFO))
+    });
+    tracing_subscriber::registry().with(logs).with(audit).try_init().map_err(Trouble::failed)?;
     crate::http::log_panics();
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The commands of the `keystead` binary.
 
 pub mod args;
+mod audit;
 mod data;
 mod debug;
 mod dev;
@@ -11,9 +12,14 @@ mod logging;
 mod migrate_store;
 mod outcome;
 mod serve;
+mod user_export;
+mod user_import;
+mod user_lines;
 mod users;
 
 use args::{Cli, Command};
+pub(crate) use keys::precise_time;
+pub(crate) use logging::AUDIT_TARGET;
 pub use outcome::{Outcome, Trouble};
 
 /// Runs a command. The result says what to print and how to exit.
@@ -28,6 +34,7 @@ pub fn run(cli: Cli) -> Outcome {
         Command::MigrateStore(args) => migrate_store::run(&args, json),
         Command::User(command) => users::run(command, json),
         Command::Key(command) => keys::run(command, json),
+        Command::Audit(command) => audit::run(command, json),
         Command::Openapi => {
             debug::openapi();
             Ok(())

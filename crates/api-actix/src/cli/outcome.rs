@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use crate::compose::ComposeError;
 use crate::config::{ConfigErrors, EX_CONFIG};
 
+/// Exit code of a check that did its work and found something wrong.
+const EX_FOUND: u8 = 3;
+
 /// A command did its work, or did not.
 pub type Outcome = Result<(), Trouble>;
 
@@ -13,6 +16,8 @@ pub type Outcome = Result<(), Trouble>;
 pub enum Trouble {
     /// The configuration is invalid or unsafe: exit code 78.
     Config(String),
+    /// What was looked for was found: exit code 3.
+    Found(String),
     /// Anything else: exit code 1.
     Failed(String),
 }
@@ -27,6 +32,7 @@ impl Trouble {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) => ExitCode::from(EX_CONFIG),
+            Self::Found(_) => ExitCode::from(EX_FOUND),
             Self::Failed(_) => ExitCode::FAILURE,
         }
     }
@@ -36,7 +42,7 @@ impl std::fmt::Display for Trouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Config(text) => f.write_str(text.trim_end()),
-            Self::Failed(text) => write!(f, "error: {}", text.trim_end()),
+            Self::Found(text) | Self::Failed(text) => write!(f, "error: {}", text.trim_end()),
         }
     }
 }

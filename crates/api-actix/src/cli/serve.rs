@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use keystead_domain::SecretString;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use super::args::ConfigArgs;
 use super::data::load;
+use super::dev::first_administrator;
 use super::logging;
 use super::outcome::{Outcome, Trouble, say};
 use crate::compose::{self, compose};
@@ -16,7 +18,7 @@ use crate::server;
 pub(super) fn run(args: &ConfigArgs) -> Outcome {
     let config = load(args)?;
     refuse_unsafe(&config)?;
-    serve(config, |_, _| Vec::new())
+    serve(config, |_, _, _| Vec::new())
 }
 
 fn refuse_unsafe(config: &Config) -> Outcome {
@@ -57,9 +59,13 @@ pub(super) fn check(args: &ConfigArgs, json: bool) -> Outcome {
     if dangers.is_empty() { Ok(()) } else { Err(Trouble::Config(dangers.join("\n"))) }
 }
 
-/// Binds, composes, serves until told to end. `more` are lines to print below the address.
-pub(super) fn serve(mut config: Config, more: impl FnOnce(&str, SocketAddr) -> Vec<String> + 'static) -> Outcome {
-    logging::start(&config.log)?;
+/// Binds, composes, serves until told to end. `more` are lines to print below the address; in `keystead dev` it is given the
+/// link that makes a first administrator, while there is none.
+pub(super) fn serve(
+    mut config: Config,
+    more: impl FnOnce(&str, SocketAddr, Option<SecretString>) -> Vec<String> + 'static,
+) -> Outcome {
+    logging::start(&config.log, config.audit.stream)?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let metrics = recorder()?;
     let (listener, address) = server::bind(config.http.listen)
@@ -71,10 +77,11 @@ pub(super) fn serve(mut config: Config, more: impl FnOnce(&str, SocketAddr) -> V
     let composed = compose(&config)?;
     actix_web::rt::System::new().block_on(async move {
         composed.services.keys.ensure().await.map_err(Trouble::failed)?;
+        let first = if config.dev { first_administrator(&composed.services.operator).await } else { None };
         let running = server::start(&config, listener, composed, Some(metrics)).await.map_err(Trouble::failed)?;
         let scheme = if config.http.tls.is_some() { "https" } else { "http" };
         say(format!("keystead listening on {scheme}://{address}"));
-        for line in more(&format!("{scheme}://{address}"), address) {
+        for line in more(&format!("{scheme}://{address}"), address, first) {
             say(line);
         }
         running.run().await.map_err(Trouble::failed)

@@ -7,10 +7,11 @@ use keystead_application::ports::UserPage;
 use keystead_domain::SecretString;
 use keystead_domain::account::{EmailAddress, FullName, User, Username};
 
-use super::args::{DataArgs, UserAddArgs, UserCommand, UserPasswdArgs, UserWhoArgs};
+use super::args::{DataArgs, UserAddArgs, UserCommand, UserPasswdArgs, UserRoleArgs, UserWhoArgs};
 use super::data::with_services;
 use super::keys::time;
 use super::outcome::{Outcome, Trouble, say};
+use super::{user_export, user_import};
 
 /// Accounts read at once by `user list`.
 const PAGE: u32 = 500;
@@ -21,8 +22,11 @@ pub(super) fn run(command: UserCommand, json: bool) -> Outcome {
         UserCommand::Add(args) => add(&args, json),
         UserCommand::List(data) => list(&data, json),
         UserCommand::Passwd(args) => passwd(&args, json),
+        UserCommand::Role(args) => set_role(&args, json),
         UserCommand::Ban(args) => set_banned(&args, true, json),
         UserCommand::Unban(args) => set_banned(&args, false, json),
+        UserCommand::Import(args) => user_import::run(&args, json),
+        UserCommand::Export(args) => user_export::run(&args),
     }
 }
 
@@ -51,7 +55,7 @@ fn add(args: &UserAddArgs, json: bool) -> Outcome {
 
 fn list(data: &DataArgs, json: bool) -> Outcome {
     with_services(data, async |composed| {
-        let mut page = UserPage { after: None, size: PAGE };
+        let mut page = UserPage { size: PAGE, ..UserPage::default() };
         loop {
             let users = composed.services.operator.list(&page).await.map_err(refused)?;
             for user in &users {
@@ -70,6 +74,14 @@ fn passwd(args: &UserPasswdArgs, json: bool) -> Outcome {
     with_services(&args.data, async |composed| {
         let user = composed.services.operator.set_password(&args.who, &password).await.map_err(refused)?;
         done(&user, "has a new password; its sessions are over", json);
+        Ok(())
+    })
+}
+
+fn set_role(args: &UserRoleArgs, json: bool) -> Outcome {
+    with_services(&args.data, async |composed| {
+        let user = composed.services.operator.set_role(&args.who, args.role).await.map_err(refused)?;
+        done(&user, &format!("is {} from now on", user.role), json);
         Ok(())
     })
 }
