@@ -156,6 +156,15 @@ pub async fn pages_go_either_way_without_gap_or_repeat(store: Arc<dyn Store>) {
     }
 }
 
+/// Nobody comes after somebody who is not there: the beginning would be a repeat.
+pub async fn nobody_comes_after_somebody_who_is_gone(store: Arc<dyn Store>) {
+    insert(&store, &[user_number(1), user_number(2)]).await;
+    for newest_first in [false, true] {
+        let page = UserPage { newest_first, after: Some(user_id(9)), size: 9, ..UserPage::default() };
+        assert_eq!(read(&store).await.users().list(&page).await.unwrap(), []);
+    }
+}
+
 async fn has_other(store: &Arc<dyn Store>, than: UserId, role: Role) -> bool {
     begin(store).await.users().has_other_administrator(than, role).await.unwrap()
 }

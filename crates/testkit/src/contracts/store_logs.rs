@@ -168,6 +168,10 @@ pub async fn a_token_ends_with_the_session_and_the_epoch_of_its_actor(store: Arc
     }
 }
 
+async fn ended_at(store: &Arc<dyn Store>) -> Option<Timestamp> {
+    read(store).await.revocations().everybody_ended_at().await.unwrap()
+}
+
 /// Everybody's end is the end of every session and token made until then, of nothing made later, and counts anew each time.
 /// A token's time has whole seconds: one of the same second is over.
 pub async fn everybodys_end_ends_what_was_made_until_then(store: Arc<dyn Store>) {
@@ -176,9 +180,6 @@ pub async fn everybodys_end_ends_what_was_made_until_then(store: Arc<dyn Store>)
         let issued_at = Timestamp::from_seconds(after(second).as_seconds());
         AccessClaims { issued_at, ..access_claims() }
     };
-    async fn ended_at(store: &Arc<dyn Store>) -> Option<Timestamp> {
-        read(store).await.revocations().everybody_ended_at().await.unwrap()
-    }
     assert_eq!(ended_at(&store).await, None);
     append(&store, RevocationTarget::Session(session_id("other")), START).await;
     assert!(!is_revoked(&store, &made(0)).await && !is_session_revoked(&store, &id, START).await);
@@ -206,7 +207,7 @@ pub async fn a_rolled_back_end_of_everybody_is_none(store: Arc<dyn Store>) {
     assert_eq!(tx.revocations().everybody_ended_at().await.unwrap(), Some(after(1)));
     drop(tx);
     assert!(!is_revoked(&store, &access_claims()).await);
-    assert_eq!(read(&store).await.revocations().everybody_ended_at().await.unwrap(), None);
+    assert_eq!(ended_at(&store).await, None);
 }
 
 /// Only rows before the point are deleted, and they are counted.

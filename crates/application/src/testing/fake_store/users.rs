@@ -143,10 +143,13 @@ impl UserRepository for StoreState {
 
     async fn list(&mut self, page: &UserPage) -> Result<Vec<User>, StoreError> {
         let position = |user: &User| (user.created_at, user.id);
-        let start = page.after.and_then(|id| self.users.0.get(&id)).map(|row| position(&row.user));
-        let is_next = |user: &User| {
-            let here = position(user);
-            start.is_none_or(|start| if page.newest_first { here < start } else { here > start })
+        let start = page.after.map(|id| self.users.0.get(&id).map(|row| position(&row.user)));
+        let is_next = |user: &User| match start {
+            None => true,
+            Some(Some(start)) if page.newest_first => position(user) < start,
+            Some(Some(start)) => position(user) > start,
+            // Whoever is gone has no place to go on from.
+            Some(None) => false,
         };
         let all = self.users.0.values().map(|row| &row.user);
         let mut users: Vec<User> = all.filter(|user| is_next(user) && passes(&page.filter, user)).cloned().collect();
