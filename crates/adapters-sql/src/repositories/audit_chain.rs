@@ -22,10 +22,7 @@ impl AuditChain for Transaction {
             .await
             .optional();
         let (position, hash) = self.check(last)?.unwrap_or_default();
-        let last = link(position, hash)?;
-        // When every row was deleted, the chain goes on behind the last of them.
-        let floor = self.last_checkpoint(CheckpointKind::Floor).await?.map(|floor| floor.link);
-        Ok(last.into_iter().chain(floor).max_by_key(|link| link.position))
+        Ok(link(position, hash)?)
     }
 
     async fn unlinked(&mut self, limit: u32) -> Result<Vec<Stored>, StoreError> {
