@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`clock`] | `Clock` | the operating system |
 //! | [`entropy`] | `Entropy` | getrandom |
-//! | [`passwords`] | `PasswordHasher` | argon2, threads of its own |
+//! | [`passwords`] | `PasswordHasher`, `PasswordImport` | argon2, threads of its own; bcrypt, OpenSSL |
 //! | [`sealing`] | `Sealer` | XChaCha20-Poly1305, HKDF-SHA-256 |
 //! | [`keyring`] | `KeyRing`, `TokenSigner`, `TokenVerifier`, `KeyedHash`, `Vault` | josekit, ed25519-dalek, HMAC, HKDF |
 //! | [`totp`] | `TotpAlgorithm` | totp-lite, qrcode |
@@ -23,6 +23,6 @@ pub use clock::{SettableClock, SystemClock};
 pub use entropy::OsEntropy;
 pub use jws::{JwsError, verify_jws};
 pub use keyring::{JoseKeyRing, KeyRingConfig, SigningAlgorithm};
-pub use passwords::{Argon2Config, Argon2ConfigError, Argon2Hasher};
+pub use passwords::{Argon2Config, Argon2ConfigError, Argon2Hasher, ForeignHashes};
 pub use sealing::{MasterKeyError, MasterKeySealer};
 pub use totp::Totp;

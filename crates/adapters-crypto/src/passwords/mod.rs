@@ -1,8 +1,12 @@
-//! Argon2id (RFC 9106), as many at once as there are permits, on threads of its own.
+//! Argon2id (RFC 9106), as many at once as there are permits, on threads of its own. Hashes other systems made are checked
+//! under the same permits.
 
+mod foreign;
+mod import;
 mod memory;
 mod phc;
 mod pool;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -18,9 +22,11 @@ use keystead_domain::SecretBytes;
 use keystead_domain::account::{Password, PasswordHash};
 use thiserror::Error;
 
+pub use import::ForeignHashes;
 use memory::Memory;
-use phc::{Failed, SALT_BYTES, StoredHash, TAG_BYTES};
+use phc::{Failed, SALT_BYTES, TAG_BYTES};
 use pool::Pool;
+use stored::Stored;
 
 /// A thread without work gives its memory back after this long. Taking it again costs the next hash a few per cent.
 const IDLE: Duration = Duration::from_secs(5);
@@ -51,7 +57,8 @@ pub enum Argon2ConfigError {
     Thread(#[from] std::io::Error),
 }
 
-/// Hashes passwords with Argon2id version 19: 16 random bytes of salt, 32 bytes of tag, PHC strings.
+/// Hashes passwords with Argon2id version 19: 16 random bytes of salt, 32 bytes of tag, PHC strings. Checks those, and what
+/// [`ForeignHashes`] reads.
 ///
 /// Beyond `permits` running and `queue` waiting hashes it answers [`HashError::Busy`] at once. A caller that leaves
 /// before its hash began costs nothing. Dropping the hasher fails what waits, finishes what runs, and ends its threads;
@@ -85,7 +92,7 @@ impl Argon2Hasher {
         // A random tag has no password that anybody could find.
         entropy.fill(&mut tag);
         let dummy = PasswordHash::new(phc::encode(&params, &salt, &tag));
-        if StoredHash::parse(dummy.as_str()).is_none() {
+        if Stored::parse(dummy.as_str()).is_none() {
             let limits = "at most 1 GiB of memory, 20 passes and 16 lanes";
             return Err(Argon2ConfigError::Parameters(limits.to_owned()));
         }
@@ -146,7 +153,7 @@ impl PasswordHasher for Argon2Hasher {
     }
 
     async fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<bool, HashError> {
-        let stored = StoredHash::parse(hash.as_str()).ok_or(HashError::Failed)?;
+        let stored = Stored::parse(hash.as_str()).ok_or(HashError::Failed)?;
         self.run(password, move |password, memory| stored.matches(password, memory)).await
     }
 
@@ -156,6 +163,6 @@ impl PasswordHasher for Argon2Hasher {
     }
 
     fn needs_rehash(&self, hash: &PasswordHash) -> bool {
-        StoredHash::parse(hash.as_str()).is_none_or(|stored| !stored.is_current(&self.params))
+        Stored::parse(hash.as_str()).is_none_or(|stored| !stored.is_current(&self.params))
     }
 }

@@ -3,8 +3,10 @@
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use keystead_application::ports::HashRefusal;
 use zeroize::Zeroizing;
 
+use super::foreign::MIN_TAG;
 use super::memory::Memory;
 
 pub(super) const SALT_BYTES: usize = 16;
@@ -30,20 +32,33 @@ pub(super) struct StoredHash {
 }
 
 impl StoredHash {
-    /// Reads a PHC string; `None` when it is malformed, of another function, or absurdly expensive.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let phc = argon2::PasswordHash::new(text).ok()?;
-        let algorithm = Algorithm::try_from(phc.algorithm.as_str()).ok()?;
+    /// Reads a PHC string. Parameters that depend on more than the password (`keyid`, `data`) are not read.
+    pub(super) fn read(text: &str) -> Result<Self, HashRefusal> {
+        let phc = argon2::PasswordHash::new(text).map_err(|_| HashRefusal::Malformed)?;
+        let algorithm = Algorithm::try_from(phc.algorithm.as_str()).map_err(|_| HashRefusal::Unknown)?;
         // Hashes without `v=` are older than the field (PHC string format, Argon2).
-        let version = phc.version.map_or(Some(Version::V0x10), |v| Version::try_from(v).ok())?;
-        let at_most = |name: &str, max| phc.params.get_decimal(name).filter(|value| *value <= max);
-        at_most("m", MAX_MEMORY_KIB)?;
-        at_most("t", MAX_PASSES)?;
-        at_most("p", MAX_LANES)?;
-        let params = Params::try_from(&phc).ok()?;
-        let salt = phc.salt.as_ref()?.as_ref().to_vec();
-        let tag = phc.hash.as_ref()?.as_bytes().to_vec();
-        Some(Self { algorithm, version, params, salt, tag })
+        let version = phc.version.map_or(Ok(Version::V0x10), Version::try_from).map_err(|_| HashRefusal::Malformed)?;
+        for (name, max) in [("m", MAX_MEMORY_KIB), ("t", MAX_PASSES), ("p", MAX_LANES)] {
+            if phc.params.get_decimal(name).ok_or(HashRefusal::Malformed)? > max {
+                return Err(HashRefusal::TooCostly);
+            }
+        }
+        let params = Params::try_from(&phc).ok().filter(|_| phc.params.iter().count() == 3);
+        let params = params.ok_or(HashRefusal::Malformed)?;
+        let salt = phc.salt.as_ref().ok_or(HashRefusal::Unsalted)?.as_ref().to_vec();
+        let tag = phc.hash.as_ref().ok_or(HashRefusal::Malformed)?.as_bytes().to_vec();
+        if tag.len() < MIN_TAG {
+            return Err(HashRefusal::Malformed);
+        }
+        Ok(Self { algorithm, version, params, salt, tag })
+    }
+
+    /// The one PHC string of this hash.
+    pub(super) fn text(&self) -> String {
+        let (name, version) = (self.algorithm.as_str(), u32::from(self.version));
+        let (m, t, p) = (self.params.m_cost(), self.params.t_cost(), self.params.p_cost());
+        let (salt, tag) = (STANDARD_NO_PAD.encode(&self.salt), STANDARD_NO_PAD.encode(&self.tag));
+        format!("${name}$v={version}$m={m},t={t},p={p}${salt}${tag}")
     }
 
     /// Whether `password` gives this hash. Compares in constant time.
@@ -108,7 +123,7 @@ mod tests {
     fn hashes_of_the_reference_implementation_verify() {
         // From test.c of the reference implementation: other memory, an eight-byte salt.
         let text = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
-        let stored = StoredHash::parse(text).unwrap();
+        let stored = StoredHash::read(text).unwrap();
         let mut memory = Memory::new(64);
         assert_eq!(stored.matches(b"password", &mut memory), Ok(true));
         assert_eq!(stored.matches(b"Password", &mut memory), Ok(false));
@@ -118,8 +133,8 @@ mod tests {
     #[test]
     fn malformed_and_absurd_hashes_are_refused() {
         let rest = "$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
-        let with = |front: &str| StoredHash::parse(&format!("{front}{rest}"));
-        assert!(with("$argon2id$v=19$m=1048576,t=20,p=16").is_some());
+        let with = |front: &str| StoredHash::read(&format!("{front}{rest}"));
+        assert!(with("$argon2id$v=19$m=1048576,t=20,p=16").is_ok());
         for front in [
             "$argon2id$v=19$m=1048577,t=2,p=1",
             "$argon2id$v=19$m=65536,t=21,p=1",
@@ -136,9 +151,9 @@ mod tests {
             "argon2id$v=19$m=65536,t=2,p=1",
             "",
         ] {
-            assert!(with(front).is_none(), "{front}");
+            assert!(with(front).is_err(), "{front}");
         }
-        assert!(StoredHash::parse("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ").is_none());
-        assert!(StoredHash::parse("").is_none());
+        assert!(StoredHash::read("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ").is_err());
+        assert!(StoredHash::read("").is_err());
     }
 }
