@@ -8,14 +8,15 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use keystead_adapters_sqlite::{OpenError, SqliteConfig, SqliteDatabase, SqliteExport};
 use keystead_application::ports::{
-    BudgetKey, CeremonyKey, CeremonyKind, CeremonyStore, KeyUse, SessionStore, Store, StoredKey,
+    AuditRowId, BudgetKey, CeremonyKey, CeremonyKind, CeremonyStore, ChainLink, Checkpoint, CheckpointKind, KeyUse,
+    SessionStore, Store, StoredKey,
 };
 use keystead_application::testing::{
-    START, a_contact_undo, a_key, a_message, a_passkey, a_pending_contact, a_recovery_code, a_session, a_totp,
-    session_id, user_id, user_number,
+    START, a_contact_undo, a_key, a_mac_tag, a_message, a_passkey, a_pending_contact, a_recovery_code, a_session,
+    a_totp, an_audit_event, session_id, user_id, user_number,
 };
 use keystead_domain::factor::FactorFailures;
-use keystead_domain::token::{EndReason, Session};
+use keystead_domain::token::{EndReason, Revocation, RevocationTarget, Session};
 
 fn config(folder: &Path) -> SqliteConfig {
     SqliteConfig { acquire_timeout: Duration::from_millis(300), ..SqliteConfig::new(folder.join("keystead.db")) }
@@ -82,6 +83,15 @@ async fn everything_is_read_once_in_pages() {
     tx.contacts().insert(&a_pending_contact()).await.unwrap();
     tx.contacts().insert_undo(&a_contact_undo()).await.unwrap();
     tx.factor_failures().put(&BudgetKey("f".into()), &FactorFailures::default(), START).await.unwrap();
+    for _ in 0..3 {
+        tx.audit().append_sealed(&an_audit_event(), &a_mac_tag()).await.unwrap();
+    }
+    let link = ChainLink { position: 1, hash: [7; 32] };
+    tx.audit_chain().link(&[(AuditRowId(1), link), (AuditRowId(2), ChainLink { position: 2, ..link })]).await.unwrap();
+    let floor = Checkpoint { kind: CheckpointKind::Floor, link, at: START, seal: a_mac_tag() };
+    assert_eq!(tx.audit_chain().prune(&floor).await.unwrap(), 1);
+    let everybody = Revocation { target: RevocationTarget::Everybody, at: START };
+    tx.revocations().append(&everybody).await.unwrap();
     tx.commit().await.unwrap();
     let sessions = database.sessions();
     for number in 0..1200 {
@@ -107,11 +117,14 @@ async fn everything_is_read_once_in_pages() {
     while let Some(rows) = export.next().await.unwrap() {
         pages.push((rows.table(), rows.len()));
     }
-    let users = [("users", 1000), ("users", 1000), ("users", 500), ("outbox", 1), ("keys", 1)];
+    let users = [("users", 1000), ("users", 1000), ("users", 500), ("outbox", 1)];
+    let audit = [("audit_events", 2), ("audit_checkpoints", 1), ("general_revocations", 1), ("keys", 1)];
     let factors = [("totp", 1), ("recovery_codes", 2), ("passkeys", 1)];
     let rest = [("pending_contacts", 1), ("contact_undos", 1), ("factor_failures", 1), ("factor_keys", 1)];
-    assert_eq!(pages, [&users[..], &factors, &rest].concat());
-    assert_eq!(export.tallies().iter().map(|tally| tally.rows).sum::<u64>(), 2510);
+    assert_eq!(pages, [&users[..], &audit, &factors, &rest].concat());
+    assert_eq!(export.tallies().iter().map(|tally| tally.rows).sum::<u64>(), 2514);
+    let numbers = export.last_numbers().await.unwrap();
+    assert!(numbers.contains(&("audit_events".to_owned(), 3)), "{numbers:?}");
     assert_eq!(export.keys().await.unwrap(), [a_key("k"), seal]);
     let (mut read, mut ended) = (0, Vec::new());
     loop {
