@@ -6,8 +6,10 @@
 //! * `yardsticks fill CONFIG FROM TO LIKE`: writes users number FROM + 1 to TO, with all that belongs to a user, into the
 //!   stores of a configuration; their password is that of the user with the address LIKE.
 //! * `yardsticks probe SAMPLES CONFIG USERS…`: asks stores so filled; prints one line of JSON per operation and size.
+//! * `yardsticks audit FOLDER SAMPLES`: prints what a login costs, and an audit event and its link in the chain.
 //! * `yardsticks backlog CONFIG`: makes every device of a filled store lapse and tidies up; prints one line of JSON.
 
+mod audit;
 mod backlog;
 mod bare;
 mod fill;
@@ -37,7 +39,8 @@ fn main() -> Outcome {
         }
         ["fill", config, from, to, like] => fill::run(config, from.parse()?, to.parse()?, like),
         ["probe", samples, stores @ ..] => probe::run(samples.parse()?, stores),
+        ["audit", folder, samples] => audit::run(folder, samples.parse()?),
         ["backlog", config] => backlog::run(config),
-        _ => Err("usage: yardsticks serve | raw-argon2 | fill | probe | backlog, see its source".into()),
+        _ => Err("usage: yardsticks serve | raw-argon2 | fill | probe | backlog | audit, see its source".into()),
     }
 }

@@ -10,6 +10,7 @@ use keystead_api_actix::services::Services;
 use keystead_application::ports::{NewMessage, OutboxId, UserPage};
 use keystead_application::random;
 use keystead_domain::account::{LoginName, User};
+use keystead_domain::token::{AccessClaims, Fingerprint};
 use tokio::sync::Mutex;
 
 use crate::stores::load;
@@ -121,7 +122,7 @@ impl Timing {
         })
         .await?;
         self.time("page of 50 users", self.samples, user, async |probe, user| {
-            let page = UserPage { after: Some(user.id), size: 50 };
+            let page = UserPage { after: Some(user.id), size: 50, ..UserPage::default() };
             Ok(probe.services.store.read().await?.users().list(&page).await?)
         })
         .await?;
@@ -132,9 +133,21 @@ impl Timing {
         .await?;
         self.time("is a token revoked, asked in SQL", self.samples, user, async |probe, user| {
             let entropy = &*probe.services.entropy;
-            let token = random::token_id(entropy, &random::session_id(entropy));
+            let now = probe.services.clock.now();
+            let claims = AccessClaims {
+                subject: user.id,
+                token_id: random::token_id(entropy, &random::session_id(entropy)),
+                issued_at: now,
+                expires_at: now,
+                epoch: user.epoch,
+                role: user.role,
+                amr: Vec::new(),
+                auth_time: now,
+                fingerprint: Fingerprint([0; 32]),
+                actor: None,
+            };
             let mut tx = probe.services.store.read().await?;
-            Ok(tx.revocations().is_revoked(&token, user.id, user.epoch).await?)
+            Ok(tx.revocations().is_revoked(&claims).await?)
         })
         .await
     }

@@ -10,7 +10,7 @@ use super::{Bench, wrk};
 use crate::api::{self, Api, Tokens};
 use crate::http::{Connection, Reply, request};
 use crate::service::{Service, on_core};
-use crate::{Outcome, sample};
+use crate::{Outcome, sample, shell};
 
 /// Samples of each figure.
 pub(super) const SAMPLES: usize = 3;
@@ -169,6 +169,27 @@ pub(super) fn login(bench: &Bench, service: &Service, table: &mut Table) -> Outc
     register.keystead = format!("{:.1}/s: {}", registers.rate, register.keystead);
     table.add(login);
     table.add(register);
+    Ok(())
+}
+
+/// An audit event, sealed and linked, beside the login it is about.
+pub(super) fn audit(bench: &Bench, table: &mut Table) -> Outcome {
+    let folder = bench.folder.path().join("audit");
+    std::fs::create_dir_all(&folder)?;
+    let mut command = on_core(&bench.yardsticks, bench.server_core);
+    command.arg("audit").arg(folder).arg("100");
+    let line: serde_json::Value = serde_json::from_str(&shell::read(&mut command)?)?;
+    let figure = |name: &str| line[name].as_f64().ok_or("yardsticks audit printed no figure");
+    let (login, event, link) = (figure("login")?, figure("event")?, figure("link")?);
+    let share = (event + link) / login;
+    table.add(Row {
+        case: "audit event of a login, sealed and linked".into(),
+        keystead: format!("event {event:.0} us, link {link:.0} us"),
+        beside: format!("login: {login:.0} us"),
+        ratio: Some(share),
+        target: "< 0.02".into(),
+        met: Some(share < 0.02),
+    });
     Ok(())
 }
 

@@ -56,6 +56,8 @@ enum Case {
     Distinct,
     /// Login beside the raw Argon2 rate, register beside login.
     Login,
+    /// An audit event and its link in the chain, beside a login.
+    Audit,
     /// Refresh.
     Refresh,
     /// Verification while logins hammer.
@@ -147,6 +149,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Outcome {
     }
     if wanted(Case::Login) {
         cases::login(&bench, &service, &mut table)?;
+    }
+    if wanted(Case::Audit) {
+        cases::audit(&bench, &mut table)?;
     }
     if wanted(Case::Refresh) {
         cases::refresh(&bench, &service, &mut table)?;
