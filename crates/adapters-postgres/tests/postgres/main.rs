@@ -1,6 +1,8 @@
 //! The PostgreSQL adapter against real servers.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod administration;
+mod audit;
 mod cancelled;
 mod contracts;
 mod migrations;

@@ -4,10 +4,10 @@ use keystead_adapters_postgres::{PgConfig, PgImport};
 use keystead_adapters_sql::rows::{FailuresRow, PasskeyRow, PendingContactRow, TotpRow, UndoRow, UserRow};
 use keystead_adapters_sql::transfer::{Rows, Tally, row};
 use keystead_adapters_sql::types::{At, Uid};
-use keystead_application::ports::{BudgetKey, Store};
+use keystead_application::ports::{BudgetKey, ChainLink, CheckpointKind, MacTag, Store};
 use keystead_application::testing::{
-    START, a_contact_undo, a_passkey, a_pending_contact, a_totp, a_user, after, contact, contact_id, phone, user_id,
-    user_number,
+    START, a_contact_undo, a_passkey, a_pending_contact, a_totp, a_user, after, an_audit_event, contact, contact_id,
+    key_id, phone, user_id, user_number,
 };
 use keystead_domain::account::{Contact, User};
 use keystead_domain::factor::{Enrolled, FactorFailures, PendingTotp, Totp};
@@ -39,7 +39,7 @@ fn user(user: &User) -> row::Users {
     })
 }
 
-/// Rows of the tables of second factors, and of those that were changed for them.
+/// Rows of the tables of second factors and of administration, and of those that were changed for them.
 fn rows() -> Vec<Rows> {
     let (owner, now) = (Uid(user_id(1)), At(START));
     let claim = |number, kind: &str, password: Option<&str>| row::PendingRegistrations {
@@ -72,6 +72,16 @@ fn rows() -> Vec<Rows> {
             expires_at: now,
             factor_proved: true,
         }]),
+        Rows::AuditEvents(audit_rows()),
+        Rows::AuditCheckpoints(vec![row::AuditCheckpoints {
+            kind: "floor".to_owned(),
+            position: 6,
+            hash: vec![6; 32],
+            at: now,
+            seal_key: "audit-1".to_owned(),
+            seal: vec![8; 32],
+        }]),
+        Rows::GeneralRevocations(vec![row::GeneralRevocations { at: now }]),
         Rows::Totp(vec![same_fields!(Totp, TotpRow::from(&totp()), {
             user_id, sealed, last_step, confirmed_at, pending, pending_expires_at,
         })]),
@@ -102,8 +112,62 @@ fn rows() -> Vec<Rows> {
     ]
 }
 
+/// Rows of which the first two are linked, in another order than that of their numbers.
+fn audit_rows() -> Vec<row::AuditEvents> {
+    let event = |id: i64, position: Option<u8>| row::AuditEvents {
+        id,
+        name: "authn_login_success".to_owned(),
+        at: At(START),
+        actor_id: Some(Uid(user_id(1))),
+        subject_id: None,
+        session_id: None,
+        ip: None,
+        user_agent: None,
+        impersonator_id: Some(Uid(user_id(2))),
+        detail: Some("a reason".to_owned()),
+        seal_key: Some("audit-1".to_owned()),
+        seal: Some(vec![9; 32]),
+        position: position.map(i64::from),
+        hash: position.map(|position| vec![position; 32]),
+    };
+    vec![event(40, Some(8)), event(41, Some(7)), event(43, None)]
+}
+
 #[tokio::test]
-async fn rows_of_second_factors_arrive_as_they_were() {
+async fn the_audit_chain_goes_on_where_it_was() {
+    let database = migrated_database();
+    let url = database.url().to_owned();
+    let import = tokio::task::spawn_blocking(move || PgImport::begin(&PgConfig::new(&url)).unwrap());
+    let mut import = import.await.unwrap();
+    for rows in rows() {
+        import.insert(&rows).await.unwrap();
+    }
+    // The last number that was given; its row was deleted.
+    import.go_on_behind("audit_events", 44).await.unwrap();
+    import.commit().await.unwrap();
+
+    let store = crate::open(database.url(), 1);
+    let mut tx = store.begin().await.unwrap();
+    let chain = tx.audit_chain();
+    let place = |position: u8| ChainLink { position: position.into(), hash: [position; 32] };
+    assert_eq!(chain.head().await.unwrap(), Some(place(8)));
+    let linked = chain.page(6, 9).await.unwrap();
+    assert_eq!(
+        linked.iter().map(|row| (row.id.0, row.link)).collect::<Vec<_>>(),
+        [(41, Some(place(7))), (40, Some(place(8)))]
+    );
+    assert_eq!(linked[0].seal, Some(MacTag { key: key_id("audit-1"), bytes: [9; 32] }));
+    assert_eq!((linked[0].event.impersonator, linked[0].event.detail.as_deref()), (Some(user_id(2)), Some("a reason")));
+    let floor = chain.last_checkpoint(CheckpointKind::Floor).await.unwrap().unwrap();
+    assert_eq!((floor.link, floor.seal.bytes), (place(6), [8; 32]));
+    tx.audit().append(&an_audit_event()).await.unwrap();
+    let waiting = tx.audit_chain().unlinked(9).await.unwrap();
+    assert_eq!(waiting.iter().map(|row| row.id.0).collect::<Vec<_>>(), [43, 45]);
+    assert_eq!(tx.revocations().everybody_ended_at().await.unwrap(), Some(START));
+}
+
+#[tokio::test]
+async fn rows_arrive_as_they_were() {
     let database = migrated_database();
     let url = database.url().to_owned();
     let import = tokio::task::spawn_blocking(move || PgImport::begin(&PgConfig::new(&url)).unwrap());
@@ -114,7 +178,7 @@ async fn rows_of_second_factors_arrive_as_they_were() {
         Tally::add(&mut sent, &rows);
     }
     assert_eq!(import.read_back().await.unwrap(), sent);
-    assert_eq!(sent.iter().map(|tally| tally.rows).sum::<u64>(), 13);
+    assert_eq!(sent.iter().map(|tally| tally.rows).sum::<u64>(), 18);
     import.commit().await.unwrap();
 
     let store = crate::open(database.url(), 1);
