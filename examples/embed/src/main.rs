@@ -66,6 +66,8 @@ async fn answer(services: &Services, client: &mut Client, line: &str) -> Result<
         client: ClientKind::Native,
         device: DeviceInfo::new(None, Some("the embed example")),
         client_id: client.id.clone(),
+        // There are no administrators here who act as somebody else.
+        impersonator: None,
         // Nothing is sent again here; a transport that takes an `Idempotency-Key` sets it.
         attempt: None,
     };

@@ -12,6 +12,7 @@ use keystead_adapters_crypto::{
 };
 use keystead_adapters_sqlite::{LocalRevocationFeed, SqliteConfig, SqliteDatabase};
 use keystead_application::account::{RegisterUser, RegistrationDesk, VerifyRegistration};
+use keystead_application::audit::{LinkAudit, SealingStore};
 use keystead_application::operation::{Channels, DeliverMail, KeyKeeper, MailPolicy};
 use keystead_application::ports::{Clock, Entropy, PasswordHasher, Sealer, SessionStore, Store};
 use keystead_application::revocation::{AccessGate, RevocationKeeper, RevocationView};
@@ -36,6 +37,7 @@ pub(crate) struct Services {
 pub(crate) struct Background {
     mail: DeliverMail,
     revocations: RevocationKeeper,
+    audit: LinkAudit,
     keys: Arc<KeyKeeper>,
 }
 
@@ -49,7 +51,6 @@ pub(crate) fn compose(folder: &Path) -> Result<(Services, Background), Box<dyn E
 
     // The embedded store: one file behind four ports.
     let database = SqliteDatabase::open(&SqliteConfig::new(folder.join("embed.sqlite")))?;
-    let store: Arc<dyn Store> = Arc::new(database.store());
     let sessions: Arc<dyn SessionStore> = Arc::new(database.sessions());
     let feed = Arc::new(LocalRevocationFeed::new("embed".into()));
 
@@ -61,6 +62,8 @@ pub(crate) fn compose(folder: &Path) -> Result<(Services, Background), Box<dyn E
         cache_capacity: 1000,
     };
     let ring = Arc::new(JoseKeyRing::new(ring, sealer.clone(), entropy.clone(), clock.clone()));
+    // Audit events are sealed where they are written, and linked beside the requests.
+    let store: Arc<dyn Store> = Arc::new(SealingStore::new(Arc::new(database.store()), ring.clone()));
     let argon2 = Argon2Config {
         memory_kib: limits::ARGON2_MEMORY_KIB,
         passes: limits::ARGON2_PASSES,
@@ -77,10 +80,13 @@ pub(crate) fn compose(folder: &Path) -> Result<(Services, Background), Box<dyn E
     let revoker = Arc::new(Revoker::new(view.clone(), feed));
     let postbox = Arc::new(Postbox::new(sealer, entropy.clone()));
     let guard = GuessGuard::new(ring.clone());
-    let issuer = Arc::new(TokenIssuer::new(ring.clone(), ring.clone(), entropy.clone(), settings.lifetimes.clone()));
+    let lifetimes = settings.lifetimes.clone();
+    let issuer = TokenIssuer::new(ring.clone(), ring.clone(), entropy.clone(), view.clone(), lifetimes);
+    let issuer = Arc::new(issuer);
     let codes = Arc::new(OneTimeCodes::new(Arc::new(database.ceremonies()), store.clone(), ring.clone(), entropy));
     let seen = Arc::new(LastSeen::default());
     let gate = AccessGate::new(ring.clone(), ring.clone(), clock.clone(), view.clone(), store.clone(), seen);
+    let audit = LinkAudit::new(store.clone(), ring.clone(), clock.clone());
     let keys = Arc::new(KeyKeeper::new(store.clone(), ring, clock.clone(), access_life, session_life));
     let registration = RegistrationDesk { postbox: postbox.clone(), guard: guard.clone(), settings: settings.clone() };
     // The one door of every sign-in. Nobody enrols a second factor here, so it asks for none.
@@ -107,6 +113,7 @@ pub(crate) fn compose(folder: &Path) -> Result<(Services, Background), Box<dyn E
     let background = Background {
         mail: DeliverMail::new(s.clone(), channels, renderer, postbox, c.clone(), MailPolicy::default()),
         revocations: RevocationKeeper::new(s, c, view),
+        audit,
         keys,
     };
     Ok((services, background))
@@ -121,7 +128,8 @@ impl Background {
             let revocations = self.revocations.poll().await.map_err(|error| error.to_string());
             let mail = self.mail.run().await.map(|_| ()).map_err(|error| error.to_string());
             let keys = self.keys.reload().await.map_err(|error| error.to_string());
-            for error in [revocations, mail, keys].into_iter().filter_map(Result::err) {
+            let audit = self.audit.run().await.map(drop).map_err(|error| error.to_string());
+            for error in [revocations, mail, keys, audit].into_iter().filter_map(Result::err) {
                 eprintln!("background: {error}");
             }
         }
