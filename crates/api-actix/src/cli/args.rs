@@ -360,6 +360,8 @@ pub enum RotatedKey {
     Mac,
     /// The secrets of authenticator programs; the service seals them again by itself within minutes
     Seal,
+    /// Seals of audit events and signatures of checkpoints; older keys stay as long as the events
+    Audit,
     /// All of them
     All,
 }

@@ -30,6 +30,7 @@ pub(super) fn run(command: KeyCommand, json: bool) -> Outcome {
                 RotatedKey::StepUp => &[KeyUse::SignStepUp],
                 RotatedKey::Mac => &[KeyUse::Mac],
                 RotatedKey::Seal => &[KeyUse::Seal],
+                RotatedKey::Audit => &[KeyUse::Audit],
                 RotatedKey::All => &KeyUse::ALL,
             };
             let keys = composed.services.keys.rotate(uses).await.map_err(Trouble::failed)?;

@@ -144,3 +144,85 @@ impl Retention {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keystead_application::operation::AddUserCommand;
+    use keystead_application::ports::KeyUse;
+    use keystead_domain::SecretBytes;
+    use keystead_domain::account::{EmailAddress, Role};
+    use keystead_domain::audit::AuditEventName;
+
+    use super::*;
+    use crate::compose::{Composed, compose};
+    use crate::config::{Config, MASTER_KEY_BYTES};
+
+    fn composed(directory: &std::path::Path) -> Composed {
+        let key = SecretBytes::new(vec![7; MASTER_KEY_BYTES]);
+        compose(&Config::for_dev(([127, 0, 0, 1], 0).into(), directory, &key).unwrap()).unwrap()
+    }
+
+    /// An event.
+    async fn happens(composed: &Composed, email: &str) {
+        let email = EmailAddress::try_new(email).unwrap();
+        let command = AddUserCommand { email, username: None, full_name: None, role: Role::User, password: None };
+        composed.services.operator.add(command).await.unwrap();
+    }
+
+    #[actix_web::test]
+    async fn old_events_go_and_what_stays_is_still_a_chain() {
+        let directory = tempfile::tempdir().unwrap();
+        let composed = composed(directory.path());
+        let keys = &composed.services.keys;
+        keys.ensure().await.unwrap();
+        let days = |days: u32| composed.dev.as_ref().unwrap().advance_clock(Duration::from_hours(24) * days);
+        happens(&composed, "ada@example.com").await;
+        assert_eq!(composed.background.link_audit.run().await.unwrap().len(), 1);
+        // Whatever seals and signs the log lives as long as the log.
+        keys.rotate(&KeyUse::ALL).await.unwrap();
+        days(200);
+        keys.reload().await.unwrap();
+        happens(&composed, "bob@example.com").await;
+        let linked = composed.background.link_audit.run().await.unwrap();
+        let bob = linked.last().and_then(|row| row.link).unwrap().position;
+
+        days(201);
+        keys.reload().await.unwrap();
+        let services = &composed.services;
+        let before = services.verify_audit.run(None).await.unwrap();
+        assert_eq!((before.rows.cast_signed(), before.problems), (bob, Vec::new()));
+        let (link, read) = (&composed.background.link_audit, &services.read_audit);
+        let mut retention = Retention::new(composed.background.prune_audit, composed.background.purge);
+        for _ in 0..2 {
+            retention.round().await;
+            link.run().await.unwrap();
+            let after = services.verify_audit.run(None).await.unwrap();
+            assert_eq!((after.rows, after.unlinked, after.problems), (2, 0, Vec::new()));
+        }
+        let left = read.export(None, 10).await.unwrap();
+        let left: Vec<_> = left.iter().map(|row| (row.event.name, row.link.unwrap().position)).collect();
+        assert_eq!(left, [(AuditEventName::UserAdded, bob), (AuditEventName::AuditPruned, bob + 1)]);
+        // A head that was kept before is gone for a reason.
+        let kept = services.verify_audit.run(before.head).await.unwrap();
+        assert_eq!(kept.problems, []);
+    }
+
+    #[actix_web::test]
+    async fn a_reader_that_does_not_read_holds_nobody_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let composed = composed(directory.path());
+        composed.services.keys.ensure().await.unwrap();
+        for n in 0..3 {
+            happens(&composed, &format!("user{n}@example.com")).await;
+        }
+        let rows = composed.background.link_audit.run().await.unwrap();
+        let ((sender, waiting), (_ended, over)) = (sync_channel(2), oneshot::channel());
+        let mut stream = AuditStream { thread: Some((sender, over)), ability: Ability::new("it can be shown") };
+        stream.show(rows.clone());
+        assert!(!stream.ability.works);
+        assert_eq!(waiting.try_iter().collect::<Vec<_>>(), rows[..2]);
+        stream.show(rows[2..].to_vec());
+        assert!(stream.ability.works);
+        assert_eq!(waiting.try_iter().collect::<Vec<_>>(), rows[2..]);
+    }
+}
