@@ -173,6 +173,8 @@ pub const KEY_POLL: Duration = Duration::from_secs(5);
 pub const KEY_PREPUBLISH: Duration = Duration::from_secs(60);
 /// How long a replaced sealing key stays: longer than sealing everything again can take, down time included.
 pub const SEAL_KEY_LIFE: Duration = days(3650);
+/// How long a replaced key of the audit log stays: longer than any policy keeps events.
+pub const AUDIT_KEY_LIFE: Duration = days(36_500);
 /// Life of an idempotency record; 5 minutes on routes that answer tokens.
 pub const IDEMPOTENCY_LIFE: Duration = days(1);
 /// Life of an idempotency record on routes that answer tokens.

@@ -36,12 +36,11 @@ impl ReadAudit {
     /// The next rows of the chain for an operator on the machine, oldest first. Begin with `None`.
     pub async fn export(&self, after: Option<i64>, size: u32) -> Result<Vec<AuditRow>, Failure> {
         let mut tx = self.store.read().await?;
-        let after = match after {
-            Some(position) => position,
-            None => {
-                let floor = tx.audit_chain().last_checkpoint(CheckpointKind::Floor).await?;
-                floor.map_or(0, |floor| floor.link.position)
-            }
+        let after = if let Some(position) = after {
+            position
+        } else {
+            let floor = tx.audit_chain().last_checkpoint(CheckpointKind::Floor).await?;
+            floor.map_or(0, |floor| floor.link.position)
         };
         Ok(tx.audit_chain().page(after, size).await?)
     }

@@ -113,7 +113,7 @@ impl KeyKeeper {
             // What it sealed is sealed again under the new key, row by row; until then both must open.
             KeyUse::Seal => limits::SEAL_KEY_LIFE,
             // What it sealed is checked until the policy of the audit log deletes it.
-            KeyUse::Audit => limits::SEAL_KEY_LIFE,
+            KeyUse::Audit => limits::AUDIT_KEY_LIFE,
         };
         active_from.plus(life + limits::LEEWAY * 2)
     }
