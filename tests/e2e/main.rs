@@ -10,6 +10,7 @@
 mod at_rest;
 mod attacked;
 mod attacked_replicas;
+mod authorization;
 mod budgets;
 mod changes;
 mod claims;
@@ -26,7 +27,6 @@ mod reads;
 mod refresh;
 mod replicas;
 mod restart;
-mod routes;
 mod sessions;
 mod single_use;
 mod story;

@@ -106,7 +106,7 @@ impl Anonymous {
 ///
 /// # Panics
 /// When a browser got a secret in the body, or a native client a cookie.
-fn secrets(kind: Kind, reply: &Reply) -> [Option<String>; 3] {
+pub(super) fn secrets(kind: Kind, reply: &Reply) -> [Option<String>; 3] {
     let in_body = ["clientId", "refreshToken", "deviceToken"].map(|name| reply.text_of(name));
     let in_cookies = [CLIENT, REFRESH, DEVICE].map(|name| reply.cookie(name));
     let (mine, others) = match kind {

@@ -1,6 +1,7 @@
 //! The harness: the service in this process on a port of its own, people who use it, and what they were mailed.
 
 mod actors;
+mod admin;
 mod database;
 mod factors;
 mod http;
@@ -14,6 +15,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 pub use actors::{Anonymous, HalfWay, Kind, PASSWORD, SignedIn};
+pub use admin::add_account;
 pub use database::Database;
 pub use factors::{Authenticator, STEP};
 pub use http::{Answer, Api, Call, Refusal, Reply, client_builder, refusal};
