@@ -12,8 +12,7 @@ pub fn constraint_of(name: &str) -> Option<Constraint> {
         "users_phone_key" | "users.phone" => Some(Constraint::UserPhone),
         "users_username_key" | "users.username" => Some(Constraint::UserUsername),
         "passkeys_credential_id_key" | "passkeys.credential_id" => Some(Constraint::PasskeyCredential),
-        // No port tells this one from others: who links audit events asks for no more than a conflict.
-        "audit_events_position_key" | "audit_events.position" => Some(Constraint::UserId),
+        "audit_events_position_key" | "audit_events.position" => Some(Constraint::AuditPosition),
         _ => None,
     }
 }
@@ -34,7 +33,7 @@ mod tests {
                 "UNIQUE constraint failed: passkeys.credential_id",
                 Constraint::PasskeyCredential,
             ),
-            ("audit_events_position_key", "UNIQUE constraint failed: audit_events.position", Constraint::UserId),
+            ("audit_events_position_key", "UNIQUE constraint failed: audit_events.position", Constraint::AuditPosition),
         ] {
             assert_eq!(constraint_of(postgres), Some(rule));
             assert_eq!(constraint_of(sqlite), Some(rule));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use keystead_api_actix::compose::{Composed, compose};
 use keystead_application::ports::UserPage;
 use keystead_application::random;
+use keystead_domain::Timestamp;
 use keystead_domain::account::{LoginName, User, UserId};
 use keystead_domain::token::{Amr, ClientKind, DeviceInfo, Fingerprint, Generation, KeyId, Session};
 use tokio::task::JoinSet;
@@ -121,7 +122,7 @@ async fn sessions(composed: &Composed, from: u64, count: u64) -> Outcome<u64> {
     while written < count {
         let page = UserPage { after, size: 1000, ..UserPage::default() };
         let users = services.store.read().await?.users().list(&page).await?;
-        after = Some(users.last().ok_or("fewer users than were written")?.id);
+        after = Some(users.last().map(|user| (user.created_at, user.id)).ok_or("fewer users than were written")?);
         for user in users.iter().take(usize::try_from(count - written)?) {
             if tasks.len() >= AT_ONCE {
                 tasks.join_next().await.ok_or("no task")???;
@@ -138,10 +139,10 @@ async fn sessions(composed: &Composed, from: u64, count: u64) -> Outcome<u64> {
 }
 
 /// The user of a number; nobody is number 0.
-async fn number(composed: &Composed, number: u64) -> Outcome<Option<UserId>> {
+async fn number(composed: &Composed, number: u64) -> Outcome<Option<(Timestamp, UserId)>> {
     let mut tx = composed.services.store.read().await?;
     let found = tx.users().find_by_login_name(&LoginName::parse(&format!("u{number}@scale.example"))).await?;
-    Ok(found.map(|(user, _)| user.id))
+    Ok(found.map(|(user, _)| (user.created_at, user.id)))
 }
 
 /// A session as a login makes it.

@@ -122,7 +122,7 @@ impl Timing {
         })
         .await?;
         self.time("page of 50 users", self.samples, user, async |probe, user| {
-            let page = UserPage { after: Some(user.id), size: 50, ..UserPage::default() };
+            let page = UserPage { after: Some((user.created_at, user.id)), size: 50, ..UserPage::default() };
             Ok(probe.services.store.read().await?.users().list(&page).await?)
         })
         .await?;

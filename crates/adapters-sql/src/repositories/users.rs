@@ -175,10 +175,8 @@ impl UserRepository for Transaction {
             return Ok(Vec::new());
         }
         let mut query = filtered!(page.filter).limit(i64::from(page.size)).select(UserRow::as_select());
-        if let Some(after) = page.after {
-            let last = users::table.find(Uid(after)).select(users::created_at);
-            let last = last.first::<At>(self.connection()?).await.optional();
-            let Some(at) = self.check(last)? else { return Ok(Vec::new()) };
+        if let Some((at, after)) = page.after {
+            let at = At(at);
             // The first condition finds the place in the index, the second skips what shares its time.
             query = if page.newest_first {
                 let earlier = users::created_at.lt(at).or(users::id.lt(Uid(after)));

@@ -62,7 +62,9 @@ fn list(data: &DataArgs, json: bool) -> Outcome {
                 show(user, json);
             }
             match users.last() {
-                Some(last) if users.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX) => page.after = Some(last.id),
+                Some(last) if users.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX) => {
+                    page.after = Some((last.created_at, last.id));
+                }
                 _ => return Ok(()),
             }
         }

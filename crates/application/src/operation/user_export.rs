@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
+use keystead_domain::Timestamp;
 use keystead_domain::account::{PasswordHash, User, UserId};
 use keystead_domain::audit::AuditEventName;
 
 use crate::context::RequestContext;
 use crate::failure::Failure;
-use crate::ports::{Clock, Store, StoreError, Tx, UserPage};
+use crate::ports::{Clock, Store, UserPage};
 use crate::service::record_with;
 
 /// Accounts read at once.
@@ -26,15 +27,15 @@ pub struct UserExport {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     with_passwords: bool,
-    /// The last page, newest first: the place to go on from, and others when it is deleted meanwhile.
-    last: Vec<UserId>,
+    /// The last account that was read.
+    last: Option<(Timestamp, UserId)>,
     is_begun: bool,
 }
 
 impl UserExport {
     /// The use-case with its dependencies.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, with_passwords: bool) -> Self {
-        Self { store, clock, with_passwords, last: Vec::new(), is_begun: false }
+        Self { store, clock, with_passwords, last: None, is_begun: false }
     }
 
     /// The next page; empty at the end. The first one leaves its mark in the audit log.
@@ -44,30 +45,14 @@ impl UserExport {
             self.is_begun = true;
         }
         let mut tx = self.store.read().await?;
-        let after = self.place(&mut *tx).await?;
-        if after.is_none() && !self.last.is_empty() {
-            return Err(Failure::Unavailable("all accounts of a page were deleted meanwhile; export again".to_owned()));
-        }
-        let users = tx.users().list(&UserPage { after, size: PAGE, ..UserPage::default() }).await?;
+        let users = tx.users().list(&UserPage { after: self.last, size: PAGE, ..UserPage::default() }).await?;
         let mut exported = Vec::with_capacity(users.len());
         for user in users {
             let password = if self.with_passwords { tx.users().password(user.id).await? } else { None };
             exported.push(ExportedUser { user, password });
         }
-        if !exported.is_empty() {
-            self.last = exported.iter().rev().map(|one| one.user.id).collect();
-        }
+        self.last = exported.last().map(|one| (one.user.created_at, one.user.id)).or(self.last);
         Ok(exported)
-    }
-
-    /// The last account that was read and is still there: a page behind one that is gone would be empty.
-    async fn place(&self, tx: &mut dyn Tx) -> Result<Option<UserId>, StoreError> {
-        for id in &self.last {
-            if tx.users().get(*id).await?.is_some() {
-                return Ok(Some(*id));
-            }
-        }
-        Ok(None)
     }
 
     async fn tell_audit(&self) -> Result<(), Failure> {

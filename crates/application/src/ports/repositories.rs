@@ -31,8 +31,8 @@ pub struct UserPage {
     pub filter: UserFilter,
     /// Newest first instead.
     pub newest_first: bool,
-    /// Users after this one.
-    pub after: Option<UserId>,
+    /// Users after this one, by when it was made and its identifier; it may be gone.
+    pub after: Option<(Timestamp, UserId)>,
     /// At most this many.
     pub size: u32,
 }

@@ -22,6 +22,8 @@ pub enum Constraint {
     UserId,
     /// One passkey per credential.
     PasskeyCredential,
+    /// One audit event per place in the chain.
+    AuditPosition,
 }
 
 /// The store did not do what it was asked.

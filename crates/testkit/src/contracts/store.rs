@@ -52,7 +52,7 @@ macro_rules! store_contracts {
                 a_list_holds_who_passes_the_filter,
                 the_beginning_of_an_address_is_taken_literally,
                 pages_go_either_way_without_gap_or_repeat,
-                nobody_comes_after_somebody_who_is_gone,
+                a_list_goes_on_behind_somebody_who_is_gone,
                 another_administrator_is_active_and_has_the_role,
                 who_asks_for_other_administrators_holds_others_back,
                 administrators_who_close_each_other_leave_one,

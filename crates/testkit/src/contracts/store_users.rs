@@ -283,7 +283,8 @@ pub async fn pages_list_users_oldest_first(store: Arc<dyn Store>) {
     let mut tx = read(&store).await;
     let mut listed: Vec<User> = Vec::new();
     loop {
-        let page = UserPage { after: listed.last().map(|user| user.id), size: 3, ..UserPage::default() };
+        let page =
+            UserPage { after: listed.last().map(|user| (user.created_at, user.id)), size: 3, ..UserPage::default() };
         let users = tx.users().list(&page).await.unwrap();
         assert!(users.len() <= 3);
         if users.is_empty() {

@@ -5,6 +5,7 @@ use actix_web::web::{Data, Path};
 use keystead_application::account::UpdateProfileCommand;
 use keystead_application::admin::{AdminError, CreateUserCommand, UpdateUserCommand};
 use keystead_application::ports::{UserFilter, UserPage};
+use keystead_domain::Timestamp;
 use keystead_domain::account::{
     AccountStatus, Address, EmailAddress, FullName, Locale, PhoneNumber, Reason, Role, User, UserId, Username,
 };
@@ -112,8 +113,7 @@ pub(in crate::routes) async fn list(
     acting: Acting,
     ApiQuery(query): ApiQuery<UserQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let bad_cursor = || ApiError::new(Code::INVALID_PARAMETER).parameter("page[after]");
-    let after = query.page.after.as_deref().map(|text| UserId::parse(text).ok_or_else(bad_cursor)).transpose()?;
+    let after = query.page.after.as_deref().map(read_cursor).transpose()?;
     let page = UserPage {
         filter: query.filter,
         newest_first: query.newest_first,
@@ -121,9 +121,15 @@ pub(in crate::routes) async fn list(
         size: query.page.size.saturating_add(1),
     };
     let users = services.manage_users.list(&acting.caller, &page).await.map_err(refused)?;
-    let (users, next) = cut(users, &query.page, |user| user.id.to_string());
+    let (users, next) = cut(users, &query.page, |user| format!("{}~{}", user.created_at.as_micros(), user.id));
     let next = next.map(|cursor| next_link_with("/api/v1/admin/users", &query.kept, query.page.size, &cursor));
     Ok(Document::list(users.iter().map(shown).collect(), next).ok())
+}
+
+fn read_cursor(text: &str) -> Result<(Timestamp, UserId), ApiError> {
+    let parts = text.split_once('~');
+    let parts = parts.and_then(|(at, id)| Some((Timestamp::from_micros(at.parse().ok()?), UserId::parse(id)?)));
+    parts.ok_or_else(|| ApiError::new(Code::INVALID_PARAMETER).parameter("page[after]"))
 }
 
 /// One account.

@@ -43,7 +43,7 @@ impl Audit {
 }
 
 /// A place in the chain that is taken. `Constraint` has no name for it: who links asks for no more than `Conflict`.
-const TAKEN: StoreError = StoreError::Conflict(Constraint::UserId);
+const TAKEN: StoreError = StoreError::Conflict(Constraint::AuditPosition);
 
 fn passes(filter: &AuditFilter, event: &AuditEvent) -> bool {
     filter.name.is_none_or(|name| event.name == name)

@@ -143,13 +143,10 @@ impl UserRepository for StoreState {
 
     async fn list(&mut self, page: &UserPage) -> Result<Vec<User>, StoreError> {
         let position = |user: &User| (user.created_at, user.id);
-        let start = page.after.map(|id| self.users.0.get(&id).map(|row| position(&row.user)));
-        let is_next = |user: &User| match start {
+        let is_next = |user: &User| match page.after {
             None => true,
-            Some(Some(start)) if page.newest_first => position(user) < start,
-            Some(Some(start)) => position(user) > start,
-            // Whoever is gone has no place to go on from.
-            Some(None) => false,
+            Some(after) if page.newest_first => position(user) < after,
+            Some(after) => position(user) > after,
         };
         let all = self.users.0.values().map(|row| &row.user);
         let mut users: Vec<User> = all.filter(|user| is_next(user) && passes(&page.filter, user)).cloned().collect();
