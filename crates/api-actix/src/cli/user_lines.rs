@@ -63,11 +63,12 @@ pub(super) fn read(line: &[u8]) -> Result<ForeignUser, String> {
 /// What is wrong with the line as a whole.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
+    let about_a_key = text.starts_with("unknown field") || text.starts_with("duplicate field");
     match error.classify() {
-        serde_json::error::Category::Data
-            if text.starts_with("unknown field") || text.starts_with("duplicate field") =>
-        {
-            text
+        // serde goes on with every key there is, and the place.
+        serde_json::error::Category::Data if about_a_key => {
+            let end = text.find("`, expected").or_else(|| text.find("` at line"));
+            end.and_then(|end| text.get(..=end)).unwrap_or(&text).to_owned()
         }
         serde_json::error::Category::Data => "not a JSON object".to_owned(),
         _ => format!("not JSON, from column {} on", error.column()),
@@ -294,6 +295,7 @@ mod tests {
             (r#"{"email":"a@example.com"} {"hunter2":1}"#, "not JSON"),
         ] {
             let refusal = read(line.as_bytes()).unwrap_err();
+            assert!(!refusal.contains("expected one of"), "{refusal}");
             assert!(refusal.contains(word) && !refusal.contains("hunter"), "{line}: {refusal}");
         }
         assert!(read(b"{\"email\":\"\xff\"}").is_err());
