@@ -102,7 +102,11 @@ async fn an_operator_changes_what_an_account_may_do() {
     let role = |who: &str, role: &str| user(&site, &["role", who, role, "--json"], "");
     let told = lines(&role("ada@example.com", "super-admin").ok());
     assert_eq!((&told[0]["email"], &told[0]["role"]), (&json!("ada@example.com"), &json!("super-admin")));
-    assert!(api.mail_to("ada@example.com").await.contains("Your role is now: super-admin."));
+    eventually(PATIENCE, "she is told", async || {
+        let mails = api.mails_to("ada@example.com").await;
+        mails.iter().any(|mail| mail.contains("Your role is now: super-admin.")).then_some(())
+    })
+    .await;
     // Whoever signs in, or refreshes, has the new role in the token.
     let token = api.refresh(&ada, &ada.refresh).await.expect(200).attribute("accessToken");
     assert_eq!(role_in(&token), "super-admin");
