@@ -59,8 +59,15 @@ impl AdminDesk {
     ) -> Result<Act<'a>, AdminError> {
         Self::require(caller, role)?;
         let claims = &caller.claims;
+        // Looked up by itself: in the transaction of the act the first account that is looked at is the one it is about.
+        let admin = self.store.read().await?.users().get(claims.subject).await?;
+        let is_who_they_say =
+            |admin: &User| admin.is_active() && admin.role == claims.role && admin.epoch == claims.epoch;
+        if !admin.as_ref().is_some_and(is_who_they_say) {
+            return Err(AdminError::SessionOver);
+        }
         let mut tx = self.store.begin().await?;
-        // The view of this replica may be a moment behind: whoever was just demoted or put out does nothing more.
+        // The view of this replica may be a moment behind: whoever was just put out does nothing more.
         if tx.revocations().is_revoked(claims).await? {
             return Err(AdminError::SessionOver);
         }
