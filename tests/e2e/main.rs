@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod admin;
 mod at_rest;
 mod attacked;
 mod attacked_replicas;

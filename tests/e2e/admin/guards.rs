@@ -1,0 +1,72 @@
+//! What administrators do not do: to themselves, and to who is above them.
+
+use keystead_domain::account::Role;
+use serde_json::json;
+
+use super::{ADA, BOB};
+use crate::support::{Service, refusal};
+
+#[tokio::test]
+async fn z05_nobody_changes_their_own_standing() {
+    let service = Service::start().await;
+    let (admin, _) = service.administrator_at(&service.native(), ADA, Role::Admin).await;
+    let (chief, _) = service.administrator_at(&service.native(), BOB, Role::SuperAdmin).await;
+    // Others of their role: it is not for want of them.
+    service.administrator(Role::SuperAdmin).await;
+    for person in [&admin, &chief] {
+        let (id, own) = (person.user_id(), refusal(409, "OWN_ACCOUNT"));
+        let (before, events) = (person.managed(&id).await.unwrap(), service.events());
+        assert_eq!(person.set_role(&id, Role::User).await.unwrap_err(), own);
+        assert_eq!(person.ban(&id).await.unwrap_err(), own);
+        assert_eq!(person.delete_user(&id).await.unwrap_err(), own);
+        let both = json!({ "fullName": "Eve", "isActive": false });
+        assert_eq!(person.change_user(&id, &both).await.unwrap_err(), own);
+        assert_eq!((person.managed(&id).await.unwrap(), service.events()), (before, events));
+        person.change_user(&id, &json!({ "fullName": "Grace Hopper" })).await.expect("a name is no standing");
+        person.verify().await.unwrap();
+    }
+    let above = admin.set_role(&admin.user_id(), Role::SuperAdmin).await.unwrap_err();
+    assert!([refusal(409, "OWN_ACCOUNT"), refusal(403, "FORBIDDEN")].contains(&above), "{above:?}");
+    assert_eq!(service.told(ADA).await.len(), 1);
+}
+
+#[tokio::test]
+async fn z05_nobody_reaches_above_themselves() {
+    let service = Service::start().await;
+    let admin = service.administrator(Role::Admin).await;
+    let chief = service.administrator(Role::SuperAdmin).await;
+    let ada = service.person(ADA).await;
+    let (id, forbidden) = (chief.user_id(), refusal(403, "FORBIDDEN"));
+    let (before, events) = (chief.managed(&id).await.unwrap(), service.events());
+    assert_eq!(admin.set_role(&id, Role::User).await.unwrap_err(), forbidden);
+    assert_eq!(admin.set_role(&id, Role::SuperAdmin).await.unwrap_err(), forbidden);
+    assert_eq!(admin.ban(&id).await.unwrap_err(), forbidden);
+    assert_eq!(admin.change_user(&id, &json!({ "fullName": "Eve" })).await.unwrap_err(), forbidden);
+    assert_eq!(admin.delete_user(&id).await.unwrap_err(), forbidden);
+    assert_eq!(admin.set_role(&ada.user_id(), Role::SuperAdmin).await.unwrap_err(), forbidden);
+    assert_eq!((chief.managed(&id).await.unwrap(), service.events()), (before, events));
+    chief.verify().await.unwrap();
+    assert_eq!(admin.managed(&id).await.unwrap()["role"], "super-admin", "seeing is not doing");
+    // Among equals.
+    admin.set_role(&ada.user_id(), Role::Admin).await.unwrap();
+    admin.set_role(&ada.user_id(), Role::User).await.unwrap();
+    chief.ban(&admin.user_id()).await.unwrap();
+    assert_eq!(admin.refused().await, refusal(401, "TOKEN_REVOKED"));
+}
+
+#[tokio::test]
+async fn z05_the_last_administrator_stays() {
+    let service = Service::start().await;
+    let chief = service.administrator(Role::SuperAdmin).await;
+    let admin = service.administrator(Role::Admin).await;
+    assert_eq!(chief.close_account().await.unwrap_err(), refusal(409, "LAST_ADMINISTRATOR"));
+    chief.verify().await.unwrap();
+    // An administrator is not the last while there is a super-admin, and the other way round is no help.
+    admin.close_account().await.unwrap();
+    let (second, _) = service.administrator_at(&service.native(), ADA, Role::SuperAdmin).await;
+    chief.ban(&second.user_id()).await.unwrap();
+    assert_eq!(chief.close_account().await.unwrap_err(), refusal(409, "LAST_ADMINISTRATOR"), "the other is banned");
+    chief.change_user(&second.user_id(), &json!({ "isActive": true })).await.unwrap();
+    chief.close_account().await.unwrap();
+    assert_eq!(chief.refused().await, refusal(401, "TOKEN_REVOKED"));
+}
