@@ -9,7 +9,7 @@ use serde_json::json;
 use super::asking::Target;
 use super::cast::{Cast, Principal, Proof, Who};
 use super::expected::CODES;
-use super::{start, state};
+use super::{State, start};
 use crate::support::{Anonymous, Authenticator, HalfWay, PASSWORD, Service, SignedIn, refusal};
 
 /// One token of each purpose, of ada where it is somebody's.
@@ -139,8 +139,7 @@ async fn g11_g12_sensitive_routes_want_a_proof_of_this_session() {
         ("no token", Some("AAAA".to_owned())),
     ];
     shown.extend(half_ways.each().map(|(purpose, half_way)| (purpose.as_str(), Some(half_way.token.clone()))));
-    service.mail_settled().await;
-    let before = state(&service);
+    let before = State::of(&service).await;
     for rule in RULES.iter().filter(|rule| rule.step_up != StepUp::Never) {
         for (name, proof) in &shown {
             let who = Principal { proof: proof.clone(), ..admin.clone() };
@@ -148,7 +147,7 @@ async fn g11_g12_sensitive_routes_want_a_proof_of_this_session() {
             assert_eq!(told, refusal(403, "MFA_REQUIRED"), "{name} at {} {}", rule.method, rule.path);
         }
     }
-    assert_eq!(state(&service), before);
+    before.is_still_that_of(&service).await;
     assert_eq!(service.database().audited("authz_fail"), 0, "who did not prove something yet did nothing wrong");
     half_ways.are_unused(&service).await;
 }

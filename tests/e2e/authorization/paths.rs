@@ -8,7 +8,7 @@ use keystead_domain::account::Role;
 use super::asking::Target;
 use super::cast::{Cast, Principal, Proof, Who};
 use super::expected::{Expected, expected};
-use super::{start, state};
+use super::{State, start};
 use crate::support::Service;
 
 /// Routes the document does not tell of: other names of one it does, and the document itself.
@@ -81,8 +81,7 @@ async fn z04_other_spellings_of_a_path_open_nothing() {
     let gathered = Cast::new(&service).await.gather(&OUTSIDERS).await;
     let target = Target::of(&gathered.half_ways.ada).await;
     let there = service.replica(1);
-    service.mail_settled().await;
-    let before = state(&service);
+    let before = State::of(&service).await;
     let mut wrong = Vec::new();
     for rule in admin_rules() {
         let path = target.path(rule);
@@ -97,7 +96,7 @@ async fn z04_other_spellings_of_a_path_open_nothing() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(state(&service), before);
+    before.is_still_that_of(&service).await;
 }
 
 #[tokio::test]
@@ -107,8 +106,7 @@ async fn z04_other_methods_open_nothing() {
     let gathered = Cast::new(&service).await.gather(&OUTSIDERS).await;
     let target = Target::of(&gathered.half_ways.ada).await;
     let there = service.replica(1);
-    service.mail_settled().await;
-    let before = state(&service);
+    let before = State::of(&service).await;
     let mut wrong = Vec::new();
     for rule in admin_rules() {
         for method in METHODS {
@@ -125,5 +123,5 @@ async fn z04_other_methods_open_nothing() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(state(&service), before);
+    before.is_still_that_of(&service).await;
 }

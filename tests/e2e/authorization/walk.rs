@@ -5,7 +5,7 @@ use keystead_api_actix::authorization::{Admits, RULES, Rule};
 use super::asking::Target;
 use super::cast::{Cast, Principal, Proof, Who};
 use super::expected::{CODES, Expected, Shows, expected};
-use super::{start, state};
+use super::{State, start};
 use crate::support::{Refusal, Reply, Service, refusal};
 use keystead_domain::account::Role;
 
@@ -51,8 +51,7 @@ async fn g12_z03_every_route_refuses_whoever_it_is_not_for() {
     let gathered = Cast::new(&service).await.gather(&Who::all()).await;
     let target = Target::of(&gathered.half_ways.ada).await;
     let there = service.replica(1);
-    service.mail_settled().await;
-    let before = state(&service);
+    let before = State::of(&service).await;
 
     let (mut wrong, mut to_be_noted, mut cells) = (Vec::new(), Vec::new(), 0);
     for rule in RULES {
@@ -76,7 +75,7 @@ async fn g12_z03_every_route_refuses_whoever_it_is_not_for() {
     }
     assert!(wrong.is_empty(), "{} of {cells}:\n{}", wrong.len(), wrong.join("\n"));
     assert!(cells > 1000, "only {cells} cells");
-    assert_eq!(state(&service), before);
+    before.is_still_that_of(&service).await;
 
     to_be_noted.sort();
     assert_eq!(noted(&gathered.boss.audit_events("filter[name]=authz_fail").await), to_be_noted);
@@ -162,8 +161,7 @@ async fn g12_z01_ids_of_others_are_unknown() {
     let (ada, mallory) = (&gathered.half_ways.ada, &gathered.people[0]);
     let (hers, nothing) = (Target::of(ada).await, Target::nothing());
     let there = service.replica(1);
-    service.mail_settled().await;
-    let before = state(&service);
+    let before = State::of(&service).await;
     let about_somebody = |rule: &&Rule| rule.admits == Admits::SignedIn && rule.path.contains('{');
     let rules: Vec<&Rule> = RULES.iter().filter(about_somebody).collect();
     assert!(rules.len() >= 7, "{rules:?}");
@@ -173,6 +171,6 @@ async fn g12_z01_ids_of_others_are_unknown() {
             assert_eq!(told.refusal(), refusal(404, "NOT_FOUND"), "{} {}", rule.method, target.path(rule));
         }
     }
-    assert_eq!(state(&service), before);
+    before.is_still_that_of(&service).await;
     ada.verify().await.expect("she is still signed in");
 }
