@@ -7,6 +7,8 @@ use std::path::Path;
 
 use keystead_application::audit::{AuditProblem, AuditReport};
 use keystead_application::ports::{AuditRow, AuditRowId};
+use keystead_domain::account::UserId;
+use keystead_domain::token::SessionId;
 use serde_json::{Value, json};
 
 use super::args::{AuditCommand, AuditExportArgs, AuditVerifyArgs, KeptHead};
@@ -59,17 +61,24 @@ fn show(report: &AuditReport, json: bool) {
 }
 
 fn problem(problem: &AuditProblem) -> Value {
-    let mut value = match problem {
-        AuditProblem::Changed { id, position } => json!({ "kind": "changed", "row": id, "position": position }),
-        AuditProblem::Unreadable { position } => json!({ "kind": "unreadable", "position": position }),
-        AuditProblem::Unsealed { id } => json!({ "kind": "unsealed", "row": id }),
-        AuditProblem::Moved { id, position } => json!({ "kind": "moved", "row": id, "position": position }),
-        AuditProblem::Missing { from, to } => json!({ "kind": "missing", "from": from, "to": to }),
-        AuditProblem::Rewritten { position } => json!({ "kind": "rewritten", "position": position }),
-        AuditProblem::Forged { position } => json!({ "kind": "forged", "position": position }),
-    };
-    value["message"] = problem.to_string().into();
-    value
+    let message = problem.to_string();
+    match problem {
+        AuditProblem::Changed { id, position } => {
+            json!({ "kind": "changed", "row": id, "position": position, "message": message })
+        }
+        AuditProblem::Unreadable { position } => {
+            json!({ "kind": "unreadable", "position": position, "message": message })
+        }
+        AuditProblem::Unsealed { id } => json!({ "kind": "unsealed", "row": id, "message": message }),
+        AuditProblem::Moved { id, position } => {
+            json!({ "kind": "moved", "row": id, "position": position, "message": message })
+        }
+        AuditProblem::Missing { from, to } => json!({ "kind": "missing", "from": from, "to": to, "message": message }),
+        AuditProblem::Rewritten { position } => {
+            json!({ "kind": "rewritten", "position": position, "message": message })
+        }
+        AuditProblem::Forged { position } => json!({ "kind": "forged", "position": position, "message": message }),
+    }
 }
 
 fn export(args: &AuditExportArgs, json: bool) -> Outcome {
@@ -91,7 +100,7 @@ fn export(args: &AuditExportArgs, json: bool) -> Outcome {
         let _ = std::fs::remove_file(path);
         match error {
             Exporting::Writing(error) => named(error),
-            other => other.trouble(),
+            reading @ Exporting::Reading(_) => reading.trouble(),
         }
     })?;
     if json {
@@ -202,7 +211,7 @@ impl<W: Write> Export<'_, W> {
 /// An event with its place in the chain, as a line of an export.
 fn line(row: &AuditRow) -> Value {
     let event = &row.event;
-    let id = |user: Option<keystead_domain::account::UserId>| user.map(|user| user.to_string());
+    let id = |user: Option<UserId>| user.map(|user| user.to_string());
     json!({
         "id": row.id.0,
         "position": row.link.map(|link| link.position),
@@ -212,7 +221,7 @@ fn line(row: &AuditRow) -> Value {
         "actor": id(event.actor),
         "impersonator": id(event.impersonator),
         "subject": id(event.subject),
-        "session": event.session.as_ref().map(|session| session.as_str()),
+        "session": event.session.as_ref().map(SessionId::as_str),
         "ip": event.device.ip.map(|ip| ip.to_string()),
         "userAgent": event.device.user_agent,
         "detail": event.detail,

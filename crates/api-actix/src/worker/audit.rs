@@ -7,6 +7,7 @@ use keystead_application::audit::{LinkAudit, PruneAudit};
 use keystead_application::operation::PurgeAccounts;
 use keystead_application::ports::AuditRow;
 use keystead_domain::limits;
+use keystead_domain::token::SessionId;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -108,7 +109,7 @@ fn tell(row: &AuditRow) {
         actor = event.actor.map(tracing::field::display),
         impersonator = event.impersonator.map(tracing::field::display),
         subject = event.subject.map(tracing::field::display),
-        session = event.session.as_ref().map(|session| session.as_str()),
+        session = event.session.as_ref().map(SessionId::as_str),
         ip = event.device.ip.map(tracing::field::display),
         position = row.link.map(|link| link.position),
         detail = event.detail.as_deref(),
