@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::{Outcome, shell};
 
 /// What `keystead debug docs` can print.
-const TABLES: [&str; 3] = ["api-errors", "limits", "configuration"];
+const TABLES: [&str; 4] = ["api-errors", "limits", "configuration", "authorization"];
 
 /// Writes or checks `docs/openapi.json`.
 pub(crate) fn openapi(root: &Path, check: bool) -> Outcome {

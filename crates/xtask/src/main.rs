@@ -48,7 +48,7 @@ enum Command {
     Arch,
     /// Writes docs/openapi.json from the handlers.
     Openapi(Generated),
-    /// Writes docs/api-errors.md, docs/limits.md and docs/configuration.md from the code.
+    /// Writes docs/api-errors.md, docs/limits.md, docs/configuration.md and docs/authorization.md from the code.
     Docs(Generated),
     /// Runs what continuous integration runs (.ci/run).
     Ci,

@@ -395,6 +395,8 @@ pub enum DocsPage {
     Limits,
     /// docs/configuration.md
     Configuration,
+    /// docs/authorization.md
+    Authorization,
 }
 
 /// `keystead debug verify-jws`.

@@ -4,6 +4,7 @@ use std::io::Read as _;
 
 use super::args::{DebugCommand, DocsPage, VerifyJwsArgs};
 use super::outcome::{Outcome, Trouble, say};
+use crate::authorization::authorization_markdown;
 use crate::compose::verify_jws;
 use crate::{config, http, limits_doc, routes};
 
@@ -21,6 +22,7 @@ pub(super) fn run(command: DebugCommand, json: bool) -> Outcome {
                 DocsPage::ApiErrors => http::errors_markdown(),
                 DocsPage::Limits => limits_doc::markdown(),
                 DocsPage::Configuration => config::reference_markdown(),
+                DocsPage::Authorization => authorization_markdown(),
             };
             say(page.trim_end());
             Ok(())
