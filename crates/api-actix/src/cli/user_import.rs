@@ -37,7 +37,7 @@ pub(super) fn run(args: &UserImportArgs, json: bool) -> Outcome {
         let services = &composed.services;
         let (store, clock, entropy) = (services.store.clone(), services.clock.clone(), services.entropy.clone());
         let import = UserImport::new(store, password_import(), clock, entropy, policy);
-        let mut run = Run { import, report, counts: Counts::default(), dry_run: policy.dry_run };
+        let mut run = ImportRun { import, report, counts: Counts::default(), dry_run: policy.dry_run };
         let result = run.all(Lines { input, number: 0 }, args.batch.into()).await;
         run.finish(result, json)
     })
@@ -59,14 +59,14 @@ struct Counts {
 }
 
 /// One import under way.
-struct Run {
+struct ImportRun {
     import: UserImport,
     report: Option<Report>,
     counts: Counts,
     dry_run: bool,
 }
 
-impl Run {
+impl ImportRun {
     /// Reads and imports to the end, so many lines at a time.
     async fn all(&mut self, mut lines: Lines, batch: usize) -> Result<(), Trouble> {
         loop {
@@ -91,13 +91,10 @@ impl Run {
         let outcomes = self.import.run(users).await.map_err(|error| stopped(&error, span))?;
         let mut outcomes = outcomes.into_iter();
         for (line, unread) in told {
-            match unread {
-                Some(reason) => self.tell(line, &Told::refused(&reason))?,
-                None => {
-                    // As many outcomes as users.
-                    let Some(outcome) = outcomes.next() else { break };
-                    self.tell(line, &Told::from(outcome))?;
-                }
+            if let Some(reason) = unread {
+                self.tell(line, &Told::refused(&reason))?;
+            } else if let Some(outcome) = outcomes.next() {
+                self.tell(line, &Told::from(outcome))?;
             }
         }
         if let Some(report) = &mut self.report {
@@ -113,16 +110,14 @@ impl Run {
             "exists" => self.counts.exists += 1,
             _ => self.counts.refused += 1,
         }
-        match &mut self.report {
-            Some(report) => report.write(line, told),
-            None => {
-                if told.outcome == "refused" || (told.outcome == "imported" && told.reason.is_some()) {
-                    let reason = told.reason.as_deref().unwrap_or_default().escape_debug().to_string();
-                    eprintln!("line {line}: {}: {reason}", told.outcome);
-                }
-                Ok(())
-            }
+        if let Some(report) = &mut self.report {
+            return report.write(line, told);
         }
+        if told.outcome == "refused" || (told.outcome == "imported" && told.reason.is_some()) {
+            let reason = told.reason.as_deref().unwrap_or_default().escape_debug().to_string();
+            eprintln!("line {line}: {}: {reason}", told.outcome);
+        }
+        Ok(())
     }
 
     /// Says what became of all lines that are known about.

@@ -164,7 +164,7 @@ struct Finished {
 impl Running {
     /// Users its report has. It is written batch by batch.
     fn reported(&self) -> usize {
-        std::fs::read(&self.report).map_or(0, |report| report.iter().filter(|byte| **byte == b'\n').count())
+        std::fs::read_to_string(&self.report).map_or(0, |report| report.lines().count())
     }
 
     /// Waits for its end.
