@@ -8,6 +8,7 @@ use keystead_application::ports::{
     AuditFilter, AuditRow, AuditRowId, ChainLink, Checkpoint, CheckpointKind, Store, StoreError,
 };
 use keystead_application::testing::{START, a_mac_tag, an_audit_event};
+use keystead_domain::Timestamp;
 use keystead_domain::audit::AuditEvent;
 
 fn place(position: i64) -> ChainLink {
@@ -112,4 +113,42 @@ async fn a_row_of_the_version_before_waits_to_be_linked() {
     assert_eq!(waiting.iter().map(|row| (row.id.0, row.seal.is_some())).collect::<Vec<_>>(), [(5, true), (6, false)]);
     tx.audit_chain().link(&[(AuditRowId(6), place(5))]).await.unwrap();
     assert_eq!(tx.audit_chain().head().await.unwrap(), Some(place(5)));
+}
+
+/// 6000 rows an hour apart; some of them come up to a day late, and the clock was wrong for a while, both ways.
+const LONG_LOG: &str = "\
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000) \
+    INSERT INTO audit_events (name, at) SELECT 'authn_login_fail', 1000000 * CASE \
+    WHEN i BETWEEN 3000 AND 3100 THEN i - 3000 WHEN i BETWEEN 4000 AND 4100 THEN 9000000000 + i \
+    ELSE 3600 * (i - CASE WHEN i % 7 = 0 THEN i % 24 ELSE 0 END) END FROM n";
+
+#[tokio::test]
+async fn a_long_log_is_searched_by_time_as_a_short_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keystead.db");
+    let store = SqliteDatabase::open(&SqliteConfig::new(&path)).unwrap().store();
+    SqliteConnection::establish(path.to_str().unwrap()).unwrap().batch_execute(LONG_LOG).unwrap();
+    let mut tx = store.read().await.unwrap();
+    let all = tx.audit().list(&AuditFilter::default(), None, 9000).await.unwrap();
+    assert_eq!(all.len(), 6000);
+    let hour = |hour: i64| Timestamp::from_seconds(3600 * hour);
+    let times = [None, Some(hour(1)), Some(hour(500)), Some(hour(2500)), Some(hour(5990)), Some(hour(7000))];
+    for (from, until) in times.iter().flat_map(|from| times.iter().map(move |until| (*from, *until))) {
+        for before in [None, Some(AuditRowId(2400))] {
+            let filter = AuditFilter { from, until, ..AuditFilter::default() };
+            let listed = tx.audit().list(&filter, before, 50).await.unwrap();
+            let passes = |row: &&AuditRow| {
+                from.is_none_or(|from| row.event.at >= from)
+                    && until.is_none_or(|until| row.event.at < until)
+                    && before.is_none_or(|before| row.id < before)
+            };
+            // Rows of the wrong clock may be missing; others never.
+            let right = |row: &&AuditRow| !matches!(row.id.0, 3000..=3100 | 4000..=4100);
+            let expected: Vec<&AuditRow> = all.iter().filter(passes).filter(right).take(50).collect();
+            let found: Vec<&AuditRow> = listed.iter().filter(right).collect();
+            assert!(listed.iter().all(|row| passes(&row)), "{filter:?} {before:?}");
+            assert_eq!(found, expected[..found.len()], "{filter:?} {before:?}");
+            assert!(listed.len() == 50 || found.len() == expected.len(), "{filter:?} {before:?}");
+        }
+    }
 }
