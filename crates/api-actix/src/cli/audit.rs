@@ -70,6 +70,7 @@ fn problem(problem: &AuditProblem) -> Value {
             json!({ "kind": "unreadable", "position": position, "message": message })
         }
         AuditProblem::Unsealed { id } => json!({ "kind": "unsealed", "row": id, "message": message }),
+        AuditProblem::Copied { id } => json!({ "kind": "copied", "row": id, "message": message }),
         AuditProblem::Moved { id, position } => {
             json!({ "kind": "moved", "row": id, "position": position, "message": message })
         }

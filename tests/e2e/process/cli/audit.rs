@@ -162,6 +162,12 @@ async fn rows_that_are_gone_added_or_moved_are_named() {
         ("DELETE FROM audit_events WHERE position BETWEEN 5 AND 7", vec!["rows 5 to 7 are gone".to_owned()]),
         ("INSERT INTO audit_events (name, at) VALUES ('user_banned', 1)", vec![unsealed.clone()]),
         (
+            "CREATE TEMP TABLE copy AS SELECT * FROM audit_events WHERE position = 3;
+             UPDATE copy SET id = (SELECT max(id) + 1 FROM audit_events), position = NULL, hash = NULL;
+             INSERT INTO audit_events SELECT * FROM copy",
+            vec![format!("row {next} is a copy of another")],
+        ),
+        (
             "UPDATE audit_events SET position = -position - 1 WHERE position >= 5;
              UPDATE audit_events SET position = -position WHERE position < 0;
              INSERT INTO audit_events (name, at, position, hash) VALUES ('user_banned', 1, 5, randomblob(32))",
@@ -217,10 +223,9 @@ async fn checkpoints_cannot_be_made_and_an_end_that_is_gone_is_missed_by_who_kep
     found.refused(FOUND, &["1 problem"]);
 
     let all_of_it = log.attacked("DELETE FROM audit_events WHERE position > 8; DELETE FROM audit_checkpoints");
-    assert_eq!(all_of_it.clean()["rows"], json!(8));
     let found = all_of_it.audit("verify", &["--kept", &head]);
-    assert!(found.stdout.starts_with(&format!("rows 9 to {rows} are gone\n")), "{found:?}");
-    found.refused(FOUND, &["1 problem"]);
+    assert!(found.stdout.lines().any(|line| line == format!("rows 9 to {rows} are gone")), "{found:?}");
+    found.refused(FOUND, &["found in the audit log"]);
     all_of_it.audit("verify", &["--kept", "8:abc"]).refused(2, &["POSITION:HEX"]);
 }
 
