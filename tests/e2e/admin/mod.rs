@@ -2,6 +2,7 @@
 //! at all (that is [`crate::authorization`]).
 
 mod audit;
+mod canary;
 mod changing;
 mod creating;
 mod deleting;
