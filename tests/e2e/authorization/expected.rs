@@ -29,6 +29,7 @@ pub enum Shows {
 
 /// Who shows an access token that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact a rule asks for by itself")]
 pub struct Standing {
     pub role: Role,
     /// Has a second factor.
@@ -103,7 +104,7 @@ fn standing(rule: &Rule, who: Standing) -> Option<&'static str> {
     if who.impersonated && !rule.impersonated {
         return Some("IMPERSONATION_FORBIDDEN");
     }
-    if matches!(rule.admits, Admits::Role(role) if who.role < role) {
+    if matches!(rule.admits, Admits::Role(least) if who.role < least) {
         return Some("FORBIDDEN");
     }
     match rule.step_up {

@@ -6,16 +6,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{State, start};
-use crate::support::{Kind, Service, SignedIn, refusal};
+use crate::support::{Kind, Service, refusal};
 
 const REASON: &str = "ticket 4711: cannot see her invoices";
 const SUBJECT: &str = "An administrator is acting as you";
 const UNKNOWN: &str = "0f0e0d0c-0b0a-4908-8706-050403020100";
-
-/// An account that an administrator closes, or deletes.
-async fn another(service: &Service, email: &str) -> SignedIn {
-    service.registered(email).await
-}
 
 #[tokio::test]
 async fn i01_nobody_is_acted_as_who_may_not_be() {
@@ -24,9 +19,9 @@ async fn i01_nobody_is_acted_as_who_may_not_be() {
     let (admin, _) = service.administrator_at(&service.native(), "admin@example.com", Role::Admin).await;
     let (other, _) = service.administrator_at(&service.native(), "other@example.com", Role::SuperAdmin).await;
     let [banned, closed, deleted] = [
-        another(&service, "banned@example.com").await,
-        another(&service, "closed@example.com").await,
-        another(&service, "deleted@example.com").await,
+        service.registered("banned@example.com").await,
+        service.registered("closed@example.com").await,
+        service.registered("deleted@example.com").await,
     ];
     boss.ban(&banned.user_id()).await.unwrap();
     closed.close_account().await.unwrap();
@@ -141,8 +136,7 @@ async fn i04_the_mail_can_be_switched_off() {
     assert!(ada.sessions().await.unwrap().iter().any(|session| session["attributes"]["impersonated"] == true));
 }
 
-/// I02: whatever is done in somebody's name, the log names both. What may be done is the walk's: here is that each
-/// refusal changes nothing, and that it counts as the administrator's.
+/// Whatever is done, or refused, in somebody's name: the log names both.
 #[tokio::test]
 async fn i04_every_row_of_an_impersonation_names_both() {
     let service = start().await;
@@ -207,7 +201,7 @@ async fn i03_an_impersonation_is_not_prolonged() {
     acting.verify().await.expect("and it is not ended by that");
 }
 
-/// Every route that takes a credential, a contact, a factor, a session or an account away is closed, whatever the table says.
+/// I02: what is open, and nothing else. The walk shows that the rest is closed.
 #[test]
 fn i02_the_table_keeps_from_impersonation_what_belongs_to_the_person() {
     let open: Vec<(&str, &str)> = RULES

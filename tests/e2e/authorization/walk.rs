@@ -1,13 +1,13 @@
 //! Every cell of the table over HTTP.
 
 use keystead_api_actix::authorization::{Admits, RULES, Rule};
+use keystead_domain::account::Role;
 
 use super::asking::Target;
 use super::cast::{Cast, Principal, Proof, Who};
 use super::expected::{CODES, Expected, Shows, expected};
 use super::{State, start};
 use crate::support::{Refusal, Reply, Service, refusal};
-use keystead_domain::account::Role;
 
 /// Routes that end the caller's own session or account.
 const SPENDING: [(&str, &str); 3] =
