@@ -32,7 +32,7 @@ impl Import {
     }
 
     fn write(&self, name: &str, lines: &[Value]) -> PathBuf {
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let text = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
         std::fs::write(self.path(name), text).unwrap();
         self.path(name)
     }
