@@ -96,7 +96,7 @@ async fn i04_what_is_done_as_somebody_names_both() {
     for (row, name) in acted.iter().zip(["authz_fail", "user_updated"]) {
         assert_eq!(text(row, "name"), Some(name));
         assert_eq!((text(row, "actorId"), text(row, "impersonatorId")), (Some(her.as_str()), Some(me.as_str())));
-        assert_eq!(text(row, "sessionId").is_none_or(|session| session == acting.session_id()), true, "{row}");
+        assert!(text(row, "sessionId").is_none_or(|session| session == acting.session_id()), "{row}");
     }
     // Looked for by who really did it, in person or not.
     let mine = chief.audit_events(&format!("filter[actor]={me}")).await;

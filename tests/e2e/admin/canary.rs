@@ -50,9 +50,9 @@ async fn l06_the_link_of_a_new_account_is_mailed_to_its_owner_and_nothing_of_it_
     chief.call(Method::GET, "/admin/users?sort=canary-sort").send().await.ok(200).unwrap_err();
     chief.ban(&grace.user_id()).await.unwrap();
     chief.delete_user(&grace.user_id()).await.unwrap();
-    eventually(PATIENCE, "the audit stream", async || service.log().contains("user_deleted").then_some(())).await;
-
-    let log = service.log();
+    // Audit events go to standard output, everything else to standard error.
+    eventually(PATIENCE, "the audit stream", async || service.stdout().contains("user_deleted").then_some(())).await;
+    let log = service.stdout() + &service.log();
     assert!(log.contains("\"level\":\"TRACE\"") && log.contains(REASON), "it is searched, and the reason is there");
     let mut canaries = vec![link, PASSWORD.to_owned(), program.base32.clone(), "canary-password-one-8413".to_owned()];
     canaries.extend([signed_in.text_of("accessToken").unwrap(), signed_in.text_of("refreshToken").unwrap()]);
