@@ -20,6 +20,7 @@ pub(super) struct MacKey {
     decoy: HmacSha256,
     idempotency: HmacSha256,
     audit_event: HmacSha256,
+    audit_link: HmacSha256,
     audit_checkpoint: HmacSha256,
 }
 
@@ -39,6 +40,7 @@ impl MacKey {
             decoy: derive("decoy"),
             idempotency: derive("idempotency"),
             audit_event: derive("audit-event"),
+            audit_link: derive("audit-link"),
             audit_checkpoint: derive("audit-checkpoint"),
         }
     }
@@ -78,6 +80,7 @@ impl MacKey {
             MacPurpose::Decoy => &self.decoy,
             MacPurpose::Idempotency => &self.idempotency,
             MacPurpose::AuditEvent => &self.audit_event,
+            MacPurpose::AuditLink => &self.audit_link,
             MacPurpose::AuditCheckpoint => &self.audit_checkpoint,
         }
     }
@@ -87,7 +90,7 @@ impl MacKey {
 mod tests {
     use super::*;
 
-    const PURPOSES: [MacPurpose; 9] = [
+    const PURPOSES: [MacPurpose; 10] = [
         MacPurpose::Refresh,
         MacPurpose::OneTimeCode,
         MacPurpose::StoredCode,
@@ -96,6 +99,7 @@ mod tests {
         MacPurpose::Decoy,
         MacPurpose::Idempotency,
         MacPurpose::AuditEvent,
+        MacPurpose::AuditLink,
         MacPurpose::AuditCheckpoint,
     ];
 

@@ -92,7 +92,7 @@ impl Snapshot {
     /// The roots of the keyed hashes for a purpose.
     pub(super) fn roots(&self, purpose: MacPurpose) -> &[MacKey] {
         match purpose {
-            MacPurpose::AuditEvent | MacPurpose::AuditCheckpoint => &self.audit,
+            MacPurpose::AuditEvent | MacPurpose::AuditLink | MacPurpose::AuditCheckpoint => &self.audit,
             MacPurpose::Refresh
             | MacPurpose::OneTimeCode
             | MacPurpose::StoredCode
