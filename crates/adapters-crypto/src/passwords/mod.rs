@@ -93,7 +93,7 @@ impl Argon2Hasher {
         entropy.fill(&mut tag);
         let dummy = PasswordHash::new(phc::encode(&params, &salt, &tag));
         if Stored::parse(dummy.as_str()).is_none() {
-            let limits = "at most 1 GiB of memory, 20 passes and 16 lanes";
+            let limits = "at most 256 MiB of memory, 20 passes, 16 lanes, and 1 GiB in all passes together";
             return Err(Argon2ConfigError::Parameters(limits.to_owned()));
         }
         let pool = Pool::try_new(permits, queue, params.block_count(), IDLE)?;

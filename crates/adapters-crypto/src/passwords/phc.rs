@@ -13,8 +13,10 @@ pub(super) const SALT_BYTES: usize = 16;
 pub(super) const TAG_BYTES: usize = 32;
 
 /// Parameters beyond these are refused rather than computed: one planted or imported hash must not stop the service.
-const MAX_MEMORY_KIB: u32 = 1024 * 1024;
+const MAX_MEMORY_KIB: u32 = 256 * 1024;
 const MAX_PASSES: u32 = 20;
+/// Memory written in all passes together, in KiB: some 27 times what a new hash costs as configured from the start.
+const MAX_WORK_KIB: u64 = 1024 * 1024;
 const MAX_LANES: u32 = 16;
 
 /// The hash function could not run: out of memory, or parameters it refuses.
@@ -42,6 +44,10 @@ impl StoredHash {
             if phc.params.get_decimal(name).ok_or(HashRefusal::Malformed)? > max {
                 return Err(HashRefusal::TooCostly);
             }
+        }
+        let times = |name: &str| phc.params.get_decimal(name).map_or(u64::MAX, u64::from);
+        if times("m").saturating_mul(times("t")) > MAX_WORK_KIB {
+            return Err(HashRefusal::TooCostly);
         }
         let params = Params::try_from(&phc).ok().filter(|_| phc.params.iter().count() == 3);
         let params = params.ok_or(HashRefusal::Malformed)?;
@@ -134,11 +140,13 @@ mod tests {
     fn malformed_and_absurd_hashes_are_refused() {
         let rest = "$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
         let with = |front: &str| StoredHash::read(&format!("{front}{rest}"));
-        assert!(with("$argon2id$v=19$m=1048576,t=20,p=16").is_ok());
+        for front in ["m=262144,t=4,p=16", "m=52428,t=20,p=16", "m=209715,t=5,p=1"] {
+            assert!(with(&format!("$argon2id$v=19${front}")).is_ok(), "{front}");
+        }
+        for front in ["m=262145,t=1,p=1", "m=64,t=21,p=1", "m=1024,t=2,p=17", "m=52429,t=20,p=1", "m=209716,t=5,p=1"] {
+            assert_eq!(with(&format!("$argon2id$v=19${front}")), Err(HashRefusal::TooCostly), "{front}");
+        }
         for front in [
-            "$argon2id$v=19$m=1048577,t=2,p=1",
-            "$argon2id$v=19$m=65536,t=21,p=1",
-            "$argon2id$v=19$m=65536,t=2,p=17",
             "$argon2id$v=19$m=4294967295,t=4294967295,p=16777215",
             "$argon2id$v=19$m=65536,t=2",
             "$argon2id$v=19$t=2,p=1",

@@ -318,8 +318,11 @@ fn unsalted_hashes_are_refused() {
 fn a_hash_that_would_cost_too_much_is_refused() {
     let tag = "TdzY9guYviGDDO5e8icB+Q";
     for hash in [
-        format!("$argon2id$v=19$m=1048577,t=2,p=1$c29tZXNhbHQ${tag}"),
-        format!("$argon2id$v=19$m=65536,t=21,p=1$c29tZXNhbHQ${tag}"),
+        format!("$argon2id$v=19$m=262145,t=1,p=1$c29tZXNhbHQ${tag}"),
+        format!("$argon2id$v=19$m=64,t=21,p=1$c29tZXNhbHQ${tag}"),
+        // All passes together.
+        format!("$argon2id$v=19$m=65536,t=17,p=1$c29tZXNhbHQ${tag}"),
+        format!("argon2$argon2i$v=19$m=262144,t=5,p=1$c29tZXNhbHQ${tag}"),
         format!("$pbkdf2-sha256$i=10000001$c2FsdHNhbHQ${tag}"),
         // Two digests are needed for its length.
         format!("$pbkdf2-sha1$i=5000001$c2FsdHNhbHQ${tag}{tag}"),
@@ -333,10 +336,12 @@ fn a_hash_that_would_cost_too_much_is_refused() {
     ] {
         assert_eq!(read(&hash), Err(HashRefusal::TooCostly), "{hash}");
     }
+    assert!(read(&format!("$argon2id$v=19$m=65536,t=16,p=16$c29tZXNhbHQ${tag}")).is_ok());
     assert!(read(&format!("$scrypt$ln=17,r=8,p=7$c2FsdHNhbHQ${tag}")).is_ok());
     assert!(read(&format!("$pbkdf2-sha1$i=10000000$c2FsdHNhbHQ${tag}")).is_ok());
     let [data, secret, ..] = KEYCLOAK[2];
-    for (parameter, costly) in [("[\"7168\"]", "[\"1048577\"]"), ("\"hashIterations\":5", "\"hashIterations\":21")] {
+    // 5 passes over 209716 KiB are a little more than 1 GiB.
+    for (parameter, costly) in [("[\"7168\"]", "[\"209716\"]"), ("\"hashIterations\":5", "\"hashIterations\":21")] {
         let data = data.replace(parameter, costly);
         assert_eq!(ForeignHashes.read(&keycloak(&data, secret)), Err(HashRefusal::TooCostly), "{data}");
     }
