@@ -9,7 +9,7 @@ use keystead_domain::token::{
     AccessClaims, Actor, Amr, Factor, Fingerprint, KeyId, PreAuthorizedClaims, PreAuthorizedPurpose, SessionId,
     StepUpClaims, StepUpMethod, TokenId,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::compact::object;
 use crate::encoding::{array_from_base64url, base64url};
@@ -46,7 +46,7 @@ struct AccessJson<'a> {
     amr: Vec<Text<'a>>,
     auth_time: i64,
     fgp: Text<'a>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     act: Option<ActorJson<'a>>,
 }
 
@@ -74,13 +74,13 @@ struct PreAuthorizedJson<'a> {
     state: Text<'a>,
     amr: Vec<Text<'a>>,
     fgp: Text<'a>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     otp: Option<Text<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     otp_kid: Option<Text<'a>>,
     #[serde(rename = "tfaOptions")]
     tfa_options: Vec<Text<'a>>,
-    #[serde(default, rename = "defaultTfa", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", rename = "defaultTfa", skip_serializing_if = "Option::is_none")]
     default_tfa: Option<Text<'a>>,
 }
 
@@ -97,6 +97,11 @@ struct StepUpJson<'a> {
     sid: Text<'a>,
     epoch: i64,
     method: Text<'a>,
+}
+
+/// A claim that may be left out, but is not `null` when it is there.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// The payload of an access token.

@@ -142,7 +142,7 @@ fn keys_of_a_former_algorithm_are_left_out() {
     now.ring.load(&f.stored).unwrap();
     now.refuses(&f.access());
     assert_eq!(now.ring.jwks(), "{\"keys\":[]}");
-    assert_eq!(USES.map(|key_use| now.ring.serves(key_use)), [false, false, true, true, true]);
+    assert_eq!(USES.map(|key_use| now.ring.serves(key_use)), [false, false, true, true, true, true]);
     assert_eq!(now.ring.verify_step_up(&f.step_up()), Ok(step_up_claims()), "its algorithm did not change");
     f.stored.push(generate(&now, KeyUse::SignAccess, 1_000));
     now.ring.load(&f.stored).unwrap();
@@ -194,6 +194,58 @@ fn keyed_hashes_name_their_key_and_survive_its_successor() {
     assert_eq!(f.ring.mac_with(&old.key, MacPurpose::Refresh, &[]), None);
     // A signing key is no root of keyed hashes.
     assert_eq!(f.ring.mac_with(&f.stored[0].id, MacPurpose::Refresh, &[]), None);
+}
+
+#[test]
+fn hashes_of_the_audit_log_outlive_every_rotation() {
+    const PURPOSES: [MacPurpose; 3] = [MacPurpose::AuditEvent, MacPurpose::AuditLink, MacPurpose::AuditCheckpoint];
+    let mut f = fixture(SigningAlgorithm::EdDsa);
+    let tags = |f: &Fixture| PURPOSES.map(|purpose| f.ring.mac(purpose, &[b"event"]));
+    let verify = |f: &Fixture, tags: &[MacTag; 3], part: &[u8]| {
+        let mut all = PURPOSES.iter().zip(tags);
+        all.all(|(purpose, tag)| f.ring.verify(&tag.key, *purpose, &[part], &tag.bytes))
+    };
+    let (mac, audit) = (f.stored[2].id.clone(), f.stored[5].id.clone());
+    let old = tags(&f);
+    assert!(old.iter().all(|tag| tag.key == audit));
+
+    // The root of the other keyed hashes is replaced, retires, and is gone; nothing here was under it.
+    f.stored.push(generate(&f, KeyUse::Mac, 1_060));
+    f.stored[2].retires_at = Some(at(1_000 + 15 * DAY));
+    f.ring.load(&f.stored).unwrap();
+    f.clock.0.store(1_000 + 15 * DAY, Ordering::SeqCst);
+    assert_eq!(f.ring.mac_with(&mac, MacPurpose::Refresh, &[b"event"]), None);
+    assert!(tags(&f) == old && verify(&f, &old, b"event"));
+    f.stored.remove(2);
+    f.ring.load(&f.stored).unwrap();
+    assert!(tags(&f) == old && verify(&f, &old, b"event"));
+
+    // A new audit key makes the next hashes, and the old one goes on verifying its own for as long as it is kept.
+    f.stored.push(generate(&f, KeyUse::Audit, 1_060 + 15 * DAY));
+    f.ring.load(&f.stored).unwrap();
+    assert_eq!(tags(&f), old, "its time has not come");
+    f.clock.0.store(1_000 + 3_650 * DAY, Ordering::SeqCst);
+    let new = tags(&f);
+    for (old, new) in old.iter().zip(&new) {
+        assert_eq!(Some(&new.key), f.stored.last().map(|key| &key.id));
+        assert_ne!(old.bytes, new.bytes);
+    }
+    for tags in [&old, &new] {
+        assert!(verify(&f, tags, b"event") && !verify(&f, tags, b"Event"));
+        for (i, tag) in tags.iter().enumerate() {
+            let others = PURPOSES.iter().filter(|purpose| **purpose != PURPOSES[i]).chain(&[MacPurpose::Refresh]);
+            for other in others {
+                assert!(!f.ring.verify(&tag.key, *other, &[b"event"], &tag.bytes), "{other:?}");
+            }
+        }
+    }
+    for ((old, new), purpose) in old.iter().zip(&new).zip(PURPOSES) {
+        assert!(!f.ring.verify(&new.key, purpose, &[b"event"], &old.bytes));
+    }
+    // Neither kind of root serves the other's purposes.
+    let root = f.stored.iter().find(|key| key.key_use == KeyUse::Mac).map(|key| key.id.clone()).unwrap();
+    assert!(PURPOSES.iter().all(|purpose| f.ring.mac_with(&root, *purpose, &[b"event"]).is_none()));
+    assert_eq!(f.ring.mac_with(&audit, MacPurpose::Refresh, &[b"event"]), None);
 }
 
 #[test]

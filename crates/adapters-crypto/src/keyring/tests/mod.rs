@@ -1,5 +1,6 @@
 //! What a ring makes, and what it refuses. `J..` names the attacks of RFC 8725 as the forgery tests number them.
 
+mod actor;
 mod forgery;
 mod lifecycle;
 mod vault;
@@ -19,8 +20,8 @@ use crate::{MasterKeySealer, OsEntropy};
 
 const ALGORITHMS: [SigningAlgorithm; 3] = [SigningAlgorithm::EdDsa, SigningAlgorithm::Hs384, SigningAlgorithm::Es512];
 /// Tests name stored keys by their place here.
-const USES: [KeyUse; 5] =
-    [KeyUse::SignAccess, KeyUse::SignPreAuthorized, KeyUse::Mac, KeyUse::SignStepUp, KeyUse::Seal];
+const USES: [KeyUse; 6] =
+    [KeyUse::SignAccess, KeyUse::SignPreAuthorized, KeyUse::Mac, KeyUse::SignStepUp, KeyUse::Seal, KeyUse::Audit];
 
 struct FixedClock(AtomicI64);
 
@@ -134,6 +135,7 @@ fn access_claims() -> AccessClaims {
         amr: vec![Amr::Password, Amr::Otp, Amr::MultiFactor],
         auth_time: at(900),
         fingerprint: Fingerprint([0xab; 32]),
+        actor: None,
     }
 }
 
