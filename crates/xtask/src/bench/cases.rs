@@ -178,8 +178,9 @@ pub(super) fn audit(bench: &Bench, table: &mut Table) -> Outcome {
     std::fs::create_dir_all(&folder)?;
     let mut command = on_core(&bench.yardsticks, bench.server_core);
     command.arg("audit").arg(folder).arg("100");
-    let line: serde_json::Value = serde_json::from_str(&shell::read(&mut command)?)?;
-    let figure = |name: &str| line[name].as_f64().ok_or("yardsticks audit printed no figure");
+    let printed: serde_json::Value = serde_json::from_str(&shell::read(&mut command)?)?;
+    let figure =
+        |name: &str| printed.get(name).and_then(serde_json::Value::as_f64).ok_or("yardsticks audit printed no figure");
     let (login, event, link) = (figure("login")?, figure("event")?, figure("link")?);
     let share = (event + link) / login;
     table.add(Row {
