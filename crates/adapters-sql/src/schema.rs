@@ -312,4 +312,4 @@ diesel::table! {
 }
 
 diesel::joinable!(passwords -> users (user_id));
-diesel::allow_tables_to_appear_in_same_query!(users, passwords);
+diesel::allow_tables_to_appear_in_same_query!(users, passwords, passkeys);

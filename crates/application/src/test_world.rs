@@ -270,7 +270,14 @@ impl World {
     /// The messages that wait, oldest first.
     pub(crate) fn messages(&self) -> Vec<Message> {
         let rows = self.rows.state().outbox.0;
-        rows.iter().map(|row| self.postbox().open(&row.message.id.0, &row.message.sealed).unwrap()).collect()
+        let opened = rows.iter().map(|row| self.postbox().open(&row.message.id.0, &row.message.sealed));
+        opened
+            .map(
+                |opened| {
+                    if let crate::service::Opened::Message(message) = opened { message } else { panic!("{opened:?}") }
+                },
+            )
+            .collect()
     }
 
     /// The templates of the messages that wait, oldest first.

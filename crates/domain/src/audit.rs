@@ -150,6 +150,8 @@ events! {
     MessageRetried => "sys_outbox_retried",
     /// Accounts were written to a file.
     UsersExported => "sys_users_exported",
+    /// Stands for a row that this version cannot read: of a later one, or of another hand. Never written.
+    Unreadable => "sys_audit_unreadable",
     /// Audit rows older than the policy keeps were deleted.
     AuditPruned => "sys_audit_pruned",
     /// A signing or server key was added.

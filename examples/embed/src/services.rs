@@ -63,7 +63,8 @@ pub(crate) fn compose(folder: &Path) -> Result<(Services, Background), Box<dyn E
     };
     let ring = Arc::new(JoseKeyRing::new(ring, sealer.clone(), entropy.clone(), clock.clone()));
     // Audit events are sealed where they are written, and linked beside the requests.
-    let store: Arc<dyn Store> = Arc::new(SealingStore::new(Arc::new(database.store()), ring.clone()));
+    let store = SealingStore::new(Arc::new(database.store()), ring.clone(), entropy.clone());
+    let store: Arc<dyn Store> = Arc::new(store);
     let argon2 = Argon2Config {
         memory_kib: limits::ARGON2_MEMORY_KIB,
         passes: limits::ARGON2_PASSES,

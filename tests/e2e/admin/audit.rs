@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{ADA, BOB, GRACE, ids, pages};
 use crate::at_rest::{contains, forms, hex};
-use crate::support::{PASSWORD, Service, SignedIn, eventually};
+use crate::support::{PASSWORD, Service, SignedIn, eventually, refusal};
 
 const REASON: &str = "ticket 4711: canary reason";
 
@@ -86,17 +86,19 @@ async fn i04_what_is_done_as_somebody_names_both() {
     let chief = service.administrator(Role::SuperAdmin).await;
     let (ada, bob) = (service.person(ADA).await, service.person(BOB).await);
     let acting = chief.impersonate(&ada, REASON).await.unwrap();
-    acting.update_profile(&json!({ "fullName": "Ada Lovelace" })).await.unwrap();
-    acting.end_session("current").await.unwrap_err();
+    let refused = acting.update_profile(&json!({ "fullName": "Eve" })).await.unwrap_err();
+    assert_eq!(refused, refusal(403, "IMPERSONATION_FORBIDDEN"));
+    acting.profile().await.unwrap();
+    acting.log_out().await.unwrap();
     bob.update_profile(&json!({ "fullName": "Bob Babbage" })).await.unwrap();
     let (me, her) = (chief.user_id(), ada.user_id());
     let both = chief.audit_events(&format!("filter[actor]={her}")).await;
     let acted: Vec<&Value> = both.iter().filter(|row| text(row, "impersonatorId").is_some()).collect();
-    assert_eq!(acted.len(), 2, "{both:?}");
-    for (row, name) in acted.iter().zip(["authz_fail", "user_updated"]) {
-        assert_eq!(text(row, "name"), Some(name));
+    let what: Vec<_> = acted.iter().map(|row| (text(row, "name").unwrap(), text(row, "detail"))).collect();
+    assert_eq!(what, [("session_ended", None), ("authz_fail", Some("PATCH /api/v1/users/me"))]);
+    for row in &acted {
         assert_eq!((text(row, "actorId"), text(row, "impersonatorId")), (Some(her.as_str()), Some(me.as_str())));
-        assert!(text(row, "sessionId").is_none_or(|session| session == acting.session_id()), "{row}");
+        assert_eq!(text(row, "sessionId"), Some(acting.session_id()), "{row}");
     }
     // Looked for by who really did it, in person or not.
     let mine = chief.audit_events(&format!("filter[actor]={me}")).await;
@@ -178,7 +180,8 @@ async fn g16_the_log_holds_the_reason_and_no_secret() {
     chief.create_user(&json!({ "email": GRACE })).await.unwrap();
     let link = service.link_tokens(GRACE, 1).await.remove(0);
     let acting = chief.impersonate(&ada, REASON).await.unwrap();
-    acting.update_profile(&json!({ "fullName": "Canary Name" })).await.unwrap();
+    ada.update_profile(&json!({ "fullName": "Canary Name" })).await.unwrap();
+    acting.update_profile(&json!({ "fullName": "Canary Eve" })).await.unwrap_err();
     chief.ask_step_up("authenticator").await.unwrap();
     let totp = service.fresh_code(&program).await;
     let chief = chief.step_up(&totp).await.unwrap();
@@ -196,7 +199,12 @@ async fn g16_the_log_holds_the_reason_and_no_secret() {
         secrets.extend([person.access.clone(), person.refresh.clone(), person.client_id.clone()]);
         secrets.extend(person.proof.clone().into_iter().chain(person.device.clone()));
     }
-    secrets.extend([program.base32.clone(), "Canary Name".to_owned(), "Canary Other".to_owned()]);
+    secrets.extend([
+        program.base32.clone(),
+        "Canary Name".to_owned(),
+        "Canary Eve".to_owned(),
+        "Canary Other".to_owned(),
+    ]);
     secrets.extend([ADA, GRACE].map(str::to_owned));
     for text in &kept {
         for secret in &secrets {

@@ -45,7 +45,7 @@ async fn l06_the_link_of_a_new_account_is_mailed_to_its_owner_and_nothing_of_it_
     let signed_in = client.post("/auth/activate", &body).await.ok(200).unwrap();
     let grace = client.login(GRACE, "canary-password-one-8413").await.unwrap();
     let acting = chief.impersonate(&grace, REASON).await.unwrap();
-    acting.update_profile(&json!({ "fullName": "Canary Hopper" })).await.unwrap();
+    acting.update_profile(&json!({ "fullName": "Canary Hopper" })).await.unwrap_err();
     chief.get("/admin/users?filter[email]=canary-prefix").await.unwrap();
     chief.call(Method::GET, "/admin/users?sort=canary-sort").send().await.ok(200).unwrap_err();
     chief.ban(&grace.user_id()).await.unwrap();

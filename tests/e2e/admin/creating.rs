@@ -92,6 +92,22 @@ async fn a_link_that_was_not_opened_ends_with_the_account_and_with_a_ban() {
 }
 
 #[tokio::test]
+async fn who_did_not_open_the_link_yet_gets_another_with_a_new_role() {
+    let service = Service::start().await;
+    let chief = service.administrator(Role::SuperAdmin).await;
+    let made = chief.create_user(&json!({ "email": GRACE })).await.unwrap();
+    let id = made["id"].as_str().unwrap();
+    let first = service.link_tokens(GRACE, 1).await.remove(0);
+    chief.set_role(id, Role::Admin).await.unwrap();
+    service.mail_settled().await;
+    let links = service.link_tokens(GRACE, 2).await;
+    let second = links.iter().find(|link| **link != first).unwrap();
+    assert_eq!(activate(&service, &first, PASSWORD).await.refusal(), refusal(401, "LINK_INVALID"));
+    activate(&service, second, PASSWORD).await.ok(200).unwrap();
+    assert_eq!(service.native().login(GRACE, PASSWORD).await.unwrap().claims()["role"], "admin");
+}
+
+#[tokio::test]
 async fn a01_what_no_administrator_may_set_is_refused_and_nothing_is_made() {
     let service = Service::start().await;
     let chief = service.administrator(Role::SuperAdmin).await;

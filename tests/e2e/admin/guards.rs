@@ -61,6 +61,9 @@ async fn z05_the_last_administrator_stays() {
     let admin = service.administrator(Role::Admin).await;
     assert_eq!(chief.close_account().await.unwrap_err(), refusal(409, "LAST_ADMINISTRATOR"));
     chief.verify().await.unwrap();
+    // Whoever has no password yet is nobody to rely on.
+    chief.create_user(&json!({ "email": BOB, "role": "super-admin" })).await.unwrap();
+    assert_eq!(chief.close_account().await.unwrap_err(), refusal(409, "LAST_ADMINISTRATOR"), "invited is not there");
     // An administrator is not the last while there is a super-admin, and the other way round is no help.
     admin.close_account().await.unwrap();
     let (second, _) = service.administrator_at(&service.native(), ADA, Role::SuperAdmin).await;

@@ -99,14 +99,24 @@ async fn g05_one_session_is_ended_and_its_owner_told() {
 }
 
 #[tokio::test]
-async fn any_administrator_may_end_a_session_of_a_super_admin_and_their_own() {
+async fn z05_nobody_ends_sessions_above_themselves() {
     let service = Service::start().await;
     let admin = service.administrator(Role::Admin).await;
     let chief = service.administrator(Role::SuperAdmin).await;
-    admin.end_session_of_somebody(chief.session_id()).await.unwrap();
-    assert_over(&service, &chief).await;
-    admin.end_session_of_somebody(admin.session_id()).await.unwrap();
+    let (events, forbidden) = (service.events(), refusal(403, "FORBIDDEN"));
+    assert_eq!(admin.end_session_of_somebody(chief.session_id()).await.unwrap_err(), forbidden);
+    assert_eq!(admin.end_sessions_of(&chief.user_id()).await.unwrap_err(), forbidden);
+    assert_eq!(service.events(), events);
+    let everybody = admin.end_everybodys_sessions().await.unwrap_err();
+    assert_eq!(everybody, forbidden, "nor those of everybody");
+    for person in [&admin, &chief] {
+        person.verify().await.unwrap();
+        person.refresh().await.unwrap();
+    }
+    chief.end_session_of_somebody(admin.session_id()).await.unwrap();
     assert_over(&service, &admin).await;
+    chief.end_session_of_somebody(chief.session_id()).await.expect("one's own, too");
+    assert_over(&service, &chief).await;
 }
 
 #[tokio::test]
@@ -140,7 +150,7 @@ async fn g05_all_sessions_of_one_person_end() {
 #[tokio::test]
 async fn g05_everybodys_sessions_end_and_new_ones_do_not() {
     let service = Service::start().await;
-    let (admin, program) = service.administrator_at(&service.native(), "admin@example.com", Role::Admin).await;
+    let (admin, program) = service.administrator_at(&service.native(), "admin@example.com", Role::SuperAdmin).await;
     let (ada, bob) = (service.person(ADA).await, service.person(BOB).await);
     let browser = service.browser().login(ADA, PASSWORD).await.unwrap();
     let at = service.replica(0);
@@ -186,7 +196,7 @@ async fn g05_everybodys_sessions_end_and_new_ones_do_not() {
 #[tokio::test]
 async fn g05_what_was_ended_stays_ended_after_a_restart() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.administrator(Role::SuperAdmin).await;
     let (ada, bob) = (service.person(ADA).await, service.person(BOB).await);
     admin.end_sessions_of(&ada.user_id()).await.unwrap();
     admin.end_everybodys_sessions().await.unwrap();

@@ -109,9 +109,11 @@ fn standing(rule: &Rule, who: Standing) -> Option<&'static str> {
     }
     match rule.step_up {
         StepUp::Never => None,
-        StepUp::Always | StepUp::IfEnrolled if who.proved => None,
+        _ if who.proved => None,
         StepUp::Always => Some("MFA_REQUIRED"),
-        StepUp::IfEnrolled if who.enrolled => Some("MFA_REQUIRED"),
+        StepUp::IfEnrolled | StepUp::IfEnrolledElsePassword if who.enrolled => Some("MFA_REQUIRED"),
+        // The password is right in every request that is to be refused for something else.
+        StepUp::IfEnrolledElsePassword => None,
         StepUp::IfEnrolled => (!who.fresh).then_some("REAUTH_REQUIRED"),
     }
 }

@@ -67,8 +67,8 @@ impl RevocationLog for Transaction {
         let by_session = session(&own).or(session(actors));
         let by_user = user(claims.subject, claims.epoch.number()).or(user(actor, actors_epoch.number()));
         let rows = revocations::table.filter(by_token.or(by_session).nullable().or(by_user));
-        // A token's time has whole seconds: one made within the second of everybody's end counts as made before it.
-        let everybody = general::table.filter(general::at.ge(At(claims.issued_at)));
+        // A token's time has whole seconds: who signed in within the second of everybody's end counts as before it.
+        let everybody = general::table.filter(general::at.ge(At(claims.auth_time)));
         let query = diesel::select(exists(rows).or(exists(everybody)));
         let found = query.get_result::<bool>(self.connection()?).await;
         self.check(found)

@@ -1,11 +1,11 @@
 use async_trait::async_trait;
-use diesel::dsl::sql;
+use diesel::dsl::{exists, sql};
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 use keystead_adapters_sql::rows::{UserRow, parse_status, status_name};
-use keystead_adapters_sql::schema::{passwords, pending_registrations as claims, users};
+use keystead_adapters_sql::schema::{passkeys, passwords, pending_registrations as claims, users};
 use keystead_adapters_sql::types::{At, Uid};
 use keystead_adapters_sql::{Hold, Prepared, RowError};
 use keystead_application::ports::{StoreError, UserPage, UserRepository};
@@ -203,11 +203,13 @@ impl UserRepository for Transaction {
     async fn has_other_administrator(&mut self, than: UserId, role: Role) -> Result<bool, StoreError> {
         dialect::hold(self, Hold::Administrators).await?;
         // All of them: they are few, and the order is that of their index, which counting would pass over for a longer one.
-        let query = users::table.filter(administrators()).order((users::created_at, users::id)).select((
-            users::id,
-            users::role,
-            users::status,
-        ));
+        let with_password = exists(passwords::table.filter(passwords::user_id.eq(users::id)));
+        let with_passkey = exists(passkeys::table.filter(passkeys::user_id.eq(users::id)));
+        let query = users::table
+            .filter(administrators())
+            .filter(with_password.or(with_passkey))
+            .order((users::created_at, users::id))
+            .select((users::id, users::role, users::status));
         let rows = query.load::<(Uid, String, String)>(self.connection()?).await;
         for (Uid(id), name, status) in self.check(rows)? {
             let status = parse_status(&status).ok_or(RowError("users.status"))?;

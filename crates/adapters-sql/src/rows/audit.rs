@@ -3,7 +3,7 @@ use keystead_application::ports::{
     AuditRow as Stored, AuditRowId, ChainLink, Checkpoint, CheckpointKind, MacTag, StoreError,
 };
 use keystead_domain::audit::{AuditEvent, AuditEventName};
-use keystead_domain::token::{KeyId, SessionId};
+use keystead_domain::token::{DeviceInfo, KeyId, SessionId};
 
 use super::{bytes32, device};
 use crate::RowError;
@@ -100,24 +100,43 @@ impl TryFrom<AuditRow> for Stored {
     type Error = RowError;
 
     fn try_from(row: AuditRow) -> Result<Self, RowError> {
-        let session =
-            row.session_id.as_deref().map(|text| SessionId::parse(text).ok_or(RowError("audit_events.session_id")));
-        let event = AuditEvent {
-            name: AuditEventName::parse(&row.name).ok_or(RowError("audit_events.name"))?,
-            at: row.at.0,
-            actor: row.actor_id.map(|id| id.0),
-            impersonator: row.impersonator_id.map(|id| id.0),
-            subject: row.subject_id.map(|id| id.0),
-            session: session.transpose()?,
-            device: device(row.ip.as_deref(), row.user_agent.as_deref(), "audit_events.ip")?,
-            detail: row.detail,
-        };
+        let event = event(&row).unwrap_or_else(|_| unreadable(row.at));
         Ok(Self {
             id: AuditRowId(row.id),
             event,
-            seal: seal(row.seal_key, row.seal)?,
+            // One that is none is no seal: whoever checks it says so.
+            seal: seal(row.seal_key, row.seal).unwrap_or_default(),
             link: link(row.position, row.hash)?,
         })
+    }
+}
+
+fn event(row: &AuditRow) -> Result<AuditEvent, RowError> {
+    let session = row.session_id.as_deref();
+    let session = session.map(|text| SessionId::parse(text).ok_or(RowError("audit_events.session_id")));
+    Ok(AuditEvent {
+        name: AuditEventName::parse(&row.name).ok_or(RowError("audit_events.name"))?,
+        at: row.at.0,
+        actor: row.actor_id.map(|id| id.0),
+        impersonator: row.impersonator_id.map(|id| id.0),
+        subject: row.subject_id.map(|id| id.0),
+        session: session.transpose()?,
+        device: device(row.ip.as_deref(), row.user_agent.as_deref(), "audit_events.ip")?,
+        detail: row.detail.clone(),
+    })
+}
+
+/// One row that means nothing must not keep the others from being read, listed and linked.
+fn unreadable(at: At) -> AuditEvent {
+    AuditEvent {
+        name: AuditEventName::Unreadable,
+        at: at.0,
+        actor: None,
+        impersonator: None,
+        subject: None,
+        session: None,
+        device: DeviceInfo::default(),
+        detail: None,
     }
 }
 

@@ -39,6 +39,8 @@ pub enum StepUp {
     /// One, of whoever enrolled a factor; of others that they proved who they are within five minutes. The use-case decides: it
     /// has to look at the account anyway, in its transaction.
     IfEnrolled,
+    /// One, of whoever enrolled a factor; others show their current password with the request. The use-case decides.
+    IfEnrolledElsePassword,
     /// One, of everybody.
     Always,
 }
@@ -72,6 +74,12 @@ impl Rule {
     /// Only in person, and with a proof if a factor is enrolled.
     const fn proved_if_enrolled(self) -> Self {
         Self { step_up: StepUp::IfEnrolled, impersonated: false, ..self }
+    }
+
+    /// Only in person, and with a proof if a factor is enrolled; the current password, which the request holds, is enough
+    /// otherwise.
+    const fn proved_if_enrolled_else_by_password(self) -> Self {
+        Self { step_up: StepUp::IfEnrolledElsePassword, impersonated: false, ..self }
     }
 
     /// Only in person, and with a proof.

@@ -11,7 +11,8 @@ pub fn authorization_markdown() -> String {
          stale, banned, demoted, impersonated (G12).\n\n\
          *Step-up* is the proof of a second factor, `OTP-Authorization: Bearer`: without it 403 `MFA_REQUIRED`. *If enrolled*\n\
          means: of whoever enrolled a factor; of others a sign-in or `POST /api/v1/auth/reauth` within five minutes, else 403\n\
-         `REAUTH_REQUIRED`. *Impersonated* says whether an administrator who acts as a user may use the route; where not, 403\n\
+         `REAUTH_REQUIRED`; *else the password*: of others the current password, which the request holds.\n\
+         *Impersonated* says whether an administrator who acts as a user may use the route; where not, 403\n\
          `IMPERSONATION_FORBIDDEN`. Whose role is too small gets 403 `FORBIDDEN`. Each of these refusals is in the audit log as\n\
          `authz_fail`, but missing proofs.\n\n\
          | method | path | for | step-up | impersonated |\n|---|---|---|---|---|\n",
@@ -27,6 +28,7 @@ fn line(rule: &Rule) -> String {
     let step_up = match rule.step_up {
         StepUp::Never => "",
         StepUp::IfEnrolled => "if enrolled",
+        StepUp::IfEnrolledElsePassword => "if enrolled, else the password",
         StepUp::Always => "always",
     };
     let impersonated = match rule.admits {

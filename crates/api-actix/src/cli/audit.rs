@@ -75,6 +75,9 @@ fn problem(problem: &AuditProblem) -> Value {
             json!({ "kind": "moved", "row": id, "position": position, "message": message })
         }
         AuditProblem::Missing { from, to } => json!({ "kind": "missing", "from": from, "to": to, "message": message }),
+        AuditProblem::Unsigned { from, to } => {
+            json!({ "kind": "unsigned", "from": from, "to": to, "message": message })
+        }
         AuditProblem::Rewritten { position } => {
             json!({ "kind": "rewritten", "position": position, "message": message })
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 use keystead_application::operation::{
     ForeignUser, Held, ImportError, ImportOutcome, ImportPolicy, ImportRefusal, UserImport,
 };
-use keystead_domain::account::ContactKind;
+use keystead_domain::account::{ContactKind, Role};
 use serde_json::{Value, json};
 
 use super::args::UserImportArgs;
@@ -32,6 +32,7 @@ pub(super) fn run(args: &UserImportArgs, json: bool) -> Outcome {
         dry_run: args.dry_run,
         assume_verified: args.assume_verified,
         allow_weak_hashes: args.allow_salted_sha,
+        allow_roles: args.allow_roles,
     };
     with_services(&args.data, async |composed| {
         let services = &composed.services;
@@ -54,6 +55,8 @@ type Entry = (u64, Result<ForeignUser, String>);
 #[derive(Debug, Default)]
 struct Counts {
     imported: u64,
+    /// Those of them whose role is above `user`.
+    administrators: u64,
     exists: u64,
     refused: u64,
 }
@@ -110,6 +113,7 @@ impl ImportRun {
             "exists" => self.counts.exists += 1,
             _ => self.counts.refused += 1,
         }
+        self.counts.administrators += u64::from(told.is_administrator);
         if let Some(report) = &mut self.report {
             return report.write(line, told);
         }
@@ -122,15 +126,18 @@ impl ImportRun {
 
     /// Says what became of all lines that are known about.
     fn finish(self, result: Result<(), Trouble>, json: bool) -> Outcome {
-        let Counts { imported, exists, refused } = self.counts;
+        let Counts { imported, administrators, exists, refused } = self.counts;
         if json {
             let done = result.is_ok();
             say(json!({
-                "imported": imported, "exists": exists, "refused": refused, "dryRun": self.dry_run, "complete": done,
+                "imported": imported, "administrators": administrators, "exists": exists, "refused": refused,
+                "dryRun": self.dry_run, "complete": done,
             }));
         } else {
             let verb = if self.dry_run { "would be imported" } else { "imported" };
-            say(format!("{imported} {verb}, {exists} there already, {refused} refused"));
+            say(format!(
+                "{imported} {verb} ({administrators} with a role above user), {exists} there already, {refused} refused"
+            ));
             if self.dry_run {
                 say("nothing was written");
             }
@@ -158,21 +165,24 @@ fn stopped(error: &ImportError, (first, last): (u64, u64)) -> Trouble {
 struct Told {
     outcome: &'static str,
     id: Option<String>,
+    /// It is of one who was imported with a role above `user`.
+    is_administrator: bool,
     reason: Option<String>,
 }
 
 impl Told {
     fn refused(reason: &str) -> Self {
-        Self { outcome: "refused", id: None, reason: Some(reason.to_owned()) }
+        Self { outcome: "refused", id: None, is_administrator: false, reason: Some(reason.to_owned()) }
     }
 }
 
 impl From<ImportOutcome> for Told {
     fn from(outcome: ImportOutcome) -> Self {
         match outcome {
-            ImportOutcome::Imported { id, left_out } => Self {
+            ImportOutcome::Imported { id, role, left_out } => Self {
                 outcome: "imported",
                 id: Some(id.to_string()),
+                is_administrator: role != Role::User,
                 reason: left_out.map(|kind| format!("without its {}, which was never verified", word(kind))),
             },
             ImportOutcome::Exists(held) => {
@@ -180,7 +190,8 @@ impl From<ImportOutcome> for Told {
                     Held::Id => "identifier",
                     Held::Contact(kind) => word(kind),
                 };
-                Self { outcome: "exists", id: None, reason: Some(format!("there is an account with this {what}")) }
+                let reason = format!("there is an account with this {what}");
+                Self { outcome: "exists", id: None, is_administrator: false, reason: Some(reason) }
             }
             ImportOutcome::Refused(refusal @ ImportRefusal::WeakHash) => {
                 Self::refused(&format!("{refusal} with --allow-salted-sha"))
@@ -188,6 +199,7 @@ impl From<ImportOutcome> for Told {
             ImportOutcome::Refused(refusal @ ImportRefusal::NoVerifiedContact) => {
                 Self::refused(&format!("{refusal} (emailVerified, phoneVerified)"))
             }
+            ImportOutcome::Refused(ImportRefusal::RoleNotAllowed) => Self::refused("role: needs --allow-roles"),
             ImportOutcome::Refused(refusal) => Self::refused(&refusal.to_string()),
         }
     }

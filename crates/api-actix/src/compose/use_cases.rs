@@ -74,8 +74,9 @@ fn settings(config: &Config) -> Settings {
 #[expect(clippy::many_single_char_names, reason = "short names for the five ports nearly every use-case takes")]
 pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) -> (Services, Background) {
     // Every event is sealed where it is written, by whichever use-case.
-    let store = Arc::new(SealingStore::new(stores.store.clone(), ports.hash.clone()));
-    let stores = Stores { store, ..stores };
+    let sealing = |store| Arc::new(SealingStore::new(store, ports.hash.clone(), ports.entropy.clone()));
+    let (store, watch) = (sealing(stores.store.clone()), sealing(stores.watch.clone()));
+    let stores = Stores { store, watch, ..stores };
     let view = Arc::new(RevocationView::default());
     let revoker = Arc::new(Revoker::new(view.clone(), stores.feed.clone()));
     let desks = Desks::new(settings(config), &ports, &stores, revoker, view.clone());
@@ -157,7 +158,7 @@ pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) ->
     let background = Background {
         revocations: RevocationKeeper::new(watch, c.clone(), view.clone()),
         listener,
-        housekeeping: Housekeeping::new(s.clone(), c.clone(), view.clone(), retention.logins),
+        housekeeping: Housekeeping::new(s.clone(), c.clone(), view.clone(), lifetimes.session, retention.logins),
         link_audit: LinkAudit::new(s.clone(), hash.clone(), c.clone()),
         prune_audit: PruneAudit::new(s.clone(), hash, c.clone(), retention.audit),
         purge: PurgeAccounts::new(s.clone(), c.clone(), retention.deactivated),

@@ -40,11 +40,11 @@ fn rule_of(req: &HttpRequest) -> Result<&'static Rule, ApiError> {
 /// Decides whether somebody signed in may use the route, as far as their token tells. Who may not, stands in the audit log.
 async fn authorize(
     req: &HttpRequest,
+    rule: &Rule,
     claims: &AccessClaims,
     proved: bool,
     context: &RequestContext,
 ) -> Result<(), ApiError> {
-    let rule = rule_of(req)?;
     let refusal = match rule.admits {
         Admits::SignedIn | Admits::SessionHolder | Admits::Role(_) if claims.actor.is_some() && !rule.impersonated => {
             Some(Code::IMPERSONATION_FORBIDDEN)
@@ -56,9 +56,9 @@ async fn authorize(
     };
     let counted = claims.actor.as_ref().map_or(claims.subject, |actor| actor.subject);
     if refusal.is_some() || matches!(rule.admits, Admits::Role(_)) {
-        let limits =
-            req.app_data::<Data<RequestLimits>>().ok_or_else(|| ApiError::internal("limits are not composed"))?;
-        limits.count_for(counted, &limits::ADMIN).await?;
+        let budgets = req.app_data::<Data<RequestLimits>>();
+        let budgets = budgets.ok_or_else(|| ApiError::internal("limits are not composed"))?;
+        budgets.count_for(counted, &limits::ADMIN).await?;
     }
     if let Some(code) = refusal {
         let what = format!("{} {}", rule.method, rule.path);
@@ -91,7 +91,7 @@ impl FromRequest for Access {
             let shown = ShownCredentials::read(&req)?;
             let who = authenticate(&req, &shown).await?;
             let context = context_of(&req, &shown, who.claims());
-            authorize(&req, who.claims(), false, &context).await?;
+            authorize(&req, rule_of(&req)?, who.claims(), false, &context).await?;
             Ok(Self { who, context })
         })
     }
@@ -109,18 +109,21 @@ impl FromRequest for Acting {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
-        Box::pin(async move {
-            let shown = ShownCredentials::read(&req)?;
-            let who = authenticate(&req, &shown).await?;
-            let proof = step_up_proof(&req)?;
-            let gate = &services(&req)?.step_up_gate;
-            let proof = proof.and_then(|proof| gate.read(proof.expose(), who.claims()));
-            let context = context_of(&req, &shown, who.claims());
-            authorize(&req, who.claims(), proof.is_some(), &context).await?;
-            let caller = Caller { claims: who.claims().clone(), proof, device: device(&shown) };
-            Ok(Self { caller, context })
-        })
+        Box::pin(async move { acting(&req, rule_of(&req)?).await })
     }
+}
+
+/// Somebody signed in who may use the route of this rule.
+pub(super) async fn acting(req: &HttpRequest, rule: &Rule) -> Result<Acting, ApiError> {
+    let shown = ShownCredentials::read(req)?;
+    let who = authenticate(req, &shown).await?;
+    let proof = step_up_proof(req)?;
+    let gate = &services(req)?.step_up_gate;
+    let proof = proof.and_then(|proof| gate.read(proof.expose(), who.claims()));
+    let context = context_of(req, &shown, who.claims());
+    authorize(req, rule, who.claims(), proof.is_some(), &context).await?;
+    let caller = Caller { claims: who.claims().clone(), proof, device: device(&shown) };
+    Ok(Acting { caller, context })
 }
 
 /// The known-device token of a browser's cookie.

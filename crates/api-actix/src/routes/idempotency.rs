@@ -13,7 +13,8 @@ use keystead_application::service::{Claim, IdempotentRequest};
 use keystead_domain::limits::{IDEMPOTENCY_LIFE, IDEMPOTENCY_TOKEN_LIFE};
 use serde::{Deserialize, Serialize};
 
-use super::access::authenticate;
+use super::access::acting;
+use crate::authorization::rules_of;
 use crate::http::{ApiError, Code, RawBody, ShownCredentials, client_address};
 use crate::services::Services;
 
@@ -86,13 +87,14 @@ pub(super) async fn once(
     Ok(req.error_response(refusal))
 }
 
-/// Answers for the signed-in are repeated only while their access token counts. The registration of a passkey ends the
+/// Answers for the signed-in are repeated only to who may use the route now. The registration of a passkey ends the
 /// token it came with, so that its answer could never be repeated.
 async fn still_counts(req: &ServiceRequest) -> Result<(), ApiError> {
     const SIGNED_IN: [&str; 5] =
         ["/api/v1/auth/otp", "/api/v1/totp", "/api/v1/recovery-codes", "/api/v1/contacts", "/api/v1/admin/users"];
-    if SIGNED_IN.contains(&req.path()) {
-        authenticate(req.request(), &ShownCredentials::read(req.request())?).await?;
+    let rule = rules_of(req.path()).into_iter().find(|rule| rule.method == "POST");
+    if let Some(rule) = rule.filter(|_| SIGNED_IN.contains(&req.path())) {
+        acting(req.request(), rule).await?;
     }
     Ok(())
 }

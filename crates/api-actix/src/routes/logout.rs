@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use keystead_application::revocation::AccessError;
-use keystead_application::session::LogoutProof;
+use keystead_application::session::{EndSessionsError, LogoutProof};
 use keystead_domain::token::{ClientKind, RefreshToken};
 
 use super::access::{context, context_of};
@@ -36,6 +36,7 @@ pub(super) async fn logout(
 ) -> Result<HttpResponse, ApiError> {
     let shown = ShownCredentials::read(&req)?;
     let context = context(&req, &shown);
+    let mut acts_as_somebody = false;
     match (shown.bearer, shown.refresh) {
         (Some(token), _) if token.starts_with(RefreshToken::PREFIX) => {
             services.end_sessions.log_out(LogoutProof::Refresh(token), all, &context).await.map_err(end_error)?;
@@ -43,8 +44,13 @@ pub(super) async fn logout(
         (Some(token), _) => match services.gate.authenticate(token, shown.client_id).await {
             Ok(who) => {
                 let context = context_of(&req, &shown, who.claims());
-                let proof = LogoutProof::Access(who.claims());
-                services.end_sessions.log_out(proof, all, &context).await.map_err(end_error)?;
+                acts_as_somebody = who.claims().actor.is_some();
+                let ended = services.end_sessions.log_out(LogoutProof::Access(who.claims()), all, &context).await;
+                if ended == Err(EndSessionsError::Impersonating) {
+                    let what = "POST /api/v1/auth/logout".to_owned();
+                    services.refusals.note(who.claims(), what, &context).await?;
+                }
+                ended.map_err(end_error)?;
             }
             // Signed out already: nothing to end, and nothing a revoked token may still do.
             Err(AccessError::Revoked) => {}
@@ -57,7 +63,8 @@ pub(super) async fn logout(
         (None, None) => return Err(ApiError::new(Code::TOKEN_MISSING)),
     }
     let mut response = no_content();
-    if shown.kind == ClientKind::Browser {
+    // An administrator who acts as somebody else has one token more; the cookies are of their own session, which goes on.
+    if shown.kind == ClientKind::Browser && !acts_as_somebody {
         for cookie in HttpSettings::of(&req).cookies().clear_session() {
             let _ = response.add_cookie(&cookie);
         }

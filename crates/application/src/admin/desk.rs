@@ -1,15 +1,15 @@
 use std::sync::Arc;
 
 use keystead_domain::Timestamp;
-use keystead_domain::account::{AccountStatus, Role, User, UserId};
+use keystead_domain::account::{AccountStatus, Epoch, Role, User, UserId};
 use keystead_domain::audit::AuditEventName;
-use keystead_domain::token::SessionId;
+use keystead_domain::token::{AccessClaims, SessionId};
 
 use super::AdminError;
 use crate::context::RequestContext;
 use crate::message::Notice;
 use crate::ports::{Clock, SessionStore, Store, StoreError, Tx};
-use crate::service::{Caller, Postbox, Revoker, TokenIssuer, record, record_with};
+use crate::service::{Caller, Postbox, Revoker, TokenIssuer, record, record_with, send_activation};
 use crate::settings::Settings;
 
 /// What the use-cases of administrators share.
@@ -36,7 +36,7 @@ pub(super) struct Act<'a> {
     pub tx: Box<dyn Tx>,
     pub admin: UserId,
     pub role: Role,
-    session: SessionId,
+    claims: &'a AccessClaims,
     context: &'a RequestContext,
     pub now: Timestamp,
 }
@@ -53,7 +53,7 @@ impl AdminDesk {
     /// Opens the transaction of an act.
     pub(super) async fn begin<'a>(
         &self,
-        caller: &Caller,
+        caller: &'a Caller,
         role: Role,
         context: &'a RequestContext,
     ) -> Result<Act<'a>, AdminError> {
@@ -71,8 +71,7 @@ impl AdminDesk {
         if tx.revocations().is_revoked(claims).await? {
             return Err(AdminError::SessionOver);
         }
-        let (admin, session, now) = (claims.subject, claims.session(), self.clock.now());
-        Ok(Act { tx, admin, role: claims.role, session, context, now })
+        Ok(Act { tx, admin: claims.subject, role: claims.role, claims, context, now: self.clock.now() })
     }
 }
 
@@ -85,7 +84,11 @@ impl Act<'_> {
 
     /// Before an account loses its role or is closed: somebody has to be left.
     pub async fn leaves_somebody(&mut self, before: &User) -> Result<(), AdminError> {
-        if is_last_administrator(&mut *self.tx, before).await? { Err(AdminError::LastAdministrator) } else { Ok(()) }
+        if is_last_administrator(&mut *self.tx, before).await? {
+            return Err(AdminError::LastAdministrator);
+        }
+        // It may have waited for somebody who put the caller out.
+        if self.tx.revocations().is_revoked(self.claims).await? { Err(AdminError::SessionOver) } else { Ok(()) }
     }
 
     /// Writes the event of the act.
@@ -95,7 +98,8 @@ impl Act<'_> {
         subject: Option<UserId>,
         session: Option<&SessionId>,
     ) -> Result<(), StoreError> {
-        let session = session.unwrap_or(&self.session);
+        let own = self.claims.session();
+        let session = session.unwrap_or(&own);
         record(&mut *self.tx, name, (Some(self.admin), subject), Some(session), self.context, self.now).await
     }
 
@@ -107,7 +111,20 @@ impl Act<'_> {
         detail: String,
     ) -> Result<(), StoreError> {
         let who = (Some(self.admin), subject);
-        record_with(&mut *self.tx, name, who, Some(&self.session), (self.context, detail), self.now).await
+        let session = self.claims.session();
+        record_with(&mut *self.tx, name, who, Some(&session), (self.context, detail), self.now).await
+    }
+
+    /// A change of epoch voids the link of who was not there yet: sends another.
+    pub async fn invite_again(&mut self, desk: &AdminDesk, user: &User, epoch: Epoch) -> Result<(), StoreError> {
+        let is_there = !user.is_active()
+            || self.tx.users().password(user.id).await?.is_some()
+            || !self.tx.passkeys().list(user.id).await?.is_empty();
+        if is_there {
+            return Ok(());
+        }
+        let user = User { epoch, ..user.clone() };
+        send_activation(&mut *self.tx, &user, &desk.issuer, &desk.postbox, &desk.settings, self.now).await.map(drop)
     }
 
     /// Tells the owner of an account what was done to it.

@@ -1,10 +1,11 @@
-use keystead_domain::Timestamp;
 use keystead_domain::account::{Role, UserId};
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::token::{EndReason, Revocation, RevocationTarget, Session, SessionId};
+use keystead_domain::{Timestamp, limits};
 
 use super::{AdminDesk, AdminError};
 use crate::context::RequestContext;
+use crate::failure::Failure;
 use crate::ports::LoginRecord;
 use crate::service::{Caller, Revoker, raise_epoch, revoke_session};
 use crate::session::HistoryCursor;
@@ -21,7 +22,8 @@ pub struct SessionPage {
     pub next: Option<HistoryCursor>,
 }
 
-/// Shows and ends sessions of other people. Ending one takes nothing but a sign-in, so any administrator may end any.
+/// Shows and ends sessions of other people. Nobody ends those of who is above them, or whoever is about to be demoted could
+/// keep everybody out who would do it.
 pub struct ManageSessions {
     desk: AdminDesk,
 }
@@ -99,12 +101,11 @@ impl ManageSessions {
         let session = self.desk.sessions.find(id, now).await?.filter(|session| session.ended.is_none());
         let session = session.ok_or(AdminError::NotFound)?;
         let mut act = self.desk.begin(caller, Role::Admin, context).await?;
+        let user = act.target(session.user_id).await?;
         let (first, revocation) = revoke_session(&mut *act.tx, id, now).await?;
         if first {
-            act.record(AuditEventName::SessionEndedByAdmin, Some(session.user_id), Some(id)).await?;
-            if let Some(user) = act.tx.users().get(session.user_id).await? {
-                act.tell(&self.desk.postbox, &user, "session_ended").await?;
-            }
+            act.record(AuditEventName::SessionEndedByAdmin, Some(user.id), Some(id)).await?;
+            act.tell(&self.desk.postbox, &user, "session_ended").await?;
         }
         act.tx.commit().await?;
         self.desk.revoker.announce(&[revocation]).await;
@@ -115,8 +116,13 @@ impl ManageSessions {
     /// Ends all sessions of a person, and every access token of theirs.
     pub async fn end_all_of(&self, caller: &Caller, user: UserId, context: &RequestContext) -> Result<(), AdminError> {
         let mut act = self.desk.begin(caller, Role::Admin, context).await?;
-        let owner = act.tx.users().get(user).await?.ok_or(AdminError::NotFound)?;
+        let owner = act.target(user).await?;
+        if !owner.is_active() {
+            // A closed account has no sessions, and the time of its closing stays what it is.
+            return Ok(());
+        }
         let change = raise_epoch(&mut *act.tx, user, true, act.now).await?.ok_or(AdminError::NotFound)?;
+        act.invite_again(&self.desk, &owner, change.epoch).await?;
         act.record(AuditEventName::AllSessionsEndedByAdmin, Some(user), None).await?;
         act.tell(&self.desk.postbox, &owner, "sessions_ended").await?;
         let now = act.now;
@@ -129,9 +135,16 @@ impl ManageSessions {
     /// Ends every session and every access token there is, the caller's too: for when it is not known what was stolen. One
     /// row does it, however many sessions there are; nobody is sent a message.
     pub async fn end_everybody(&self, caller: &Caller, context: &RequestContext) -> Result<(), AdminError> {
-        let mut act = self.desk.begin(caller, Role::Admin, context).await?;
+        let mut act = self.desk.begin(caller, Role::SuperAdmin, context).await?;
         let revocation = Revocation { target: RevocationTarget::Everybody, at: act.now };
         act.tx.revocations().append(&revocation).await?;
+        // A row takes the time of the newest before it. One from a clock far ahead would end what is made for as long.
+        let until = act.tx.revocations().everybody_ended_at().await?.unwrap_or(act.now);
+        if until.since(act.now) > limits::LEEWAY {
+            let ahead = until.since(act.now).as_secs();
+            return Err(Failure::Unavailable(format!("the clock of another process is {ahead} s ahead")).into());
+        }
+        let revocation = Revocation { at: until, ..revocation };
         act.record(AuditEventName::EverybodySignedOut, None, None).await?;
         act.tx.commit().await?;
         self.desk.revoker.announce(&[revocation]).await;

@@ -147,6 +147,7 @@ impl ManageUsers {
         }
         let change = raise_epoch(&mut *act.tx, id, new_status, act.now).await?.ok_or(AdminError::NotFound)?;
         user.epoch = change.epoch;
+        act.invite_again(&self.desk, &user, change.epoch).await?;
         let now = act.now;
         act.tx.commit().await?;
         self.desk.revoker.announce(&[change.revocation]).await;

@@ -32,11 +32,12 @@ impl LinkAudit {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let chain = tx.audit_chain();
-        let mut last = self.end_of(chain).await?;
+        let begun = self.end_of(chain).await?;
+        let mut last = begun;
         let mut rows = chain.unlinked(limits::AUDIT_BATCH).await?;
         let mut links: Vec<(AuditRowId, ChainLink)> = Vec::with_capacity(rows.len());
         for row in &mut rows {
-            last = link_after(&*self.hash, last, row);
+            last = link_after(&*self.hash, last, row).ok_or_else(|| wrong("there is no place after the last"))?;
             row.link = Some(last);
             links.push((row.id, last));
         }
@@ -45,7 +46,12 @@ impl LinkAudit {
         }
         chain.link(&links).await?;
         let before = chain.last_checkpoint(CheckpointKind::Head).await?;
-        let replaced = before.filter(|old| hour(old.at) == hour(now)).map(|old| old.link.position);
+        let fits = before.as_ref().is_none_or(|signed| begun.position > signed.link.position || begun == signed.link);
+        if !fits {
+            tracing::error!(position = begun.position, "the audit log does not end where it was signed: audit verify");
+        }
+        // What does not fit is kept as it was signed, to be found.
+        let replaced = before.filter(|old| fits && hour(old.at) == hour(now)).map(|old| old.link.position);
         let signed = checkpoint(&*self.hash, CheckpointKind::Head, last, now);
         chain.put_checkpoint(&signed, replaced).await?;
         tx.commit().await?;
@@ -61,6 +67,10 @@ impl LinkAudit {
         let floor = chain.last_checkpoint(CheckpointKind::Floor).await?;
         Ok(floor.map_or_else(|| genesis(&*self.hash), |floor| floor.link))
     }
+}
+
+fn wrong(what: &str) -> Failure {
+    Failure::Internal(format!("the audit chain: {what}"))
 }
 
 const fn hour(at: Timestamp) -> i64 {

@@ -6,15 +6,16 @@ use keystead_domain::audit::{AuditEvent, AuditEventName};
 use keystead_domain::limits;
 use keystead_domain::token::DeviceInfo;
 
-use super::seal::checkpoint;
+use super::seal::{checkpoint, genesis, is_signed, link_after, sealed_with};
 use crate::failure::Failure;
-use crate::ports::{CheckpointKind, Clock, KeyedHash, Store};
+use crate::ports::{AuditRow, ChainLink, CheckpointKind, Clock, KeyedHash, Store};
 
 /// Most batches of one round: what a larger backlog leaves is for the next.
 const BATCHES: u32 = 200;
 
 /// Deletes audit rows that the policy keeps no longer: from the beginning of the chain on, whole, behind a signed checkpoint
-/// from which the rest is verified.
+/// from which the rest is verified. Only rows that are what was written are deleted: retention must not remove the traces of
+/// a hand that was laid on the log, nor sign for it.
 pub struct PruneAudit {
     store: Arc<dyn Store>,
     hash: Arc<dyn KeyedHash>,
@@ -43,15 +44,20 @@ impl PruneAudit {
     }
 
     async fn batch(&self, now: Timestamp) -> Result<u64, Failure> {
-        let oldest = now.minus(self.kept);
         let mut tx = self.store.begin().await?;
         let chain = tx.audit_chain();
         // Nobody links meanwhile.
         chain.head().await?;
-        let floor = chain.last_checkpoint(CheckpointKind::Floor).await?;
-        let rows = chain.page(floor.map_or(0, |floor| floor.link.position), limits::AUDIT_BATCH).await?;
-        let last = rows.iter().take_while(|row| row.event.at < oldest).last().and_then(|row| row.link);
-        let Some(last) = last else { return Ok(0) };
+        let start = match chain.last_checkpoint(CheckpointKind::Floor).await? {
+            Some(floor) if !is_signed(&*self.hash, &floor) => return Err(touched(floor.link.position)),
+            Some(floor) => floor.link,
+            None => genesis(&*self.hash),
+        };
+        let rows = chain.page(start.position, limits::AUDIT_BATCH).await?;
+        let last = self.last_to_go(start, &rows, now.minus(self.kept))?;
+        if last == start {
+            return Ok(0);
+        }
         let deleted = chain.prune(&checkpoint(&*self.hash, CheckpointKind::Floor, last, now)).await?;
         let event = AuditEvent {
             name: AuditEventName::AuditPruned,
@@ -67,4 +73,19 @@ impl PruneAudit {
         tx.commit().await?;
         Ok(deleted)
     }
+
+    /// The last of the rows at the beginning that are older than that.
+    fn last_to_go(&self, start: ChainLink, rows: &[AuditRow], oldest: Timestamp) -> Result<ChainLink, Failure> {
+        let mut last = start;
+        for row in rows.iter().take_while(|row| row.event.at < oldest) {
+            let intact = row.seal.is_none() || sealed_with(&*self.hash, row).is_some();
+            let follows = row.link.is_some() && row.link == link_after(&*self.hash, last, row);
+            last = row.link.filter(|_| intact && follows).ok_or_else(|| touched(last.position + 1))?;
+        }
+        Ok(last)
+    }
+}
+
+fn touched(position: i64) -> Failure {
+    Failure::Internal(format!("the audit log was touched at position {position}: nothing is deleted; see audit verify"))
 }

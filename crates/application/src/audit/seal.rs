@@ -7,7 +7,7 @@ use keystead_domain::audit::AuditEvent;
 
 use crate::ports::{
     AuditChain, AuditFilter, AuditLog, AuditRow, AuditRowId, ChainLink, Checkpoint, CheckpointKind, ContactRepository,
-    DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets, KeyRepository, KeyedHash,
+    DeviceRepository, Entropy, FactorFailureRepository, FactorRepository, GuessBudgets, KeyRepository, KeyedHash,
     LinkTokenRepository, LoginHistory, MacPurpose, MacTag, Outbox, PasskeyRepository, RegistrationRepository,
     RevocationLog, Store, StoreError, Tx, UserRepository,
 };
@@ -17,16 +17,17 @@ use crate::ports::{
 pub struct SealingStore {
     inner: Arc<dyn Store>,
     hash: Arc<dyn KeyedHash>,
+    entropy: Arc<dyn Entropy>,
 }
 
 impl SealingStore {
     /// Seals what is appended through it.
-    pub fn new(inner: Arc<dyn Store>, hash: Arc<dyn KeyedHash>) -> Self {
-        Self { inner, hash }
+    pub fn new(inner: Arc<dyn Store>, hash: Arc<dyn KeyedHash>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { inner, hash, entropy }
     }
 
     fn sealing(&self, inner: Box<dyn Tx>) -> Box<dyn Tx> {
-        Box::new(SealingTx { inner, hash: Arc::clone(&self.hash) })
+        Box::new(SealingTx { inner, hash: Arc::clone(&self.hash), entropy: Arc::clone(&self.entropy) })
     }
 }
 
@@ -48,6 +49,7 @@ impl Store for SealingStore {
 struct SealingTx {
     inner: Box<dyn Tx>,
     hash: Arc<dyn KeyedHash>,
+    entropy: Arc<dyn Entropy>,
 }
 
 macro_rules! the_same {
@@ -89,7 +91,9 @@ the_same! {
 #[async_trait]
 impl AuditLog for SealingTx {
     async fn append(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
-        let seal = seal(&*self.hash, event);
+        let mut nonce = [0; NONCE];
+        self.entropy.fill(&mut nonce);
+        let seal = seal(&*self.hash, nonce, event);
         self.inner.audit().append_sealed(event, &seal).await
     }
 
@@ -111,17 +115,39 @@ impl AuditLog for SealingTx {
     }
 }
 
-/// The keyed hash of an event.
-fn seal(hash: &dyn KeyedHash, event: &AuditEvent) -> MacTag {
-    let fields = event.canonical();
-    hash.mac(MacPurpose::AuditEvent, &parts(&fields))
+/// Bytes of a seal that are random, so that no two events have the same one and a copied row shows. The rest is the keyed
+/// hash, cut to 192 bits.
+const NONCE: usize = 8;
+
+/// What tells the seals of two events apart.
+pub(super) type Nonce = [u8; NONCE];
+
+/// The seal of an event.
+fn seal(hash: &dyn KeyedHash, nonce: Nonce, event: &AuditEvent) -> MacTag {
+    let fields = sealed_fields(nonce, event);
+    let MacTag { key, mut bytes } = hash.mac(MacPurpose::AuditEvent, &parts(&fields));
+    // The nonce in front, the hash behind it.
+    bytes.rotate_right(NONCE);
+    for (byte, random) in bytes.iter_mut().zip(nonce) {
+        *byte = random;
+    }
+    MacTag { key, bytes }
 }
 
-/// Whether a row carries the keyed hash of its event.
-pub(super) fn is_sealed(hash: &dyn KeyedHash, row: &AuditRow) -> bool {
-    let Some(seal) = &row.seal else { return false };
-    let fields = row.event.canonical();
-    hash.verify(&seal.key, MacPurpose::AuditEvent, &parts(&fields), &seal.bytes)
+/// The nonce of a row's seal, when it is the seal of its event. Whoever asks has the key: nothing is to be learnt from how long
+/// the comparison takes.
+pub(super) fn sealed_with(hash: &dyn KeyedHash, row: &AuditRow) -> Option<Nonce> {
+    let seal = row.seal.as_ref()?;
+    let nonce: Nonce = seal.bytes.first_chunk().copied()?;
+    let fields = sealed_fields(nonce, &row.event);
+    let expected = hash.mac_with(&seal.key, MacPurpose::AuditEvent, &parts(&fields))?;
+    (seal.bytes.get(NONCE..) == expected.get(..expected.len() - NONCE)).then_some(nonce)
+}
+
+fn sealed_fields(nonce: Nonce, event: &AuditEvent) -> Vec<Vec<u8>> {
+    let mut fields = vec![nonce.to_vec()];
+    fields.extend(event.canonical());
+    fields
 }
 
 /// What the chain begins with.
@@ -129,21 +155,26 @@ pub(super) fn genesis(hash: &dyn KeyedHash) -> ChainLink {
     ChainLink { position: 0, hash: hash.digest(b"keystead audit chain v1") }
 }
 
-/// The link of a row after the one before it: SHA-256 over the hash before, the position, and everything in the row. Each
-/// part comes after its length.
-pub(super) fn link_after(hash: &dyn KeyedHash, before: ChainLink, row: &AuditRow) -> ChainLink {
-    let position = before.position + 1;
+/// The link of a row after the one before it: a keyed hash over the hash before, the position, the row's number and its seal,
+/// under the key of that seal, so that nobody without the key links anything anew. The seal stands for what is in the row,
+/// also where this version cannot read it. A row without a seal is linked by a plain hash over its fields. `None` when there is
+/// no place after the one before.
+pub(super) fn link_after(hash: &dyn KeyedHash, before: ChainLink, row: &AuditRow) -> Option<ChainLink> {
+    let position = before.position.checked_add(1)?;
     let mut fields = vec![before.hash.to_vec(), position.to_be_bytes().to_vec(), row.id.0.to_be_bytes().to_vec()];
-    fields.extend(row.event.canonical());
     if let Some(seal) = &row.seal {
-        fields.extend([seal.key.as_str().as_bytes().to_vec(), seal.bytes.to_vec()]);
+        fields.push(seal.bytes.to_vec());
+        if let Some(hash) = hash.mac_with(&seal.key, MacPurpose::AuditLink, &parts(&fields)) {
+            return Some(ChainLink { position, hash });
+        }
     }
+    fields.extend(row.event.canonical());
     let mut bytes = Vec::new();
     for field in fields {
         bytes.extend((field.len() as u64).to_be_bytes());
         bytes.extend(field);
     }
-    ChainLink { position, hash: hash.digest(&bytes) }
+    Some(ChainLink { position, hash: hash.digest(&bytes) })
 }
 
 /// A checkpoint of the chain as it is.

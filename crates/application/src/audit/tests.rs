@@ -11,7 +11,7 @@ use crate::admin::AdminError;
 use crate::ports::{AuditFilter, AuditRow, AuditRowId, ChainLink, Checkpoint, CheckpointKind, Clock, Store};
 use crate::test_world::{caller, proved};
 use crate::testing::{
-    Audit, FakeKeyedHash, FakeStore, FixedClock, START, access_claims, after, an_audit_event, user_id,
+    Audit, CountingEntropy, FakeKeyedHash, FakeStore, FixedClock, START, access_claims, after, an_audit_event, user_id,
 };
 
 /// An audit log, with the worker that links it.
@@ -29,7 +29,7 @@ fn event(number: usize) -> AuditEvent {
 impl Log {
     fn new() -> Self {
         let (rows, hash) = (Arc::new(FakeStore::new()), Arc::new(FakeKeyedHash::new()));
-        let store = Arc::new(SealingStore::new(rows.clone(), hash.clone()));
+        let store = Arc::new(SealingStore::new(rows.clone(), hash.clone(), Arc::new(CountingEntropy::default())));
         Self { rows, store, hash, clock: Arc::default() }
     }
 
@@ -73,7 +73,7 @@ impl Log {
         self.tamper(|audit| {
             let mut last = genesis(&*self.hash);
             for row in &mut audit.rows {
-                last = link_after(&*self.hash, last, row);
+                last = link_after(&*self.hash, last, row).unwrap();
                 row.link = Some(last);
             }
         });
@@ -197,6 +197,21 @@ async fn rows_of_another_hand_are_named() {
     });
     log.link().await;
     assert_eq!(log.problems().await, [AuditProblem::Changed { id: 4, position: 4 }]);
+
+    // Another event's row, whole.
+    let log = Log::of(3).await;
+    log.tamper(|audit| {
+        let copy = AuditRow { id: AuditRowId(4), link: None, ..audit.rows[0].clone() };
+        audit.rows.push(copy);
+    });
+    assert_eq!(log.problems().await, [AuditProblem::Copied { id: 4 }]);
+    log.link().await;
+    assert_eq!(log.problems().await, [AuditProblem::Copied { id: 4 }]);
+    // The same thing, twice in one moment, is not the same row.
+    let log = Log::new();
+    log.write([1, 1]).await;
+    log.link().await;
+    assert_eq!(log.problems().await, []);
 }
 
 #[tokio::test]
@@ -227,20 +242,24 @@ async fn a_chain_made_to_fit_again_does_not_fit_what_was_signed() {
     log.tamper(|audit| audit.rows[1].event = audit.rows[0].event.clone());
     log.tamper(|audit| audit.rows[1].seal = audit.rows[0].seal.clone());
     log.chain_anew();
-    assert_eq!(log.problems().await, [AuditProblem::Rewritten { position: 4 }]);
+    assert_eq!(log.problems().await, [AuditProblem::Copied { id: 2 }, AuditProblem::Rewritten { position: 4 }]);
     // With a checkpoint of one's own.
     let forger = FakeKeyedHash::new().with_audit_keys(["of-a-forger"]);
     log.tamper(|audit| {
         let head = audit.rows[3].link.unwrap();
         audit.checkpoints = vec![checkpoint(&forger, CheckpointKind::Head, head, START)];
     });
-    assert_eq!(log.problems().await, [AuditProblem::Forged { position: 4 }]);
+    let unsigned = AuditProblem::Unsigned { from: 1, to: 4 };
+    let found = [AuditProblem::Forged { position: 4 }, AuditProblem::Copied { id: 2 }, unsigned];
+    assert_eq!(log.problems().await, found);
     // A floor signed as a head hides nothing.
     log.tamper(|audit| {
         let signed = checkpoint(&*log.hash, CheckpointKind::Head, audit.rows[3].link.unwrap(), START);
         audit.checkpoints = vec![Checkpoint { kind: CheckpointKind::Floor, ..signed }];
     });
-    assert_eq!(log.problems().await, [AuditProblem::Forged { position: 4 }]);
+    let unsigned = AuditProblem::Unsigned { from: 1, to: 4 };
+    let found = [AuditProblem::Forged { position: 4 }, AuditProblem::Copied { id: 2 }, unsigned];
+    assert_eq!(log.problems().await, found);
 }
 
 #[tokio::test]

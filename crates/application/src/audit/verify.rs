@@ -1,14 +1,20 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use keystead_domain::Timestamp;
 use thiserror::Error;
 
-use super::seal::{genesis, is_sealed, is_signed, link_after};
+use super::seal::{Nonce, genesis, is_signed, link_after, sealed_with};
 use crate::failure::Failure;
 use crate::ports::{AuditRow, AuditRowId, ChainLink, Checkpoint, CheckpointKind, KeyedHash, Store, StoreError};
 
 /// Rows that are looked at together.
 const PAGE: u32 = 1000;
+/// Rows without a link that are looked at: many times more than wait in a second.
+const UNLINKED: u32 = 100_000;
+/// How far the order of times may be off the order of rows: clocks of replicas differ by seconds, and are set right by more.
+const DISORDER: Duration = Duration::from_secs(86_400);
 /// Most problems that are told: after that many it does not matter any more which.
 const MOST_PROBLEMS: usize = 1000;
 
@@ -35,6 +41,12 @@ pub enum AuditProblem {
         /// The row.
         id: i64,
     },
+    /// The row is a copy of another: what it says happened once.
+    #[error("row {id} is a copy of another")]
+    Copied {
+        /// The row.
+        id: i64,
+    },
     /// The row is what was written, but not where: it was moved, or its link was changed.
     #[error("row {id} (position {position}) does not follow the one before it")]
     Moved {
@@ -57,12 +69,24 @@ pub enum AuditProblem {
         /// Where.
         position: i64,
     },
+    /// The chain goes on behind what was signed last, which it never does.
+    #[error("{}", unsigned(*.from, *.to))]
+    Unsigned {
+        /// The first position.
+        from: i64,
+        /// The last.
+        to: i64,
+    },
     /// This service did not sign a checkpoint.
     #[error("the checkpoint at position {position} was not signed by this service")]
     Forged {
         /// Where.
         position: i64,
     },
+}
+
+fn unsigned(from: i64, to: i64) -> String {
+    format!("rows {from} to {to} were never signed")
 }
 
 fn gap(from: i64, to: i64) -> String {
@@ -93,10 +117,20 @@ pub struct VerifyAudit {
 
 /// What is known while the rows are walked through.
 struct Walk {
+    /// Where the chain begins.
+    start: ChainLink,
     /// The link before; `None` when a row is missing there.
     last: Option<ChainLink>,
+    /// The position of the row before.
     position: i64,
+    /// Rows after this position are read next. Begins before every position there can be.
+    read: i64,
+    /// Whether a row with a seal was seen.
     sealed: bool,
+    /// Every seal's nonce so far: eight bytes a row.
+    seen: HashSet<Nonce>,
+    /// When the newest event so far happened.
+    newest: Timestamp,
     /// Hashes that must be found, by position.
     expected: BTreeMap<i64, Vec<[u8; 32]>>,
     report: AuditReport,
@@ -105,10 +139,17 @@ struct Walk {
 impl Walk {
     /// A row that cannot be read.
     fn pass_over(&mut self) {
-        self.position += 1;
+        self.position = self.position.saturating_add(1);
+        self.read = self.position;
         self.last = None;
         self.report.rows += 1;
-        self.report.problems.push(AuditProblem::Unreadable { position: self.position });
+        self.tell(AuditProblem::Unreadable { position: self.position });
+    }
+
+    fn tell(&mut self, problem: AuditProblem) {
+        if self.report.problems.len() < MOST_PROBLEMS {
+            self.report.problems.push(problem);
+        }
     }
 }
 
@@ -120,37 +161,21 @@ impl VerifyAudit {
 
     /// Runs it. `kept` is a head that was kept elsewhere.
     pub async fn run(&self, kept: Option<ChainLink>) -> Result<AuditReport, Failure> {
-        let mut walk = self.begin(kept).await?;
-        let mut size = PAGE;
-        loop {
-            match self.store.read().await?.audit_chain().page(walk.position, size).await {
-                Ok(rows) if rows.is_empty() => break,
-                Ok(rows) => rows.iter().for_each(|row| self.check(&mut walk, row)),
-                // A row that cannot even be read: found by reading one at a time.
-                Err(StoreError::Corrupt(_)) if size > 1 => {
-                    size = 1;
-                    continue;
-                }
-                Err(StoreError::Corrupt(_)) => walk.pass_over(),
-                Err(other) => return Err(other.into()),
+        for _ in 0..3 {
+            let mut walk = self.begin(kept).await?;
+            self.walk(&mut walk).await?;
+            let floor = self.checkpoint(CheckpointKind::Floor).await?.map_or(0, |floor| floor.link.position);
+            // What the policy deleted meanwhile is not missing: begins again behind it.
+            if floor == walk.start.position {
+                return Ok(walk.report);
             }
-            size = PAGE;
         }
-        let head = walk.last;
-        if let Some((&signed, _)) = walk.expected.last_key_value()
-            && signed > walk.position
-        {
-            walk.report.problems.push(AuditProblem::Missing { from: walk.position + 1, to: signed });
-        }
-        let unlinked = self.store.read().await?.audit_chain().unlinked(PAGE).await?;
-        for row in &unlinked {
-            self.check_seal(&mut walk, row, 0);
-        }
-        let mut report = walk.report;
-        report.unlinked = unlinked.len() as u64;
-        report.head = head;
-        report.problems.truncate(MOST_PROBLEMS);
-        Ok(report)
+        Err(Failure::Unavailable("rows are being deleted by the retention policy; verify again in a minute".to_owned()))
+    }
+
+    async fn checkpoint(&self, kind: CheckpointKind) -> Result<Option<Checkpoint>, Failure> {
+        let last = self.store.read().await?.audit_chain().last_checkpoint(kind).await?;
+        Ok(last.filter(|checkpoint| is_signed(&*self.hash, checkpoint)))
     }
 
     async fn begin(&self, kept: Option<ChainLink>) -> Result<Walk, Failure> {
@@ -167,25 +192,87 @@ impl VerifyAudit {
         for link in heads.chain(kept).filter(|link| link.position > start.position) {
             expected.entry(link.position).or_default().push(link.hash);
         }
-        Ok(Walk { last: Some(start), position: start.position, sealed: false, expected, report })
+        Ok(Walk {
+            start,
+            last: Some(start),
+            position: start.position,
+            read: i64::MIN,
+            sealed: false,
+            seen: HashSet::new(),
+            newest: Timestamp::from_micros(i64::MIN),
+            expected,
+            report,
+        })
+    }
+
+    async fn walk(&self, walk: &mut Walk) -> Result<(), Failure> {
+        self.read_linked(walk).await?;
+        // Rows may have been linked behind those that were read.
+        let signed = self.checkpoint(CheckpointKind::Head).await?.map(|head| head.link);
+        if signed.is_some_and(|signed| signed.position > walk.position) {
+            self.read_linked(walk).await?;
+        }
+        let end = signed.filter(|signed| signed.position > walk.start.position).unwrap_or(walk.start);
+        if walk.position > end.position {
+            walk.tell(AuditProblem::Unsigned { from: end.position + 1, to: walk.position });
+        }
+        if let Some((&signed, _)) = walk.expected.last_key_value()
+            && signed > walk.position
+        {
+            walk.tell(AuditProblem::Missing { from: walk.position + 1, to: signed });
+        }
+        walk.report.head = walk.last;
+        let unlinked = self.store.read().await?.audit_chain().unlinked(UNLINKED).await?;
+        for row in &unlinked {
+            self.check_seal(walk, row, 0);
+        }
+        walk.report.unlinked = unlinked.len() as u64;
+        Ok(())
+    }
+
+    async fn read_linked(&self, walk: &mut Walk) -> Result<(), Failure> {
+        let mut size = PAGE;
+        loop {
+            match self.store.read().await?.audit_chain().page(walk.read, size).await {
+                Ok(rows) if rows.is_empty() => return Ok(()),
+                Ok(rows) => rows.iter().for_each(|row| self.check(walk, row)),
+                // A row that cannot even be read: found by reading one at a time.
+                Err(StoreError::Corrupt(_)) if size > 1 => {
+                    size = 1;
+                    continue;
+                }
+                Err(StoreError::Corrupt(_)) => walk.pass_over(),
+                Err(other) => return Err(other.into()),
+            }
+            size = PAGE;
+        }
     }
 
     fn check(&self, walk: &mut Walk, row: &AuditRow) {
         let Some(link) = row.link else { return };
         walk.report.rows += 1;
+        walk.read = link.position;
+        let intact = self.check_seal(walk, row, link.position);
+        if link.position <= walk.start.position {
+            // Before the beginning there is nothing.
+            walk.tell(AuditProblem::Moved { id: row.id.0, position: link.position });
+            return;
+        }
         if link.position > walk.position + 1 {
-            walk.report.problems.push(AuditProblem::Missing { from: walk.position + 1, to: link.position - 1 });
+            walk.tell(AuditProblem::Missing { from: walk.position + 1, to: link.position - 1 });
             walk.last = None;
         }
-        let intact = self.check_seal(walk, row, link.position);
-        let follows = walk.last.is_none_or(|last| link_after(&*self.hash, last, row) == link);
-        if intact && !follows {
-            walk.report.problems.push(AuditProblem::Moved { id: row.id.0, position: link.position });
+        let follows = walk.last.is_none_or(|last| link_after(&*self.hash, last, row) == Some(link));
+        // One of long ago behind newer ones: put back after it was deleted.
+        let in_time = row.event.at.plus(DISORDER) >= walk.newest;
+        if intact && !(follows && in_time) {
+            walk.tell(AuditProblem::Moved { id: row.id.0, position: link.position });
         }
         let signed = walk.expected.get(&link.position).into_iter().flatten();
         if signed.into_iter().any(|hash| *hash != link.hash) {
-            walk.report.problems.push(AuditProblem::Rewritten { position: link.position });
+            walk.tell(AuditProblem::Rewritten { position: link.position });
         }
+        walk.newest = walk.newest.max(row.event.at);
         walk.last = Some(link);
         walk.position = link.position;
     }
@@ -193,17 +280,20 @@ impl VerifyAudit {
     /// Whether the event is what was written; says so if not.
     fn check_seal(&self, walk: &mut Walk, row: &AuditRow, position: i64) -> bool {
         let AuditRow { id: AuditRowId(id), .. } = *row;
-        let problem = match &row.seal {
+        let problem = match (&row.seal, sealed_with(&*self.hash, row)) {
             // Rows from before the log was sealed.
-            None if !walk.sealed => return true,
-            None => AuditProblem::Unsealed { id },
-            Some(_) if is_sealed(&*self.hash, row) => {
+            (None, _) if !walk.sealed => return true,
+            (None, _) => AuditProblem::Unsealed { id },
+            (Some(_), Some(nonce)) => {
                 walk.sealed = true;
-                return true;
+                if walk.seen.insert(nonce) {
+                    return true;
+                }
+                AuditProblem::Copied { id }
             }
-            Some(_) => AuditProblem::Changed { id, position },
+            (Some(_), None) => AuditProblem::Changed { id, position },
         };
-        walk.report.problems.push(problem);
+        walk.tell(problem);
         false
     }
 }

@@ -5,7 +5,7 @@ use keystead_domain::limits;
 
 use crate::failure::Failure;
 use crate::ports::{ClaimedMessage, Clock, DeliveryError, Mailer, MessageRenderer, Rendered, SmsSender, Store};
-use crate::service::Postbox;
+use crate::service::{Opened, Postbox};
 
 /// How mail is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,8 +133,10 @@ impl DeliverMail {
         if self.clock.now() >= message.expires_at {
             return Outcome::Never("expired".into());
         }
-        let Some(opened) = self.postbox.open(&message.id.0, &message.sealed) else {
-            return Outcome::Never("the sealed message could not be opened".into());
+        let opened = match self.postbox.open(&message.id.0, &message.sealed) {
+            Opened::Message(opened) => opened,
+            Opened::Unknown => return Outcome::Later("the message is of another version of Keystead".into()),
+            Opened::Sealed => return Outcome::Never("the sealed message could not be opened".into()),
         };
         let rendered = match self.renderer.render(&message.id, &opened) {
             Ok(Some(rendered)) => rendered,

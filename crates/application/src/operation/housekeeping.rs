@@ -16,13 +16,20 @@ pub struct Housekeeping {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     view: Arc<RevocationView>,
+    session_life: Duration,
     logins_kept: Duration,
 }
 
 impl Housekeeping {
-    /// The use-case with its dependencies. Logins are kept this long.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, view: Arc<RevocationView>, logins_kept: Duration) -> Self {
-        Self { store, clock, view, logins_kept }
+    /// The use-case with its dependencies. A session lives `session_life` at most; logins are kept `logins_kept`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        view: Arc<RevocationView>,
+        session_life: Duration,
+        logins_kept: Duration,
+    ) -> Self {
+        Self { store, clock, view, session_life, logins_kept }
     }
 
     /// Runs one round. Returns how many rows were deleted.
@@ -51,7 +58,7 @@ impl Housekeeping {
         deleted += tx.devices().delete_expired(now).await?;
         deleted += tx.login_history().delete_before(now.minus(self.logins_kept)).await?;
         // A session can be shown again until its life is over, and its end must then still be known to be announced.
-        let oldest = now.minus(limits::SESSION_LIFE + limits::REVOCATION_WINDOW);
+        let oldest = now.minus(self.session_life + limits::REVOCATION_WINDOW);
         deleted += tx.revocations().delete_before(oldest).await?;
         tx.commit().await?;
         Ok(deleted)
@@ -71,8 +78,8 @@ mod tests {
     use crate::testing::{START, a_link_token, a_pending_contact, a_registration, a_revocation, user_id};
 
     fn housekeeping(world: &World) -> Housekeeping {
-        let kept = limits::LOGIN_HISTORY_KEPT;
-        Housekeeping::new(world.store.clone(), world.clock.clone(), world.view.clone(), kept)
+        let (life, kept) = (limits::SESSION_LIFE, limits::LOGIN_HISTORY_KEPT);
+        Housekeeping::new(world.store.clone(), world.clock.clone(), world.view.clone(), life, kept)
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::ports::{Clock, Constraint, Entropy, ForeignHash, HashRefusal, PasswordImport, Store, StoreError, Tx};
 use crate::random;
-use crate::service::record;
+use crate::service::{record, record_with};
 
 mod seen;
 
@@ -60,6 +60,8 @@ pub struct ImportPolicy {
     pub assume_verified: bool,
     /// Take password hashes that cost a thief next to nothing to guess at.
     pub allow_weak_hashes: bool,
+    /// Take roles above [`Role::User`]. Whoever can write into the file makes administrators otherwise.
+    pub allow_roles: bool,
 }
 
 /// What became of an account.
@@ -69,6 +71,8 @@ pub enum ImportOutcome {
     Imported {
         /// Its identifier.
         id: UserId,
+        /// What they may do.
+        role: Role,
         /// A contact that was left out because it was never verified.
         left_out: Option<ContactKind>,
     },
@@ -93,6 +97,9 @@ pub enum ImportRefusal {
     /// Whoever registered somebody else's address with the other system would own it here (G08).
     #[error("no contact that was verified")]
     NoVerifiedContact,
+    /// The account may do more than a user's, and the operator did not allow it.
+    #[error("role: above user; it has to be allowed")]
+    RoleNotAllowed,
     /// Somebody else's.
     #[error("the username belongs to another account")]
     UsernameTaken,
@@ -167,6 +174,9 @@ impl UserImport {
 
     /// The account as it will be here, unless it cannot be taken whoever else is here.
     fn accept(&self, foreign: ForeignUser, now: Timestamp) -> Result<Accepted, ImportRefusal> {
+        if foreign.role != Role::User && !self.policy.allow_roles {
+            return Err(ImportRefusal::RoleNotAllowed);
+        }
         let created_at = foreign.created_at.unwrap_or(now);
         if created_at > now {
             return Err(ImportRefusal::MadeInFuture);
@@ -233,9 +243,8 @@ impl UserImport {
         };
         self.looks_first = conflict.is_some();
         let Some(constraint) = conflict else {
-            let who = (None, Some(user.id));
-            record(tx, AuditEventName::UserImported, who, None, &RequestContext::default(), now).await?;
-            return Ok(ImportOutcome::Imported { id: user.id, left_out });
+            tell(tx, &user, now).await?;
+            return Ok(ImportOutcome::Imported { id: user.id, role: user.role, left_out });
         };
         // Of several conflicts a store names any.
         if let Some(outcome) = look(tx, &user).await? {
@@ -256,7 +265,8 @@ impl UserImport {
         if let Some(outcome) = look(tx, user).await? {
             return Ok(outcome);
         }
-        Ok(self.seen.take(user).unwrap_or(ImportOutcome::Imported { id: user.id, left_out: *left_out }))
+        let imported = ImportOutcome::Imported { id: user.id, role: user.role, left_out: *left_out };
+        Ok(self.seen.take(user).unwrap_or(imported))
     }
 }
 
@@ -265,6 +275,15 @@ struct Accepted {
     user: User,
     password: Option<PasswordHash>,
     left_out: Option<ContactKind>,
+}
+
+/// Writes an account that was imported into the audit log: how administrators came to be is found by their role.
+async fn tell(tx: &mut dyn Tx, user: &User, now: Timestamp) -> Result<(), StoreError> {
+    let (name, who, context) = (AuditEventName::UserImported, (None, Some(user.id)), RequestContext::default());
+    match user.role {
+        Role::User => record(tx, name, who, None, &context, now).await,
+        role => record_with(tx, name, who, None, (&context, role.to_string()), now).await,
+    }
 }
 
 /// The address, when it may be taken; `Err` when there is one that may not.

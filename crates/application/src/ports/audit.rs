@@ -16,7 +16,7 @@ pub struct AuditRowId(pub i64);
 pub struct ChainLink {
     /// From 1, without gaps.
     pub position: i64,
-    /// SHA-256 over the hash before it and everything in the row.
+    /// Hash over the hash before it and everything in the row.
     pub hash: [u8; 32],
 }
 

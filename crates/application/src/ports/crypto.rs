@@ -171,6 +171,8 @@ pub enum MacPurpose {
     Idempotency,
     /// Audit events. Under keys of its own ([`KeyUse::Audit`]), which are kept.
     AuditEvent,
+    /// Links of the audit chain. Under the same keys.
+    AuditLink,
     /// Checkpoints of the audit chain. Under the same keys.
     AuditCheckpoint,
 }

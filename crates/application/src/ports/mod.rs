@@ -9,6 +9,7 @@ mod ephemeral;
 mod factors;
 mod keys;
 mod mail;
+mod outbox;
 mod repositories;
 mod revocation_feed;
 mod store;
@@ -30,10 +31,10 @@ pub use factors::{
 };
 pub use keys::{KeyRepository, KeyUse, StoredKey};
 pub use mail::{DeliveryError, Mail, Mailer, MessageRenderer, RenderError, Rendered, Sms, SmsSender};
+pub use outbox::{ClaimedMessage, NewMessage, Outbox, OutboxEntry, OutboxId};
 pub use repositories::{
-    BudgetDecision, BudgetKey, ClaimedMessage, DeviceRepository, GuessBudgets, LinkTokenRepository, LoginHistory,
-    LoginRecord, NewMessage, Outbox, OutboxEntry, OutboxId, RegistrationRepository, RevocationLog, UserFilter,
-    UserPage, UserRepository,
+    BudgetDecision, BudgetKey, DeviceRepository, GuessBudgets, LinkTokenRepository, LoginHistory, LoginRecord,
+    RegistrationRepository, RevocationLog, UserFilter, UserPage, UserRepository,
 };
 pub use revocation_feed::{FeedBatch, FeedCursor, RevocationFeed};
 pub use store::{Constraint, Store, StoreError, Tx};
@@ -53,9 +54,10 @@ pub use self::{
     },
     keys::MockKeyRepository,
     mail::{MockMailer, MockMessageRenderer, MockSmsSender},
+    outbox::MockOutbox,
     repositories::{
-        MockDeviceRepository, MockGuessBudgets, MockLinkTokenRepository, MockLoginHistory, MockOutbox,
-        MockRegistrationRepository, MockRevocationLog, MockUserRepository,
+        MockDeviceRepository, MockGuessBudgets, MockLinkTokenRepository, MockLoginHistory, MockRegistrationRepository,
+        MockRevocationLog, MockUserRepository,
     },
     revocation_feed::MockRevocationFeed,
     world::{MockClock, MockEntropy},

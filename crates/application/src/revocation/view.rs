@@ -91,7 +91,7 @@ impl RevocationView {
     fn is_revoked(&self, claims: &AccessClaims) -> bool {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         entries.is_outdated(claims.subject, claims.epoch)
-            || entries.everybody.is_some_and(|until| claims.issued_at <= until)
+            || entries.everybody.is_some_and(|until| claims.auth_time <= until)
             || (!entries.tokens.is_empty() && entries.tokens.contains_key(&claims.token_id))
             || (!entries.sessions.is_empty() && entries.sessions.contains_key(&claims.token_id.session()))
             || claims.actor.as_ref().is_some_and(|actor| {

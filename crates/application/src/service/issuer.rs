@@ -127,7 +127,7 @@ impl TokenIssuer {
             epoch: user.epoch,
             role: user.role,
             amr,
-            auth_time: now,
+            auth_time: self.auth_time(now),
             created_at: now,
             last_seen_at: now,
             expires_at: now.plus(self.lifetimes.session),
@@ -148,7 +148,7 @@ impl TokenIssuer {
         let claims = AccessClaims {
             subject: session.user_id,
             token_id: random::token_id(&*self.entropy, &session.id),
-            issued_at: self.issued_at(now),
+            issued_at: now,
             expires_at: now.plus(self.lifetimes.access).min(session.expires_at),
             epoch: session.epoch,
             role: session.role,
@@ -197,7 +197,7 @@ impl TokenIssuer {
         let claims = AccessClaims {
             subject: user.id,
             token_id: random::token_id(&*self.entropy, &session.id),
-            issued_at: self.issued_at(now),
+            issued_at: now,
             expires_at,
             epoch: user.epoch,
             role: user.role,
@@ -210,8 +210,9 @@ impl TokenIssuer {
         Ok(SignIn { session, tokens })
     }
 
-    /// `iat` has whole seconds: in the second in which everybody was signed out, a token made afterwards says the next one.
-    fn issued_at(&self, now: Timestamp) -> Timestamp {
+    /// What was signed in to before everybody was signed out is over. Tokens have whole seconds: whoever signs in in that very
+    /// second, but afterwards, did so in the next one.
+    fn auth_time(&self, now: Timestamp) -> Timestamp {
         match self.view.everybody() {
             Some(until) if now.as_seconds() <= until.as_seconds() => Timestamp::from_seconds(until.as_seconds() + 1),
             _ => now,

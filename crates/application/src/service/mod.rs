@@ -33,7 +33,7 @@ pub use issuer::{AuthorizedTokens, PreAuthorizedTokens, SignIn, StepUpToken, Tok
 pub use login_guard::{GuessGuard, GuessTicket};
 pub use passkeys::PasskeyCeremonies;
 pub(crate) use passkeys::{Asserted, Place, report_clone};
-pub use postbox::{Postbox, record, record_with};
+pub use postbox::{Opened, Postbox, record, record_with};
 pub(crate) use postbox::{to_address, to_user};
 pub use revoker::Revoker;
 pub use sign_in_desk::{Admission, Proof, SignInDesk};

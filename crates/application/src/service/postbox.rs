@@ -55,10 +55,24 @@ impl Postbox {
         self.post(tx, &to_address(user, to, notice), now, NOTICE_LIFE).await
     }
 
-    /// Opens a message again. `None` when it was sealed by another key, for another row, or changed.
-    pub fn open(&self, id: &str, sealed: &[u8]) -> Option<Message> {
-        Message::decode(self.sealer.open(&context(id), sealed).ok()?.expose())
+    /// Opens a message again.
+    pub fn open(&self, id: &str, sealed: &[u8]) -> Opened {
+        match self.sealer.open(&context(id), sealed) {
+            Ok(opened) => Message::decode(opened.expose()).map_or(Opened::Unknown, Opened::Message),
+            Err(_) => Opened::Sealed,
+        }
     }
+}
+
+/// What came of opening a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// The message.
+    Message(Message),
+    /// A message this version does not know: a later one wrote it, and will send it.
+    Unknown,
+    /// It was sealed by another key, for another row, or changed.
+    Sealed,
 }
 
 /// The message to the owner of an account, where they are told things.
@@ -146,8 +160,8 @@ mod tests {
         let rows = world.rows.state().outbox.0;
         let (notice, code) = (&rows[0].message, &rows[1].message);
         assert_eq!((notice.expires_at, code.expires_at), (after(3 * 86_400), after(300)));
-        assert_eq!(postbox.open(&notice.id.0, &notice.sealed), Some(to_user(&a_user(), Notice::Decoy)));
-        assert_eq!(postbox.open(&code.id.0, &notice.sealed), None);
+        assert_eq!(postbox.open(&notice.id.0, &notice.sealed), Opened::Message(to_user(&a_user(), Notice::Decoy)));
+        assert_eq!(postbox.open(&code.id.0, &notice.sealed), Opened::Sealed);
     }
 
     #[test]

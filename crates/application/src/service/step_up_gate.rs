@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use keystead_domain::account::Role;
 use keystead_domain::factor::{SecondFactorPolicy, Standing};
 use keystead_domain::token::{AccessClaims, StepUpClaims};
 use keystead_domain::{SecretString, Timestamp, limits};
@@ -70,7 +71,9 @@ impl Caller {
         if self.proof.is_some() {
             return Ok(());
         }
-        if standing.is_enrolled() && policy != SecondFactorPolicy::Never {
+        // A stolen token of an administrator must not become a factor of the thief's: they always prove a code at least.
+        let proves = standing.is_enrolled() || self.claims.role >= Role::Admin;
+        if proves && policy != SecondFactorPolicy::Never {
             return Err(Unproved::MfaRequired);
         }
         if now.since(self.claims.auth_time) > limits::REAUTH_WINDOW {

@@ -53,7 +53,7 @@ impl FakeKeyedHash {
 
     fn keys(&self, purpose: MacPurpose) -> &[KeyId] {
         match purpose {
-            MacPurpose::AuditEvent | MacPurpose::AuditCheckpoint => &self.audit_keys,
+            MacPurpose::AuditEvent | MacPurpose::AuditLink | MacPurpose::AuditCheckpoint => &self.audit_keys,
             MacPurpose::Refresh
             | MacPurpose::OneTimeCode
             | MacPurpose::StoredCode

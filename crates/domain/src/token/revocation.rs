@@ -18,7 +18,7 @@ pub enum RevocationTarget {
         /// Sessions of an earlier epoch are over.
         sessions: Epoch,
     },
-    /// Every session, and every access token, made until then.
+    /// Every session that was signed in to until then, and every access token of it.
     Everybody,
 }
 

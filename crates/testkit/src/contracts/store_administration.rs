@@ -32,6 +32,16 @@ async fn insert(store: &Arc<dyn Store>, users: &[User]) {
     commit(tx).await;
 }
 
+/// The same, with passwords to sign in with.
+async fn insert_with_passwords(store: &Arc<dyn Store>, users: &[User]) {
+    insert(store, users).await;
+    let mut tx = begin(store).await;
+    for user in users {
+        tx.users().set_password(user.id, &fake_hash("x"), START).await.unwrap();
+    }
+    commit(tx).await;
+}
+
 /// Whom a filter lets through, in the order of the list.
 async fn listed(store: &Arc<dyn Store>, filter: UserFilter) -> Vec<UserId> {
     let page = UserPage { filter, size: 99, ..UserPage::default() };
@@ -176,6 +186,11 @@ async fn has_other(store: &Arc<dyn Store>, than: UserId, role: Role) -> bool {
 pub async fn another_administrator_is_active_and_has_the_role(store: Arc<dyn Store>) {
     let (admin, above) = (an_admin(), a_super_admin());
     insert(&store, &[a_user(), admin.clone(), above.clone()]).await;
+    assert!(!has_other(&store, admin.id, Role::Admin).await, "whoever never chose a password is not there yet");
+    let mut tx = begin(&store).await;
+    tx.passkeys().insert(&Passkey { user_id: above.id, ..passkey_number(1) }).await.unwrap();
+    tx.users().set_password(admin.id, &fake_hash("x"), START).await.unwrap();
+    commit(tx).await;
     assert!(has_other(&store, admin.id, Role::Admin).await, "who has more counts");
     assert!(has_other(&store, above.id, Role::Admin).await);
     assert!(!has_other(&store, above.id, Role::SuperAdmin).await, "who has less does not");
@@ -192,7 +207,7 @@ pub async fn another_administrator_is_active_and_has_the_role(store: Arc<dyn Sto
 /// Who asks is told what the one who asked before did: until that is known they wait.
 pub async fn who_asks_for_other_administrators_holds_others_back(store: Arc<dyn Store>) {
     let (one, two) = (an_admin(), User { role: Role::Admin, ..user_number(2) });
-    insert(&store, &[one.clone(), two.clone()]).await;
+    insert_with_passwords(&store, &[one.clone(), two.clone()]).await;
     let mut first = begin(&store).await;
     assert!(first.users().has_other_administrator(one.id, Role::Admin).await.unwrap());
     let mut second = tokio::spawn({
@@ -210,7 +225,7 @@ pub async fn who_asks_for_other_administrators_holds_others_back(store: Arc<dyn 
 pub async fn administrators_who_close_each_other_leave_one(store: Arc<dyn Store>) {
     const ADMINS: u16 = 8;
     let admins: Vec<User> = (0..ADMINS).map(|number| User { role: Role::Admin, ..user_number(number) }).collect();
-    insert(&store, &admins).await;
+    insert_with_passwords(&store, &admins).await;
     let closed = race(usize::from(ADMINS), |number| {
         let store = Arc::clone(&store);
         async move {

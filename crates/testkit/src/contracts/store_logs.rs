@@ -177,8 +177,8 @@ async fn ended_at(store: &Arc<dyn Store>) -> Option<Timestamp> {
 pub async fn everybodys_end_ends_what_was_made_until_then(store: Arc<dyn Store>) {
     let id = session_id("somebodys");
     let made = |second: u64| {
-        let issued_at = Timestamp::from_seconds(after(second).as_seconds());
-        AccessClaims { issued_at, ..access_claims() }
+        let auth_time = Timestamp::from_seconds(after(second).as_seconds());
+        AccessClaims { auth_time, ..access_claims() }
     };
     assert_eq!(ended_at(&store).await, None);
     append(&store, RevocationTarget::Session(session_id("other")), START).await;

@@ -195,6 +195,7 @@ async fn what_is_refused_is_named_and_nothing_of_it_is_repeated() {
             json!({"email": "half@example.com", "phone": "+442079460958", "phoneVerified": true, "passwordHash": strong}),
             "without its e-mail address",
         ),
+        (json!({"email": "boss@example.com", "emailVerified": true, "role": "admin"}), "role: needs --allow-roles"),
     ];
     let lines: Vec<Value> = users.iter().map(|(line, _)| line.clone()).collect();
     let file = import.write("users.jsonl", &lines);
@@ -202,10 +203,10 @@ async fn what_is_refused_is_named_and_nothing_of_it_is_repeated() {
     let summary: Value = serde_json::from_str(finished.stdout.trim()).unwrap();
     assert_eq!(
         summary,
-        json!({"imported": 2, "exists": 1, "refused": 8, "dryRun": false, "complete": true}),
+        json!({"imported": 2, "administrators": 0, "exists": 1, "refused": 9, "dryRun": false, "complete": true}),
         "{finished:?}"
     );
-    let told = finished.refused(1, &["8 lines were refused"]);
+    let told = finished.refused(1, &["9 lines were refused"]);
     let report = import.report("report.jsonl");
     for (line, (_, word)) in report.iter().zip(&users) {
         assert!(line.to_string().contains(word), "{line}: {word}");
@@ -222,7 +223,7 @@ async fn what_is_refused_is_named_and_nothing_of_it_is_repeated() {
         finish(import.site.command(&["user", "import"], &["-"]), "{\"email\":1}\n").refused(1, &["line 1: refused"]);
     assert!(said.contains("not a text"), "{said}");
 
-    import.import(&file, "allowed.jsonl", &["--allow-salted-sha", "--assume-verified"]).refused(1, &["6 lines"]);
+    import.import(&file, "allowed.jsonl", &["--allow-salted-sha", "--assume-verified"]).refused(1, &["7 lines"]);
     let emails: BTreeSet<String> = of(&import.export(&[]), "email").into_iter().map(str::to_owned).collect();
     assert_eq!(emails, ["claimed@example.com", "fine@example.com", "salted@example.com"].map(str::to_owned).into());
 }
@@ -248,6 +249,35 @@ async fn a_dry_run_tells_the_same_and_changes_nothing() {
     let (dry, real) = (import.report("dry.jsonl"), import.report("report.jsonl"));
     assert_eq!(outcomes(&real), ["imported", "exists", "refused", "exists", "refused"]);
     assert_eq!((outcomes(&dry), of(&dry, "reason")), (outcomes(&real), of(&real, "reason")));
+}
+
+#[tokio::test]
+async fn administrators_are_taken_when_allowed_and_counted() {
+    let import = Import::prepare().await;
+    let with_role = |role: &str| {
+        let mut person = person(role, Value::Null);
+        person["role"] = json!(role);
+        person
+    };
+    let file = import.write("users.jsonl", &["user", "admin", "super-admin"].map(with_role));
+    let refused = import.import(&file, "refused.jsonl", &[]);
+    assert!(refused.stdout.contains(r#""administrators":0"#), "{refused:?}");
+    refused.refused(1, &["2 lines were refused"]);
+    assert_eq!(of(&import.export(&[]), "role"), ["user"]);
+    assert_eq!(outcomes(&import.report("refused.jsonl")), ["imported", "refused", "refused"]);
+
+    let file = file.to_str().unwrap();
+    let run = |more: &[&str]| {
+        finish(import.site.command(&["user", "import"], &[&[file, "--allow-roles"], more].concat()), "")
+    };
+    let dry = run(&["--dry-run"]).ok();
+    assert!(dry.contains("2 would be imported (2 with a role above user), 1 there already, 0 refused"), "{dry}");
+    assert_eq!(of(&import.export(&[]), "role"), ["user"]);
+    let summary: Value = serde_json::from_str(run(&["--json"]).ok().trim()).unwrap();
+    assert_eq!((&summary["imported"], &summary["administrators"]), (&json!(2), &json!(2)), "{summary}");
+    let again = run(&[]).ok();
+    assert!(again.contains("0 imported (0 with a role above user), 3 there already"), "{again}");
+    assert_eq!(of(&import.export(&[]), "role"), ["user", "admin", "super-admin"]);
 }
 
 #[tokio::test]
@@ -307,7 +337,7 @@ async fn what_one_service_exports_another_imports() {
         }),
     ];
     let file = from.write("users.jsonl", &users);
-    from.import(&file, "report.jsonl", &[]).ok();
+    from.import(&file, "report.jsonl", &["--allow-roles"]).ok();
     let out = from.path("out.jsonl");
     let arguments = ["--with-password-hashes", "--out", out.to_str().unwrap()];
     finish(from.site.command(&["user", "export"], &arguments), "").ok();
@@ -318,7 +348,7 @@ async fn what_one_service_exports_another_imports() {
     assert_eq!(imported(&std::fs::read_to_string(&out).unwrap()), exported, "it is never overwritten");
     assert!(from.export(&[]).iter().all(|line| line.get("passwordHash").is_none()));
 
-    to.import(&out, "report.jsonl", &[]).ok();
+    to.import(&out, "report.jsonl", &["--allow-roles"]).ok();
     assert_eq!(to.export(&["--with-password-hashes"]), exported);
     to.site.api().login("+442079460958", "U*U").await.expect(200);
     assert_eq!(to.site.api().login("bob@example.com", "U*U").await.expect(401).code(), "INVALID_CREDENTIALS");

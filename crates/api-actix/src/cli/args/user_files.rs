@@ -24,6 +24,9 @@ pub struct UserImportArgs {
     /// Take hashes that are guessed at leisure when stolen: salted SHA, and PBKDF2 with fewer than 1000 iterations
     #[arg(long)]
     pub allow_salted_sha: bool,
+    /// Take users with a role above `user`: whoever can write into the file makes administrators
+    #[arg(long)]
+    pub allow_roles: bool,
     /// Users in one transaction
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub batch: u16,

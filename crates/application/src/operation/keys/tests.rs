@@ -89,7 +89,7 @@ async fn a_rotation_publishes_first_and_lets_older_keys_verify_for_one_life() {
         limits::STEP_UP_LIFE,
         limits::SESSION_LIFE,
         limits::SEAL_KEY_LIFE,
-        limits::SEAL_KEY_LIFE,
+        limits::AUDIT_KEY_LIFE,
     ];
     assert_eq!(older, ends.map(|life| Some(starts.plus(life + limits::LEEWAY * 2))));
     assert_eq!(world.events(), [AuditEventName::KeyRotated]);

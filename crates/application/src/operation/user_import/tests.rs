@@ -29,7 +29,9 @@ fn real(world: &World) -> UserImport {
     import(world, ImportPolicy::default())
 }
 
-const DRY: ImportPolicy = ImportPolicy { dry_run: true, assume_verified: false, allow_weak_hashes: false };
+const DRY: ImportPolicy =
+    ImportPolicy { dry_run: true, assume_verified: false, allow_weak_hashes: false, allow_roles: false };
+const WITH_ROLES: ImportPolicy = ImportPolicy { dry_run: false, allow_roles: true, ..DRY };
 
 /// Somebody with a verified address of this name.
 fn person(name: &str) -> ForeignUser {
@@ -53,7 +55,7 @@ fn hash(text: &str) -> ForeignHash {
 
 fn imported(outcome: &ImportOutcome) -> UserId {
     match outcome {
-        ImportOutcome::Imported { id, left_out: None } => *id,
+        ImportOutcome::Imported { id, left_out: None, .. } => *id,
         other => panic!("{other:?}"),
     }
 }
@@ -73,7 +75,7 @@ async fn an_account_is_here_as_it_was_there() {
         created_at: Some(Timestamp::from_seconds(1)),
         ..person("grace")
     };
-    let outcomes = real(&world).run(vec![theirs, person("bob")]).await.unwrap();
+    let outcomes = import(&world, WITH_ROLES).run(vec![theirs, person("bob")]).await.unwrap();
     assert_eq!(imported(&outcomes[0]), id);
     let row = world.rows.state().users.0[&id].clone();
     assert_eq!(row.password, Some(PasswordHash::new("theirs".to_owned())));
@@ -100,7 +102,7 @@ async fn a_contact_nobody_verified_is_not_taken() {
     let world = World::default();
     let outcomes = real(&world).run(batch()).await.unwrap();
     assert_eq!(outcomes[0], ImportOutcome::Refused(ImportRefusal::NoVerifiedContact));
-    let ImportOutcome::Imported { id, left_out } = outcomes[1].clone() else { panic!("{outcomes:?}") };
+    let ImportOutcome::Imported { id, left_out, .. } = outcomes[1].clone() else { panic!("{outcomes:?}") };
     assert_eq!(left_out, Some(ContactKind::Email));
     let eve = world.rows.state().users.0[&id].user.clone();
     assert_eq!((eve.email, eve.phone.unwrap().id), (None, id.into()));
@@ -115,6 +117,38 @@ async fn a_contact_nobody_verified_is_not_taken() {
     let nobody = ForeignUser { email: None, username: Some(username("nobody")), ..person("x") };
     let outcomes = import(&world, assumed).run(vec![nobody]).await.unwrap();
     assert_eq!(outcomes, [ImportOutcome::Refused(ImportRefusal::NoVerifiedContact)]);
+}
+
+#[tokio::test]
+async fn a_role_above_user_has_to_be_allowed_and_is_told_of() {
+    let batch = || Role::ALL.map(|role| ForeignUser { role, ..person(role.as_str()) }).to_vec();
+    let refused = ImportOutcome::Refused(ImportRefusal::RoleNotAllowed);
+    for policy in [ImportPolicy::default(), ImportPolicy { assume_verified: true, allow_weak_hashes: true, ..DRY }] {
+        let world = World::default();
+        let outcomes = import(&world, policy).run(batch()).await.unwrap();
+        imported(&outcomes[0]);
+        assert_eq!(outcomes[1..], [refused.clone(), refused.clone()]);
+        let roles: Vec<Role> = world.rows.state().users.0.values().map(|row| row.user.role).collect();
+        assert_eq!(roles, if policy.dry_run { vec![] } else { vec![Role::User] });
+    }
+    let roles = |outcomes: &[ImportOutcome]| -> Vec<Role> {
+        let role = |outcome: &ImportOutcome| match outcome {
+            ImportOutcome::Imported { role, .. } => *role,
+            other => panic!("{other:?}"),
+        };
+        outcomes.iter().map(role).collect()
+    };
+    let world = World::default();
+    let dry = import(&world, ImportPolicy { dry_run: true, ..WITH_ROLES }).run(batch()).await.unwrap();
+    assert_eq!((roles(&dry), world.events().len()), (Role::ALL.to_vec(), 0));
+    let outcomes = import(&world, WITH_ROLES).run(batch()).await.unwrap();
+    assert_eq!(roles(&outcomes), Role::ALL);
+    let told: Vec<_> = world.rows.state().audit.rows.iter().map(|row| row.event.clone()).collect();
+    assert_eq!(told.len(), 3);
+    for ((event, outcome), detail) in told.iter().zip(&outcomes).zip([None, Some("admin"), Some("super-admin")]) {
+        assert_eq!((event.name, event.detail.as_deref()), (AuditEventName::UserImported, detail));
+        assert_eq!((event.actor, event.subject), (None, Some(imported(outcome))));
+    }
 }
 
 #[tokio::test]

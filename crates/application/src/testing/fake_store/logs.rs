@@ -54,7 +54,7 @@ impl RevocationLog for Revocations {
         let actors = claims.actor.iter().map(|actor| (actor.subject, actor.epoch, actor.session.clone()));
         let by_token = self.0.iter().any(|row| row.target == RevocationTarget::Token(claims.token_id.clone()));
         // A token's time has whole seconds: one made within the second of everybody's end counts as made before it.
-        let by_everybody = self.everybody().is_some_and(|at| claims.issued_at <= at);
+        let by_everybody = self.everybody().is_some_and(|at| claims.auth_time <= at);
         let ended = own.into_iter().chain(actors).any(|(user, epoch, session)| self.ended(user, epoch, &session));
         Ok(by_token || by_everybody || ended)
     }

@@ -163,8 +163,12 @@ impl UserRepository for StoreState {
     }
 
     async fn has_other_administrator(&mut self, than: UserId, role: Role) -> Result<bool, StoreError> {
-        let mut others = self.users.0.values().map(|row| &row.user).filter(|user| user.id != than);
-        Ok(others.any(|user| user.is_active() && user.role >= role))
+        let has_passkey = |id| self.factors.passkeys.iter().any(|passkey| passkey.user_id == id);
+        let mut others = self.users.0.values().filter(|row| row.user.id != than);
+        Ok(others.any(|row| {
+            let user = &row.user;
+            user.is_active() && user.role >= role && (row.password.is_some() || has_passkey(user.id))
+        }))
     }
 
     async fn delete(&mut self, id: UserId) -> Result<bool, StoreError> {
