@@ -53,6 +53,7 @@ pub struct ForeignUser {
 
 /// What the operator allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each allows one thing, whatever the others do")]
 pub struct ImportPolicy {
     /// Look and tell, write nothing.
     pub dry_run: bool,

@@ -8,6 +8,7 @@ use super::DataArgs;
 
 /// `keystead user import`.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct UserImportArgs {
     /// Lines of JSON, a user each; - for standard input
     #[arg(value_name = "FILE")]
