@@ -26,7 +26,7 @@ fn text<'a>(row: &'a Value, name: &str) -> Option<&'a str> {
 #[tokio::test]
 async fn g16_every_act_is_one_event() {
     let service = Service::start().await;
-    let chief = service.administrator(Role::SuperAdmin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
     let ada = service.person(ADA).await;
     let other = service.native().login(ADA, PASSWORD).await.unwrap();
     let (me, her) = (chief.user_id(), ada.user_id());
@@ -83,7 +83,7 @@ async fn g16_every_act_is_one_event() {
 #[tokio::test]
 async fn i04_what_is_done_as_somebody_names_both() {
     let service = Service::start().await;
-    let chief = service.administrator(Role::SuperAdmin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
     let (ada, bob) = (service.person(ADA).await, service.person(BOB).await);
     let acting = chief.impersonate(&ada, REASON).await.unwrap();
     let refused = acting.update_profile(&json!({ "fullName": "Eve" })).await.unwrap_err();
@@ -110,7 +110,7 @@ async fn i04_what_is_done_as_somebody_names_both() {
 #[tokio::test]
 async fn events_are_found_by_name_person_and_time_and_read_page_by_page() {
     let service = Service::start().await;
-    let chief = service.administrator(Role::SuperAdmin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
     let (ada, bob) = (service.person(ADA).await, service.person(BOB).await);
     chief.ban(&ada.user_id()).await.unwrap();
     service.advance(Duration::from_secs(60)).await;
@@ -155,7 +155,7 @@ async fn events_are_found_by_name_person_and_time_and_read_page_by_page() {
 #[tokio::test]
 async fn i04_nobody_changes_or_deletes_an_event() {
     let service = Service::start().await;
-    let chief = service.administrator(Role::SuperAdmin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
     let rows = chief.audit_events("").await;
     let id = rows[0]["id"].as_str().unwrap();
     for route in ["/admin/audit-events".to_owned(), format!("/admin/audit-events/{id}")] {
@@ -170,7 +170,7 @@ async fn i04_nobody_changes_or_deletes_an_event() {
 #[tokio::test]
 async fn g16_the_log_holds_the_reason_and_no_secret() {
     let service = Service::start().await;
-    let (chief, program) = service.administrator_at(&service.native(), "chief@example.com", Role::SuperAdmin).await;
+    let (chief, program) = service.in_charge_at("chief@example.com", Role::SuperAdmin).await;
     let registered = service.native().register(ADA, PASSWORD).await.unwrap();
     let code = service.code(ADA).await;
     let ada = registered.verify(&code).await.unwrap();
@@ -235,7 +235,7 @@ async fn g16_sixteen_writers_leave_an_unbroken_chain() {
     const WRITERS: usize = 16;
     const ACTS: usize = 8;
     let service = Service::start().await;
-    let chief = service.administrator(Role::SuperAdmin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
     let mut made = Vec::new();
     for number in 0..WRITERS {
         let person = chief.create_user(&json!({ "email": format!("person{number}@example.com") })).await.unwrap();

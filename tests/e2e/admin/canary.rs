@@ -6,7 +6,7 @@ use keystead_testkit::smtp_peer::{ReceivedMail, SmtpPeer};
 use reqwest::Method;
 use serde_json::json;
 
-use super::GRACE;
+use super::{GRACE, proved_by_mail_at};
 use crate::process::api::{PATIENCE, eventually, link_token_in};
 use crate::process::configured::Configured;
 use crate::process::keystead::finish;
@@ -30,7 +30,7 @@ async fn l06_the_link_of_a_new_account_is_mailed_to_its_owner_and_nothing_of_it_
     let add = ["--email", CHIEF, "--role", "super-admin", "--password-stdin"];
     finish(configured.command(&["user", "add"], &add), &format!("{PASSWORD}\n")).ok();
     let client = Anonymous::new(Api::new(vec![service.url().to_owned()]), Kind::Native);
-    let chief = client.login(CHIEF, PASSWORD).await.unwrap();
+    let chief = proved_by_mail_at(&peer, &client.login(CHIEF, PASSWORD).await.unwrap()).await;
     let program = chief.begin_totp().await.unwrap();
     let code = program.code(step());
     let chief = chief.confirm_totp(&code).await.unwrap();

@@ -10,7 +10,7 @@ use crate::support::{PASSWORD, Service, refusal};
 #[tokio::test]
 async fn each_attribute_is_changed_by_itself_and_null_removes_it() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     let ada = service.person(ADA).await;
     let id = ada.user_id();
     for (name, value) in [("fullName", "Ada Lovelace"), ("username", "ada_l"), ("locale", "en")] {
@@ -36,7 +36,7 @@ async fn each_attribute_is_changed_by_itself_and_null_removes_it() {
 #[tokio::test]
 async fn a_change_that_changes_nothing_leaves_nothing_behind() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     let ada = service.person(ADA).await;
     let id = ada.user_id();
     let named = admin.change_user(&id, &json!({ "fullName": "Ada Lovelace" })).await.unwrap();
@@ -55,13 +55,14 @@ async fn a_change_that_changes_nothing_leaves_nothing_behind() {
 #[tokio::test]
 async fn g04_z05_a_role_holds_from_the_next_request_on() {
     let service = Service::start().await;
-    let chief = service.administrator(Role::SuperAdmin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
     let ada = service.person(ADA).await;
     let id = ada.user_id();
     assert_eq!(ada.get("/admin/users").await.unwrap_err(), refusal(403, "FORBIDDEN"));
     assert_eq!(chief.set_role(&id, Role::Admin).await.unwrap()["role"], "admin");
     assert_eq!(ada.refused().await, refusal(401, "TOKEN_REVOKED"), "the token that says user");
-    let (promoted, program) = ada.refresh().await.unwrap().enrol(&service).await;
+    let promoted = ada.refresh().await.unwrap();
+    let (promoted, program) = service.proved_by_mail(&promoted, ADA).await.enrol(&service).await;
     assert_eq!(promoted.claims()["role"], "admin");
     for api in service.api().each() {
         promoted.through(&api).get("/admin/users").await.unwrap();
@@ -97,7 +98,7 @@ async fn g04_z05_a_role_holds_from_the_next_request_on() {
 #[tokio::test]
 async fn g04_g05_a_ban_ends_everything_and_its_end_brings_nothing_back() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     let ada = service.person(ADA).await;
     let browser = service.browser().login(ADA, PASSWORD).await.unwrap();
     ada.client.forgot(ADA).await.unwrap();
@@ -136,7 +137,7 @@ async fn g04_g05_a_ban_ends_everything_and_its_end_brings_nothing_back() {
 #[tokio::test]
 async fn an_account_closed_by_its_owner_is_opened_again_and_never_banned() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     let ada = service.person(ADA).await;
     let id = ada.user_id();
     ada.close_account().await.unwrap();
@@ -152,7 +153,7 @@ async fn an_account_closed_by_its_owner_is_opened_again_and_never_banned() {
 #[tokio::test]
 async fn several_changes_at_once_are_one_request_and_an_event_each() {
     let service = Service::start().await;
-    let chief = service.administrator(Role::SuperAdmin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
     let ada = service.person(ADA).await;
     let all = json!({ "role": "admin", "isActive": false, "fullName": "Ada Lovelace" });
     chief.change_user(&ada.user_id(), &all).await.unwrap();
@@ -176,7 +177,7 @@ async fn several_changes_at_once_are_one_request_and_an_event_each() {
 #[tokio::test]
 async fn a01_what_no_administrator_may_change_is_refused_and_nothing_is_changed() {
     let service = Service::start().await;
-    let chief = service.administrator(Role::SuperAdmin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
     let ada = service.person(ADA).await;
     let id = ada.user_id();
     let (before, events) = (chief.managed(&id).await.unwrap(), service.events());
@@ -207,7 +208,7 @@ async fn a01_what_no_administrator_may_change_is_refused_and_nothing_is_changed(
 #[tokio::test]
 async fn a02_a_document_about_something_else_than_its_path_changes_nothing() {
     let service = Service::start().await;
-    let chief = service.administrator(Role::SuperAdmin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
     let ada = service.person(ADA).await;
     let id = ada.user_id();
     let (before, events) = (chief.managed(&id).await.unwrap(), service.events());

@@ -17,7 +17,7 @@ async fn activate(service: &Service, token: &str, password: &str) -> Reply {
 #[tokio::test]
 async fn the_link_goes_to_the_owner_only_works_once_and_signs_in() {
     let service = Service::start().await;
-    let chief = service.administrator(Role::SuperAdmin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
     let wish =
         json!({ "email": GRACE, "username": "grace", "fullName": "Grace Hopper", "locale": "en", "role": "admin" });
     let reply = chief.create_user_reply(&wish).await.ok(201).unwrap();
@@ -65,7 +65,7 @@ async fn the_link_goes_to_the_owner_only_works_once_and_signs_in() {
 #[tokio::test]
 async fn the_link_comes_by_text_message_where_there_is_a_number_only() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     let made = admin.create_user(&json!({ "phone": "+44 20 7946 0923" })).await.unwrap();
     assert_eq!((&made["attributes"]["phone"], &made["attributes"]["email"]), (&json!(PHONE), &Value::Null));
     let token = service.link_tokens(PHONE, 1).await.remove(0);
@@ -77,7 +77,7 @@ async fn the_link_comes_by_text_message_where_there_is_a_number_only() {
 #[tokio::test]
 async fn a_link_that_was_not_opened_ends_with_the_account_and_with_a_ban() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     for (email, is_deleted) in [(ADA, true), (BOB, false)] {
         let made = admin.create_user(&json!({ "email": email })).await.unwrap();
         let id = made["id"].as_str().unwrap();
@@ -94,7 +94,7 @@ async fn a_link_that_was_not_opened_ends_with_the_account_and_with_a_ban() {
 #[tokio::test]
 async fn who_did_not_open_the_link_yet_gets_another_with_a_new_role() {
     let service = Service::start().await;
-    let chief = service.administrator(Role::SuperAdmin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
     let made = chief.create_user(&json!({ "email": GRACE })).await.unwrap();
     let id = made["id"].as_str().unwrap();
     let first = service.link_tokens(GRACE, 1).await.remove(0);
@@ -110,7 +110,7 @@ async fn who_did_not_open_the_link_yet_gets_another_with_a_new_role() {
 #[tokio::test]
 async fn a01_what_no_administrator_may_set_is_refused_and_nothing_is_made() {
     let service = Service::start().await;
-    let chief = service.administrator(Role::SuperAdmin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
     let (users, events) = (service.database().count("users"), service.events());
     for name in NOBODYS.into_iter().chain(["isActive"]) {
         for value in [json!(PASSWORD), json!(true), json!({ "a": 1 })] {
@@ -163,7 +163,7 @@ async fn a01_what_no_administrator_may_set_is_refused_and_nothing_is_made() {
 #[tokio::test]
 async fn nobody_makes_an_account_above_their_own() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     let users = service.database().count("users");
     let reply = admin.create_user_reply(&json!({ "email": GRACE, "role": "super-admin" })).await;
     assert_eq!(reply.refusal(), refusal(403, "FORBIDDEN"));
@@ -174,7 +174,7 @@ async fn nobody_makes_an_account_above_their_own() {
 #[tokio::test]
 async fn taken_names_are_told_and_pointed_at() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     admin.create_user(&json!({ "email": ADA, "username": "ada" })).await.unwrap();
     admin.create_user(&json!({ "phone": PHONE })).await.unwrap();
     let (users, events) = (service.database().count("users"), service.events());
@@ -198,7 +198,7 @@ async fn taken_names_are_told_and_pointed_at() {
 #[tokio::test]
 async fn g02_repeats_of_a_request_make_one_account() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     let create = |email: &'static str| {
         let call = admin.call(Method::POST, "/admin/users").header("idempotency-key", "key-1");
         async move { call.json(&json!({ "email": email })).send().await.ok(201) }
@@ -220,7 +220,7 @@ async fn g02_repeats_of_a_request_make_one_account() {
 #[tokio::test]
 async fn g02_one_address_raced_for_by_administrators_and_its_owner_becomes_one_account() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     for round in 0..3 {
         let email = format!("grace{round}@example.com");
         let owner = service.native().register(&email, PASSWORD).await.unwrap();

@@ -9,10 +9,10 @@ use crate::support::{Service, refusal};
 #[tokio::test]
 async fn z05_nobody_changes_their_own_standing() {
     let service = Service::start().await;
-    let (admin, _) = service.administrator_at(&service.native(), ADA, Role::Admin).await;
-    let (chief, _) = service.administrator_at(&service.native(), BOB, Role::SuperAdmin).await;
+    let (admin, _) = service.in_charge_at(ADA, Role::Admin).await;
+    let (chief, _) = service.in_charge_at(BOB, Role::SuperAdmin).await;
     // Others of their role: it is not for want of them.
-    service.administrator(Role::SuperAdmin).await;
+    service.in_charge(Role::SuperAdmin).await;
     for person in [&admin, &chief] {
         let (id, own) = (person.user_id(), refusal(409, "OWN_ACCOUNT"));
         let (before, events) = (person.managed(&id).await.unwrap(), service.events());
@@ -33,8 +33,8 @@ async fn z05_nobody_changes_their_own_standing() {
 #[tokio::test]
 async fn z05_nobody_reaches_above_themselves() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
-    let chief = service.administrator(Role::SuperAdmin).await;
+    let admin = service.in_charge(Role::Admin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
     let ada = service.person(ADA).await;
     let (id, forbidden) = (chief.user_id(), refusal(403, "FORBIDDEN"));
     let (before, events) = (chief.managed(&id).await.unwrap(), service.events());
@@ -57,8 +57,8 @@ async fn z05_nobody_reaches_above_themselves() {
 #[tokio::test]
 async fn z05_the_last_administrator_stays() {
     let service = Service::start().await;
-    let chief = service.administrator(Role::SuperAdmin).await;
-    let admin = service.administrator(Role::Admin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
+    let admin = service.in_charge(Role::Admin).await;
     assert_eq!(chief.close_account().await.unwrap_err(), refusal(409, "LAST_ADMINISTRATOR"));
     chief.verify().await.unwrap();
     // Whoever has no password yet is nobody to rely on.
@@ -66,7 +66,7 @@ async fn z05_the_last_administrator_stays() {
     assert_eq!(chief.close_account().await.unwrap_err(), refusal(409, "LAST_ADMINISTRATOR"), "invited is not there");
     // An administrator is not the last while there is a super-admin, and the other way round is no help.
     admin.close_account().await.unwrap();
-    let (second, _) = service.administrator_at(&service.native(), ADA, Role::SuperAdmin).await;
+    let (second, _) = service.in_charge_at(ADA, Role::SuperAdmin).await;
     chief.ban(&second.user_id()).await.unwrap();
     assert_eq!(chief.close_account().await.unwrap_err(), refusal(409, "LAST_ADMINISTRATOR"), "the other is banned");
     chief.change_user(&second.user_id(), &json!({ "isActive": true })).await.unwrap();

@@ -4,7 +4,7 @@ use keystead_domain::account::Role;
 use keystead_testkit::race::race;
 use serde_json::json;
 
-use crate::support::{Answer, Authenticator, PASSWORD, STEP, Service, SignedIn, add_account};
+use crate::support::{Answer, Authenticator, PASSWORD, STEP, Service, SignedIn};
 
 const ROUNDS: usize = 64;
 
@@ -44,7 +44,7 @@ struct Chief {
 
 impl Chief {
     async fn new(service: &Service, email: &'static str) -> Self {
-        let (person, program) = service.administrator_at(&service.native(), email, Role::SuperAdmin).await;
+        let (person, program) = service.in_charge_at(email, Role::SuperAdmin).await;
         Self { email, person, program }
     }
 
@@ -87,9 +87,7 @@ async fn z05_two_who_put_each_other_out_at_once_leave_one() {
         // As it was before. The operator's help does not depend on who is left.
         for chief in &mut chiefs {
             if act == Act::Delete && operator.operator.find(chief.email).await.is_err() {
-                add_account(&operator, chief.email, Role::SuperAdmin).await;
-                let person = service.native().login(chief.email, PASSWORD).await.unwrap();
-                (chief.person, chief.program) = person.enrol(&service).await;
+                (chief.person, chief.program) = service.in_charge_at(chief.email, Role::SuperAdmin).await;
             } else {
                 operator.operator.set_banned(chief.email, false).await.unwrap();
                 operator.operator.set_role(chief.email, Role::SuperAdmin).await.unwrap();
@@ -109,7 +107,7 @@ async fn z05_many_who_put_each_other_out_at_once_leave_one() {
     let mut people = Vec::new();
     for number in 0..CHIEFS {
         let email = format!("chief{number}@example.com");
-        people.push(service.administrator_at(&service.native(), &email, Role::SuperAdmin).await.0);
+        people.push(service.in_charge_at(&email, Role::SuperAdmin).await.0);
     }
     // Everybody bans the next.
     let answers = race(CHIEFS, |number| {

@@ -16,7 +16,7 @@ async fn makes(admin: &SignedIn, email: &str) -> String {
 #[tokio::test]
 async fn pages_have_no_gap_and_no_double_while_accounts_are_added() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     let mut made = vec![admin.user_id()];
     for number in 0..6 {
         made.push(makes(&admin, &format!("person{number}@example.com")).await);
@@ -44,7 +44,7 @@ async fn pages_have_no_gap_and_no_double_while_accounts_are_added() {
 #[tokio::test]
 async fn each_filter_and_all_of_them_together() {
     let service = Service::start().await;
-    let chief = service.administrator(Role::SuperAdmin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
     for (email, role) in [("first@a.example", "user"), ("second@a.example", "user"), ("third@a.example", "admin")] {
         chief.create_user(&json!({ "email": email, "role": role })).await.unwrap();
     }
@@ -74,7 +74,7 @@ async fn each_filter_and_all_of_them_together() {
 #[tokio::test]
 async fn a02_the_beginning_of_an_address_is_taken_literally() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     for local in ["a_b", "axb", "a%b", "a%xb", "%", "_", "zz"] {
         makes(&admin, &format!("{local}@z.example")).await;
     }
@@ -187,7 +187,7 @@ const OTHERS: [(&str, &[Bad]); 4] = [
 #[tokio::test]
 async fn a02_what_is_no_parameter_of_a_list_is_named_and_refused() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     for (route, own) in OTHERS {
         for (query, code, parameter) in PAGES.iter().chain(own) {
             let reply = admin.call(Method::GET, &format!("{route}?{query}")).send().await;
@@ -207,7 +207,7 @@ async fn a02_what_is_no_parameter_of_a_list_is_named_and_refused() {
 #[tokio::test]
 async fn z01_ids_that_are_nobodys_are_unknown() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     let events = service.events();
     let neighbour = admin.user_id().replace(|digit: char| digit.is_ascii_digit(), "1");
     let ids = ["00000000-0000-0000-0000-000000000000", "*", "me", "null", "1", "%00", "-1", "..", &neighbour];

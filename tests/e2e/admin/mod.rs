@@ -13,10 +13,11 @@ mod outbox;
 mod sessions;
 
 use keystead_domain::account::Role;
+use keystead_testkit::smtp_peer::{ReceivedMail, SmtpPeer};
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::support::{Answer, Mail, PASSWORD, Reply, Service, SignedIn, add_account};
+use crate::support::{Answer, Authenticator, Mail, PASSWORD, Reply, Service, SignedIn, add_account, eventually};
 
 const ADA: &str = "ada@example.com";
 const BOB: &str = "bob@example.com";
@@ -27,6 +28,26 @@ const PHONE: &str = "+442079460923";
 const TOLD: &str = "An administrator changed your account";
 
 impl Service {
+    /// An administrator whom an operator made, signed in at a native client, with a step-up proof.
+    async fn in_charge(&self, role: Role) -> SignedIn {
+        self.in_charge_at(&format!("{role}@example.com"), role).await.0
+    }
+
+    /// The same under this address; and their authenticator program.
+    async fn in_charge_at(&self, email: &str, role: Role) -> (SignedIn, Authenticator) {
+        add_account(&*self.other_process().await, email, role).await;
+        let person = self.native().login(email, PASSWORD).await.unwrap();
+        self.proved_by_mail(&person, email).await.enrol(self).await
+    }
+
+    /// Somebody with a proof that they read their mail: administrators show one before their first factor.
+    async fn proved_by_mail(&self, person: &SignedIn, email: &str) -> SignedIn {
+        let had = self.mails(email).await.iter().filter_map(Mail::code).count();
+        person.ask_step_up("email").await.unwrap();
+        let code = self.codes(email, had + 1).await.remove(had);
+        person.step_up(&code).await.unwrap()
+    }
+
     /// Somebody whose account an operator made, signed in at a native client.
     async fn person(&self, email: &str) -> SignedIn {
         add_account(&*self.other_process().await, email, Role::User).await;
@@ -60,6 +81,15 @@ impl SignedIn {
     async fn managed(&self, id: &str) -> Answer<Value> {
         Ok(self.get(&format!("/admin/users/{id}")).await?["data"]["attributes"].take())
     }
+}
+
+/// Somebody with a proof that they read their mail, which goes to this server.
+async fn proved_by_mail_at(peer: &SmtpPeer, person: &SignedIn) -> SignedIn {
+    person.ask_step_up("email").await.unwrap();
+    let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
+    let code_of = |mail: &ReceivedMail| Some(mail.text()?.lines().map(str::trim).find(is_code)?.to_owned());
+    let code = eventually("a code", async || peer.messages().iter().find_map(code_of)).await;
+    person.step_up(&code).await.unwrap()
 }
 
 /// The pages of a list, to its end.

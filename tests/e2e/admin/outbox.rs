@@ -6,8 +6,8 @@ use keystead_testkit::smtp_peer::{Behaviour, SmtpPeer};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{ADA, BOB, GRACE, ids, pages};
-use crate::support::{DEADLINE, Service, SignedIn, eventually, refusal};
+use super::{ADA, BOB, GRACE, ids, pages, proved_by_mail_at};
+use crate::support::{DEADLINE, PASSWORD, Service, SignedIn, add_account, eventually, refusal};
 
 /// Mail goes to this server.
 fn mailing(peer: &SmtpPeer) -> impl FnOnce(&mut Config) {
@@ -39,7 +39,9 @@ async fn listed(admin: &SignedIn, state: &str, count: usize) -> Vec<Value> {
 async fn what_waits_is_tried_at_once_and_what_is_dead_never_again() {
     let peer = SmtpPeer::start().await.unwrap();
     let service = Service::builder().configured(mailing(&peer)).start().await;
-    let admin = service.administrator(Role::Admin).await;
+    add_account(&*service.other_process().await, "admin@example.com", Role::Admin).await;
+    let admin = service.native().login("admin@example.com", PASSWORD).await.unwrap();
+    let (admin, _) = proved_by_mail_at(&peer, &admin).await.enrol(&service).await;
     service.mail_settled().await;
     assert_eq!(admin.get("/admin/outbox").await.unwrap()["data"], json!([]));
 

@@ -23,7 +23,7 @@ async fn assert_over(service: &Service, person: &SignedIn) {
 #[tokio::test]
 async fn everybodys_sessions_and_one_persons_are_listed_page_by_page() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     let mut expected = vec![admin.session_id().to_owned()];
     let mut own = Vec::new();
     let ada = service.person(ADA).await;
@@ -72,14 +72,14 @@ async fn lapsed_sessions_are_not_listed() {
     let service = Service::start().await;
     service.person(ADA).await;
     service.advance(Duration::from_hours(8 * 24)).await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     assert_eq!(ids(&pages(&admin, "/admin/sessions").await.concat()), [admin.session_id()]);
 }
 
 #[tokio::test]
 async fn g05_one_session_is_ended_and_its_owner_told() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     let ada = service.person(ADA).await;
     let other = service.browser().login(ADA, PASSWORD).await.unwrap();
     admin.end_session_of_somebody(ada.session_id()).await.unwrap();
@@ -101,8 +101,8 @@ async fn g05_one_session_is_ended_and_its_owner_told() {
 #[tokio::test]
 async fn z05_nobody_ends_sessions_above_themselves() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
-    let chief = service.administrator(Role::SuperAdmin).await;
+    let admin = service.in_charge(Role::Admin).await;
+    let chief = service.in_charge(Role::SuperAdmin).await;
     let (events, forbidden) = (service.events(), refusal(403, "FORBIDDEN"));
     assert_eq!(admin.end_session_of_somebody(chief.session_id()).await.unwrap_err(), forbidden);
     assert_eq!(admin.end_sessions_of(&chief.user_id()).await.unwrap_err(), forbidden);
@@ -122,7 +122,7 @@ async fn z05_nobody_ends_sessions_above_themselves() {
 #[tokio::test]
 async fn g05_all_sessions_of_one_person_end() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::Admin).await;
+    let admin = service.in_charge(Role::Admin).await;
     let (ada, bob) = (service.person(ADA).await, service.person(BOB).await);
     let other = service.browser().login(ADA, PASSWORD).await.unwrap();
     ada.client.forgot(ADA).await.unwrap();
@@ -150,7 +150,7 @@ async fn g05_all_sessions_of_one_person_end() {
 #[tokio::test]
 async fn g05_everybodys_sessions_end_and_new_ones_do_not() {
     let service = Service::start().await;
-    let (admin, program) = service.administrator_at(&service.native(), "admin@example.com", Role::SuperAdmin).await;
+    let (admin, program) = service.in_charge_at("admin@example.com", Role::SuperAdmin).await;
     let (ada, bob) = (service.person(ADA).await, service.person(BOB).await);
     let browser = service.browser().login(ADA, PASSWORD).await.unwrap();
     let at = service.replica(0);
@@ -196,7 +196,7 @@ async fn g05_everybodys_sessions_end_and_new_ones_do_not() {
 #[tokio::test]
 async fn g05_what_was_ended_stays_ended_after_a_restart() {
     let service = Service::start().await;
-    let admin = service.administrator(Role::SuperAdmin).await;
+    let admin = service.in_charge(Role::SuperAdmin).await;
     let (ada, bob) = (service.person(ADA).await, service.person(BOB).await);
     admin.end_sessions_of(&ada.user_id()).await.unwrap();
     admin.end_everybodys_sessions().await.unwrap();
