@@ -1,10 +1,11 @@
 //! What administrators do not do: to themselves, and to who is above them.
 
+use keystead_api_actix::config::{Config, SmsTransport};
 use keystead_domain::account::Role;
 use serde_json::json;
 
 use super::{ADA, BOB};
-use crate::support::{Service, refusal};
+use crate::support::{PASSWORD, Service, add_account, refusal};
 
 #[tokio::test]
 async fn z05_nobody_changes_their_own_standing() {
@@ -72,4 +73,20 @@ async fn z05_the_last_administrator_stays() {
     chief.change_user(&second.user_id(), &json!({ "isActive": true })).await.unwrap();
     chief.close_account().await.unwrap();
     assert_eq!(chief.refused().await, refusal(401, "TOKEN_REVOKED"));
+}
+
+/// Administrators prove a contact before their first factor. Where no contact can be proved, a fresh sign-in has to do: else
+/// the service could never be administered.
+#[tokio::test]
+async fn an_administrator_who_can_prove_no_contact_still_enrols_a_factor() {
+    let change = |config: &mut Config| {
+        config.login.email_codes = false;
+        config.sms.transport = SmsTransport::Off;
+    };
+    let service = Service::builder().configured(change).start().await;
+    add_account(&*service.other_process().await, ADA, Role::SuperAdmin).await;
+    let ada = service.native().login(ADA, PASSWORD).await.unwrap();
+    assert!(ada.ask_step_up("email").await.is_err(), "no codes by mail here");
+    let (ada, _) = ada.enrol(&service).await;
+    ada.get("/admin/users").await.unwrap();
 }
