@@ -49,8 +49,10 @@ impl Stores {
 }
 
 /// Tests that run on a SQLite file in every run, by the beginning of their names, and why.
-const ALWAYS_EMBEDDED: [(&str, &str); 7] = [
+const ALWAYS_EMBEDDED: [(&str, &str); 9] = [
     ("process::dev::", "`keystead dev` has nothing else"),
+    ("process::cli::audit::", "lays a hand on the SQLite file, as a thief of it would"),
+    ("process::cli::users::dev_gives_", "`keystead dev` has nothing else"),
     ("process::attacks::addresses::l08_", "looks at the page of the development mailbox"),
     ("process::attacks::headers::d03_", "pages come from the address of `keystead dev`"),
     ("process::attacks::headers::d04_", "pages come from the address of `keystead dev`"),

@@ -34,8 +34,8 @@ pub struct Argon2Config {
 impl PasswordsConfig {
     pub(super) fn read(r: &mut Reader, cores: usize) -> Reading<Self> {
         let min_length = r.integer("passwords.min_length", PasswordPolicy::default().min_length..=64);
-        let memory_kib = r.integer("passwords.argon2.memory_kib", 1024..=4 * 1024 * 1024);
-        let passes = r.integer("passwords.argon2.passes", 1..=100);
+        let memory_kib = r.integer("passwords.argon2.memory_kib", 1024..=256 * 1024);
+        let passes = r.integer("passwords.argon2.passes", 1..=20);
         let lanes = r.integer("passwords.argon2.lanes", 1..=16);
         let permits = r.optional_integer("passwords.argon2.permits", 1..=1024);
         let queue = r.optional_integer("passwords.argon2.queue", 0..=65_536);

@@ -78,6 +78,7 @@ codes! {
     NOT_ACCEPTABLE = NOT_ACCEPTABLE, "Not acceptable", "The Accept header allows nothing this route can answer with.";
     REQUEST_TIMEOUT = REQUEST_TIMEOUT, "Request timeout", "The body did not arrive in time.";
     TYPE_CONFLICT = CONFLICT, "Type conflict", "The type member of the document is not the type this route takes.";
+    ID_CONFLICT = CONFLICT, "Identifier conflict", "The id member of the document is not that of the path.";
     EMAIL_TAKEN = CONFLICT, "E-mail address taken", "Another account has this address. Only administrators are told.";
     PHONE_TAKEN = CONFLICT, "Phone number taken", "Another account has this number. Only administrators are told.";
     OWN_ACCOUNT = CONFLICT, "Own account", "Administrators do this to other accounts only.";

@@ -71,8 +71,10 @@ impl Caller {
         if self.proof.is_some() {
             return Ok(());
         }
-        // A stolen token of an administrator must not become a factor of the thief's: they always prove a code at least.
-        let proves = standing.is_enrolled() || self.claims.role >= Role::Admin;
+        // A stolen token of an administrator must not become a factor of the thief's: they prove a code at least, where codes
+        // can be sent to them.
+        let is_reachable = !standing.answers().is_empty();
+        let proves = standing.is_enrolled() || (self.claims.role >= Role::Admin && is_reachable);
         if proves && policy != SecondFactorPolicy::Never {
             return Err(Unproved::MfaRequired);
         }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt as _;
@@ -157,6 +157,8 @@ struct Reading {
     payload: Payload,
     limits: BodyLimits,
     at: Pointers,
+    /// What the path names, where the body is about the same (JSON:API 1.1, updating resources).
+    id: Option<String>,
 }
 
 impl Reading {
@@ -164,7 +166,8 @@ impl Reading {
         let limits = limits(req);
         check_length(req, limits)?;
         check_encoding(req)?;
-        Ok(Self { at: shape(req)?, limits, payload: payload.take() })
+        let id = (req.method() == Method::PATCH).then(|| req.match_info().get("id").map(str::to_owned)).flatten();
+        Ok(Self { at: shape(req)?, limits, payload: payload.take(), id })
     }
 
     async fn json(self) -> Result<Json, ApiError> {
@@ -173,11 +176,11 @@ impl Reading {
     }
 
     async fn finish<T: Dto>(self) -> Result<ApiBody<T>, ApiError> {
-        let at = self.at;
+        let (at, id) = (self.at, self.id.clone());
         let json = self.json().await?;
         let members = match at {
             Pointers::Bare => object(json, "")?,
-            Pointers::Document => attributes_of(json, T::TYPE)?,
+            Pointers::Document => attributes_of(json, T::TYPE, id.as_deref())?,
         };
         match Attributes::new(members, at).read() {
             Ok(value) => Ok(ApiBody { value, at }),
@@ -273,7 +276,7 @@ fn take(members: &mut Vec<(String, Json)>, name: &str) -> Option<Json> {
 }
 
 /// The attributes of `{"data":{"type","id"?,"attributes"?},"jsonapi"?}` (JSON:API 1.1, document structure).
-fn attributes_of(json: Json, expected: &'static str) -> Result<Vec<(String, Json)>, ApiError> {
+fn attributes_of(json: Json, expected: &'static str, id: Option<&str>) -> Result<Vec<(String, Json)>, ApiError> {
     let mut document = object(json, "")?;
     let data = take(&mut document, "data");
     let _ = take(&mut document, "jsonapi");
@@ -284,7 +287,14 @@ fn attributes_of(json: Json, expected: &'static str) -> Result<Vec<(String, Json
     };
     let mut data = object(data, "/data")?;
     let attributes = take(&mut data, "attributes");
-    let _ = take(&mut data, "id");
+    match take(&mut data, "id") {
+        Some(Json::String(found)) if id.is_some_and(|id| id != found) => {
+            let detail = "the id must be that of the path";
+            return Err(ApiError::new(Code::ID_CONFLICT).detail(detail).pointer("/data/id"));
+        }
+        Some(Json::String(_)) | None => {}
+        Some(_) => problems.push(Problem::new(Code::WRONG_TYPE).detail("must be a string").pointer("/data/id")),
+    }
     match take(&mut data, "type") {
         Some(Json::String(found)) if found == expected => {}
         Some(Json::String(_)) => {
