@@ -50,7 +50,7 @@ async fn authorize(
             Some(Code::IMPERSONATION_FORBIDDEN)
         }
         Admits::SignedIn | Admits::SessionHolder => None,
-        Admits::Role(role) => (claims.role < role).then_some(Code::FORBIDDEN),
+        Admits::Role(least) => (claims.role < least).then_some(Code::FORBIDDEN),
         // A route for somebody else took the extractor of those who are signed in.
         _ => Some(Code::FORBIDDEN),
     };
