@@ -40,14 +40,6 @@ impl Service {
         self.proved_by_mail(&person, email).await.enrol(self).await
     }
 
-    /// Somebody with a proof that they read their mail: administrators show one before their first factor.
-    async fn proved_by_mail(&self, person: &SignedIn, email: &str) -> SignedIn {
-        let had = self.mails(email).await.iter().filter_map(Mail::code).count();
-        person.ask_step_up("email").await.unwrap();
-        let code = self.codes(email, had + 1).await.remove(had);
-        person.step_up(&code).await.unwrap()
-    }
-
     /// Somebody whose account an operator made, signed in at a native client.
     async fn person(&self, email: &str) -> SignedIn {
         add_account(&*self.other_process().await, email, Role::User).await;

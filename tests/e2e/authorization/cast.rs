@@ -228,7 +228,12 @@ impl<'a> Cast<'a> {
     }
 
     async fn enrolled(&self, who: Who) -> (SignedIn, Authenticator) {
-        self.signed_in(who).await.enrol(self.service).await
+        let mut person = self.signed_in(who).await;
+        if matches!(who, Who::Person(Role::Admin | Role::SuperAdmin, _)) {
+            let email = person.profile().await.unwrap()["email"].as_str().unwrap().to_owned();
+            person = self.service.proved_by_mail(&person, &email).await;
+        }
+        person.enrol(self.service).await
     }
 
     async fn one(&self, who: Who, boss: &SignedIn, half_ways: &HalfWays) -> Principal {

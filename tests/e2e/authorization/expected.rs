@@ -114,6 +114,8 @@ fn standing(rule: &Rule, who: Standing) -> Option<&'static str> {
         StepUp::IfEnrolled | StepUp::IfEnrolledElsePassword if who.enrolled => Some("MFA_REQUIRED"),
         // The password is right in every request that is to be refused for something else.
         StepUp::IfEnrolledElsePassword => None,
+        // Administrators always prove something: a code to their contact, when they have nothing else.
+        StepUp::IfEnrolled if who.role >= Role::Admin => Some("MFA_REQUIRED"),
         StepUp::IfEnrolled => (!who.fresh).then_some("REAUTH_REQUIRED"),
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::actors::{Anonymous, PASSWORD, SignedIn};
 use super::factors::Authenticator;
 use super::http::{Answer, Reply};
+use super::mailbox::Mail;
 use super::service::Service;
 
 /// Adds an account with [`PASSWORD`], as `keystead user add` does.
@@ -33,7 +34,16 @@ impl Service {
     /// The same at this client, under this address; and their authenticator program.
     pub async fn administrator_at(&self, client: &Anonymous, email: &str, role: Role) -> (SignedIn, Authenticator) {
         add_account(&*self.other_process().await, email, role).await;
-        client.login(email, PASSWORD).await.unwrap().enrol(self).await
+        let person = client.login(email, PASSWORD).await.unwrap();
+        self.proved_by_mail(&person, email).await.enrol(self).await
+    }
+
+    /// Somebody with a proof that they read their mail: administrators show one before their first factor.
+    pub async fn proved_by_mail(&self, person: &SignedIn, email: &str) -> SignedIn {
+        let had = self.mails(email).await.iter().filter_map(Mail::code).count();
+        person.ask_step_up("email").await.unwrap();
+        let code = self.codes(email, had + 1).await.remove(had);
+        person.step_up(&code).await.unwrap()
     }
 }
 

@@ -43,6 +43,9 @@ async fn of_administrators_who_close_each_others_accounts_one_is_left() {
     let three = [1, 2, 3].map(administrator);
     for user in &three {
         insert(&open(database.url(), 1), user).await.unwrap();
+        let mut tx = replicas[0].begin().await.unwrap();
+        tx.users().set_password(user.id, &fake_hash("x"), after(1)).await.unwrap();
+        tx.commit().await.unwrap();
     }
     for _ in 0..ROUNDS {
         let mut tx = replicas[0].begin().await.unwrap();
