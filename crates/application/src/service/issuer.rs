@@ -113,29 +113,8 @@ impl TokenIssuer {
         now: Timestamp,
     ) -> Result<SignIn, TokenError> {
         let (client_id, fingerprint) = self.client_id();
-        let session = Session {
-            id: random::session_id(&*self.entropy),
-            user_id: user.id,
-            client: context.client,
-            fingerprint,
-            head: Generation::FIRST,
-            head_key: self.hash.mac(MacPurpose::Refresh, &[]).key,
-            previous_key: None,
-            rotated_at: None,
-            rotations_since: now,
-            rotations: 0,
-            epoch: user.epoch,
-            role: user.role,
-            amr,
-            auth_time: self.auth_time(now),
-            created_at: now,
-            last_seen_at: now,
-            expires_at: now.plus(self.lifetimes.session),
-            checked_at: now,
-            device: context.device.clone(),
-            impersonator: None,
-            ended: None,
-        };
+        let begun = self.session(user, fingerprint, context, now);
+        let session = Session { amr, auth_time: self.auth_time(now), ..begun };
         let mut tokens = self.access(&session, now)?;
         tokens.refresh = Some(self.refresh(&session)?);
         tokens.client_id = Some(client_id);
@@ -172,27 +151,11 @@ impl TokenIssuer {
     ) -> Result<SignIn, TokenError> {
         let expires_at = now.plus(limits::IMPERSONATION_LIFE).min(until);
         let session = Session {
-            id: random::session_id(&*self.entropy),
-            user_id: user.id,
-            client: context.client,
-            fingerprint: admin.fingerprint,
-            head: Generation::FIRST,
-            head_key: self.hash.mac(MacPurpose::Refresh, &[]).key,
-            previous_key: None,
-            rotated_at: None,
-            rotations_since: now,
-            rotations: 0,
-            epoch: user.epoch,
-            role: user.role,
             amr: admin.amr.clone(),
             auth_time: admin.auth_time,
-            created_at: now,
-            last_seen_at: now,
             expires_at,
-            checked_at: now,
-            device: context.device.clone(),
             impersonator: Some(admin.subject),
-            ended: None,
+            ..self.session(user, admin.fingerprint, context, now)
         };
         let claims = AccessClaims {
             subject: user.id,
@@ -208,6 +171,33 @@ impl TokenIssuer {
         };
         let tokens = self.signed(claims, expires_at)?;
         Ok(SignIn { session, tokens })
+    }
+
+    /// A session of a user that begins now, at this client.
+    fn session(&self, user: &User, fingerprint: Fingerprint, context: &RequestContext, now: Timestamp) -> Session {
+        Session {
+            id: random::session_id(&*self.entropy),
+            user_id: user.id,
+            client: context.client,
+            fingerprint,
+            head: Generation::FIRST,
+            head_key: self.hash.mac(MacPurpose::Refresh, &[]).key,
+            previous_key: None,
+            rotated_at: None,
+            rotations_since: now,
+            rotations: 0,
+            epoch: user.epoch,
+            role: user.role,
+            amr: Vec::new(),
+            auth_time: now,
+            created_at: now,
+            last_seen_at: now,
+            expires_at: now.plus(self.lifetimes.session),
+            checked_at: now,
+            device: context.device.clone(),
+            impersonator: None,
+            ended: None,
+        }
     }
 
     /// What was signed in to before everybody was signed out is over. Tokens have whole seconds: whoever signs in in that very
