@@ -150,6 +150,24 @@ events! {
     MessageRetried => "sys_outbox_retried",
     /// Accounts were written to a file.
     UsersExported => "sys_users_exported",
+    /// A person replaced their password by an SRP verifier, or added one.
+    SrpVerifierSet => "authn_srp_verifier_set",
+    /// An SRP challenge was answered twice, or with another one's state.
+    SrpReplayed => "authn_srp_replay",
+    /// A captcha was missing, wrong or used.
+    CaptchaRefused => "captcha_refused",
+    /// An account at a provider was linked.
+    SocialLinked => "social_linked",
+    /// An account at a provider was unlinked.
+    SocialUnlinked => "social_unlinked",
+    /// A sign-in with a provider failed: another browser's state, or an answer that does not check out.
+    SocialFailed => "social_fail",
+    /// Somebody checked in.
+    CheckedIn => "attendance_checked_in",
+    /// Somebody checked out.
+    CheckedOut => "attendance_checked_out",
+    /// Attendances were written to a file.
+    AttendancesExported => "sys_attendances_exported",
     /// Stands for a row that this version cannot read: of a later one, or of another hand. Never written.
     Unreadable => "sys_audit_unreadable",
     /// Audit rows older than the policy keeps were deleted.

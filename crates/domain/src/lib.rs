@@ -7,15 +7,21 @@
 //! |---|---|
 //! | [`account`] | who a person is: addresses, names, passwords, roles, registrations, link tokens |
 //! | [`token`] | what a person carries: claims, sessions, refresh generations, revocations, one-time codes |
+//! | [`srp`] | passwords the server never sees: credentials, public keys, proofs |
 //! | [`factor`] | second factors: enrolment, policy, guesses, passkeys, recovery codes |
+//! | [`social`] | signing in with an account elsewhere |
+//! | [`attendance`] | who came and went when |
 //! | [`audit`] | the closed list of security events |
 //! | [`limits`] | every default figure, in one table |
 
 pub mod account;
+pub mod attendance;
 pub mod audit;
 pub mod factor;
 pub mod limits;
 pub mod secret;
+pub mod social;
+pub mod srp;
 pub mod time;
 pub mod token;
 

@@ -78,6 +78,14 @@ policies! {
     TOKEN_REVOKE = "token-revoke", 60, minutes(15), "account";
     /// Changes of a profile. Each is an audit event, which is kept.
     PROFILE_CHANGE = "profile-change", 60, minutes(15), "account";
+    /// SRP challenges.
+    SRP_CHALLENGE = "srp-challenge", 30, minutes(15), "client address";
+    /// Captcha challenges.
+    CAPTCHA = "captcha", 60, minutes(15), "client address";
+    /// Sign-ins with a provider, begun or completed.
+    SOCIAL = "social", 30, minutes(15), "client address";
+    /// Check-ins and check-outs.
+    ATTENDANCE = "attendance", 15, minutes(15), "account";
     /// Administrators' requests.
     ADMIN = "admin", 300, minutes(15), "administrator";
     /// Impersonations begun.
@@ -115,6 +123,16 @@ pub const CODE_LIFE: Duration = minutes(5);
 pub const CODE_TRIES: u32 = 5;
 /// Life of a step-up proof.
 pub const STEP_UP_LIFE: Duration = minutes(15);
+/// Life of an SRP challenge.
+pub const SRP_CHALLENGE_LIFE: Duration = minutes(2);
+/// Life of a captcha challenge.
+pub const CAPTCHA_LIFE: Duration = minutes(5);
+/// Time for a captcha provider to answer before what needs it is refused.
+pub const CAPTCHA_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time for a sign-in with a provider to come back.
+pub const SOCIAL_LIFE: Duration = minutes(10);
+/// How long one of several replicas keeps the right to send reminders.
+pub const REMINDER_LEASE: Duration = Duration::from_secs(60);
 /// Life of a WebAuthn challenge.
 pub const PASSKEY_CHALLENGE_LIFE: Duration = minutes(5);
 /// Life of a TOTP secret that was not confirmed.

@@ -134,6 +134,8 @@ impl RegisterUser {
             username: command.username,
             full_name: command.full_name,
             password,
+            srp: None,
+            social: None,
             created_at: now,
             expires_at: now.plus(limits::REGISTRATION_LIFE),
         };

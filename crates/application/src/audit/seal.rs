@@ -6,10 +6,11 @@ use keystead_domain::account::UserId;
 use keystead_domain::audit::AuditEvent;
 
 use crate::ports::{
-    AuditChain, AuditFilter, AuditLog, AuditRow, AuditRowId, ChainLink, Checkpoint, CheckpointKind, ContactRepository,
-    DeviceRepository, Entropy, FactorFailureRepository, FactorRepository, GuessBudgets, KeyRepository, KeyedHash,
-    LinkTokenRepository, LoginHistory, MacPurpose, MacTag, Outbox, PasskeyRepository, RegistrationRepository,
-    RevocationLog, Store, StoreError, Tx, UserRepository,
+    AttendanceRepository, AuditChain, AuditFilter, AuditLog, AuditRow, AuditRowId, ChainLink, Checkpoint,
+    CheckpointKind, ContactRepository, DeviceRepository, Entropy, FactorFailureRepository, FactorRepository,
+    GuessBudgets, KeyRepository, KeyedHash, LeaseRepository, LinkTokenRepository, LoginHistory, MacPurpose, MacTag,
+    Outbox, PasskeyRepository, RegistrationRepository, RevocationLog, SocialRepository, SrpRepository, Store,
+    StoreError, Tx, UserRepository,
 };
 
 /// A [`Store`] whose audit events carry a keyed hash, made where they are written: nobody who can only write to the database
@@ -83,6 +84,10 @@ the_same! {
     passkeys: dyn PasskeyRepository;
     contacts: dyn ContactRepository;
     factor_failures: dyn FactorFailureRepository;
+    srp: dyn SrpRepository;
+    social: dyn SocialRepository;
+    attendance: dyn AttendanceRepository;
+    leases: dyn LeaseRepository;
     devices: dyn DeviceRepository;
     login_history: dyn LoginHistory;
     keys: dyn KeyRepository;

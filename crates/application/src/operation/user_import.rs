@@ -256,7 +256,10 @@ impl UserImport {
             Constraint::UserEmail => Ok(ImportOutcome::Exists(Held::Contact(ContactKind::Email))),
             Constraint::UserPhone => Ok(ImportOutcome::Exists(Held::Contact(ContactKind::Phone))),
             Constraint::UserUsername => Ok(ImportOutcome::Refused(ImportRefusal::UsernameTaken)),
-            Constraint::PasskeyCredential | Constraint::AuditPosition => Err(StoreError::Conflict(constraint).into()),
+            Constraint::PasskeyCredential
+            | Constraint::AuditPosition
+            | Constraint::SocialIdentity
+            | Constraint::AttendanceDay => Err(StoreError::Conflict(constraint).into()),
         }
     }
 

@@ -165,8 +165,11 @@ pub enum MacPurpose {
     Device,
     /// Names and addresses in limiter and budget keys.
     LimitKey,
-    /// Answers that must look real for accounts that do not exist.
+    /// Answers that must look real for accounts that do not exist. MUST give the same tag for as long as the deployment
+    /// lives: real answers do not change when a key is rotated.
     Decoy,
+    /// Captcha challenges.
+    Captcha,
     /// Idempotency records.
     Idempotency,
     /// Audit events. Under keys of its own ([`KeyUse::Audit`]), which are kept.

@@ -88,6 +88,12 @@ pub enum CeremonyKind {
     Contact,
     /// A WebAuthn challenge.
     Passkey,
+    /// An SRP challenge that was answered.
+    Srp,
+    /// A captcha that was used.
+    Captcha,
+    /// A sign-in that is at a provider.
+    Social,
 }
 
 impl CeremonyKind {
@@ -99,6 +105,9 @@ impl CeremonyKind {
             Self::StepUp => "step_up",
             Self::Contact => "contact",
             Self::Passkey => "passkey",
+            Self::Srp => "srp",
+            Self::Captcha => "captcha",
+            Self::Social => "social",
         }
     }
 }

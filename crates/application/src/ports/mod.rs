@@ -3,7 +3,9 @@
 //!
 //! Not found is `Ok(None)`. A lost race for uniqueness is [`StoreError::Conflict`] and leaves the transaction usable.
 
+mod attendance;
 mod audit;
+mod captcha;
 mod crypto;
 mod ephemeral;
 mod factors;
@@ -12,10 +14,14 @@ mod mail;
 mod outbox;
 mod repositories;
 mod revocation_feed;
+mod social;
+mod srp;
 mod store;
 mod world;
 
+pub use attendance::{AttendanceFilter, AttendancePage, AttendanceRepository, LeaseRepository};
 pub use audit::{AuditChain, AuditFilter, AuditLog, AuditRow, AuditRowId, ChainLink, Checkpoint, CheckpointKind};
+pub use captcha::{CaptchaAction, CaptchaError, CaptchaVerifier};
 pub use crypto::{
     ForeignHash, HashError, HashRefusal, KeyRing, KeyedHash, MacPurpose, MacTag, PasswordHasher, PasswordImport,
     ReadHash, SealError, Sealer, TokenError, TokenKind, TokenSigner, TokenVerifier, VerifiedAccess,
@@ -37,12 +43,16 @@ pub use repositories::{
     RegistrationRepository, RevocationLog, UserFilter, UserPage, UserRepository,
 };
 pub use revocation_feed::{FeedBatch, FeedCursor, RevocationFeed};
+pub use social::{SocialError, SocialProfile, SocialProvider, SocialRepository, SocialRequest};
+pub use srp::{SrpAnswer, SrpChallenge, SrpRepository, SrpServer, StoredSrp};
 pub use store::{Constraint, Store, StoreError, Tx};
 pub use world::{Clock, Entropy};
 
 #[cfg(any(test, feature = "testing"))]
 pub use self::{
+    attendance::{MockAttendanceRepository, MockLeaseRepository},
     audit::{MockAuditChain, MockAuditLog},
+    captcha::MockCaptchaVerifier,
     crypto::{
         MockKeyRing, MockKeyedHash, MockPasswordHasher, MockPasswordImport, MockSealer, MockTokenSigner,
         MockTokenVerifier,
@@ -60,5 +70,7 @@ pub use self::{
         MockRevocationLog, MockUserRepository,
     },
     revocation_feed::MockRevocationFeed,
+    social::{MockSocialProvider, MockSocialRepository},
+    srp::{MockSrpRepository, MockSrpServer},
     world::{MockClock, MockEntropy},
 };

@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use super::{
-    AuditChain, AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
-    KeyRepository, LinkTokenRepository, LoginHistory, Outbox, PasskeyRepository, RegistrationRepository, RevocationLog,
-    UserRepository,
+    AttendanceRepository, AuditChain, AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository,
+    FactorRepository, GuessBudgets, KeyRepository, LeaseRepository, LinkTokenRepository, LoginHistory, Outbox,
+    PasskeyRepository, RegistrationRepository, RevocationLog, SocialRepository, SrpRepository, UserRepository,
 };
 
 /// A uniqueness rule that a write lost against.
@@ -24,6 +24,10 @@ pub enum Constraint {
     PasskeyCredential,
     /// One audit event per place in the chain.
     AuditPosition,
+    /// One account here per account elsewhere, and one account elsewhere per person and provider.
+    SocialIdentity,
+    /// One row of attendance per person and day.
+    AttendanceDay,
 }
 
 /// The store did not do what it was asked.
@@ -83,6 +87,14 @@ pub trait Tx: Send {
     fn contacts(&mut self) -> &mut dyn ContactRepository;
     /// Failures at second factors.
     fn factor_failures(&mut self) -> &mut dyn FactorFailureRepository;
+    /// Passwords that never reached the server.
+    fn srp(&mut self) -> &mut dyn SrpRepository;
+    /// Links to accounts elsewhere.
+    fn social(&mut self) -> &mut dyn SocialRepository;
+    /// Who came and went when.
+    fn attendance(&mut self) -> &mut dyn AttendanceRepository;
+    /// Rights that one replica at a time has.
+    fn leases(&mut self) -> &mut dyn LeaseRepository;
     /// Browsers a user signed in with before.
     fn devices(&mut self) -> &mut dyn DeviceRepository;
     /// Logins, for their owner to read.

@@ -139,6 +139,8 @@ pub fn a_registration() -> PendingRegistration {
         username: ada.username,
         full_name: ada.full_name,
         password: Some(fake_hash("correct horse battery staple")),
+        srp: None,
+        social: None,
         created_at: START,
         expires_at: START.plus(limits::REGISTRATION_LIFE),
     }

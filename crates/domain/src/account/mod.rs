@@ -25,7 +25,7 @@ pub use login_name::LoginName;
 pub use password::{MAX_PASSWORD_BYTES, Password, PasswordHash, PasswordPolicy, PasswordRefusal};
 pub use phone::{PhoneNumber, PhoneNumberError};
 pub use reason::{Reason, ReasonError};
-pub use registration::PendingRegistration;
+pub use registration::{ClaimedIdentity, PendingRegistration};
 pub use role::{Role, UnknownRole};
 pub use user::{AccountStatus, Epoch, User};
 pub use username::{Username, UsernameError};

@@ -17,6 +17,8 @@ pub enum Amr {
     SoftwareKey,
     /// The authenticator verified its user.
     UserVerified,
+    /// Another service vouched for the person. Not registered by RFC 8176; the value others use.
+    Federated,
     /// Two or more factors.
     MultiFactor,
 }
@@ -31,6 +33,7 @@ impl Amr {
             Self::HardwareKey => "hwk",
             Self::SoftwareKey => "swk",
             Self::UserVerified => "user",
+            Self::Federated => "fed",
             Self::MultiFactor => "mfa",
         }
     }
@@ -44,6 +47,7 @@ impl Amr {
             "hwk" => Some(Self::HardwareKey),
             "swk" => Some(Self::SoftwareKey),
             "user" => Some(Self::UserVerified),
+            "fed" => Some(Self::Federated),
             "mfa" => Some(Self::MultiFactor),
             _ => None,
         }
