@@ -186,6 +186,27 @@ pub enum Notice {
         /// Seconds since the Unix epoch.
         at: i64,
     },
+    /// Somebody checked in and has not checked out.
+    CheckOutReminder {
+        /// The local day, `YYYY-MM-DD`.
+        date: String,
+        /// The local time of the check-in, `HH:MM`.
+        time: String,
+    },
+    /// An account elsewhere was linked: it signs in from now on.
+    SocialLinked {
+        /// What people call the provider.
+        provider: String,
+        /// Where from.
+        occasion: Occasion,
+    },
+    /// An account elsewhere was unlinked.
+    SocialUnlinked {
+        /// What people call the provider.
+        provider: String,
+        /// Where from.
+        occasion: Occasion,
+    },
     /// Nothing is sent. Written where a message would be if the account existed, so that both cases do the same work.
     Decoy,
 }
@@ -219,6 +240,9 @@ impl Notice {
             Self::AccountDeactivated { .. } => "account_deactivated",
             Self::Administered { .. } => "administered",
             Self::Impersonated { .. } => "impersonated",
+            Self::CheckOutReminder { .. } => "check_out_reminder",
+            Self::SocialLinked { .. } => "social_linked",
+            Self::SocialUnlinked { .. } => "social_unlinked",
             Self::Decoy => "decoy",
         }
     }

@@ -21,7 +21,7 @@ pub(super) const SMS: &str = "sms.txt";
 const SHARED: [&str; 6] = ["base.txt", "base.html", "occasion.txt", "occasion.html", "factor.txt", "act.txt"];
 
 /// Every message there is.
-pub(super) const MESSAGES: [&str; 25] = [
+pub(super) const MESSAGES: [&str; 28] = [
     "verify_email",
     "verify_contact",
     "login_code",
@@ -47,6 +47,9 @@ pub(super) const MESSAGES: [&str; 25] = [
     "account_deactivated",
     "administered",
     "impersonated",
+    "check_out_reminder",
+    "social_linked",
+    "social_unlinked",
 ];
 
 macro_rules! embedded {
@@ -56,7 +59,7 @@ macro_rules! embedded {
 }
 
 /// The built-in templates.
-static EMBEDDED: [(&str, &str); 106] = embedded!("en":
+static EMBEDDED: [(&str, &str); 118] = embedded!("en":
     "base.txt" "base.html" "occasion.txt" "occasion.html" "factor.txt" "act.txt"
     "verify_email.subject.txt" "verify_email.txt" "verify_email.html" "verify_email.sms.txt"
     "verify_contact.subject.txt" "verify_contact.txt" "verify_contact.html" "verify_contact.sms.txt"
@@ -83,6 +86,9 @@ static EMBEDDED: [(&str, &str); 106] = embedded!("en":
     "account_deactivated.subject.txt" "account_deactivated.txt" "account_deactivated.html" "account_deactivated.sms.txt"
     "administered.subject.txt" "administered.txt" "administered.html" "administered.sms.txt"
     "impersonated.subject.txt" "impersonated.txt" "impersonated.html" "impersonated.sms.txt"
+    "check_out_reminder.subject.txt" "check_out_reminder.txt" "check_out_reminder.html" "check_out_reminder.sms.txt"
+    "social_linked.subject.txt" "social_linked.txt" "social_linked.html" "social_linked.sms.txt"
+    "social_unlinked.subject.txt" "social_unlinked.txt" "social_unlinked.html" "social_unlinked.sms.txt"
 );
 
 /// The compiled templates of every locale, named `<locale>/<file>`.

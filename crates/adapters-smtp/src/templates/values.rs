@@ -72,6 +72,12 @@ pub(super) fn values(notice: &Notice, name: Option<&str>, product: &str) -> Valu
         Notice::Impersonated { reason, minutes, at } => {
             pairs.extend([("reason", one_line(reason).into()), ("minutes", (*minutes).into()), time_pair(*at)]);
         }
+        Notice::CheckOutReminder { date, time } => {
+            pairs.extend([("date", one_line(date).into()), ("time", one_line(time).into())]);
+        }
+        Notice::SocialLinked { provider, occasion } | Notice::SocialUnlinked { provider, occasion } => {
+            pairs.extend([("provider", one_line(provider).into()), occasion_pair(occasion)]);
+        }
         Notice::Decoy => {}
     }
     Value::from_pairs(pairs)
@@ -138,5 +144,8 @@ pub(super) fn samples() -> Vec<Notice> {
         Notice::AccountDeactivated { occasion: occasion() },
         Notice::Administered { act: "role".to_owned(), role: Some("super-admin".to_owned()), at: 1_700_000_000 },
         Notice::Impersonated { reason: "Asked for help".to_owned(), minutes: 15, at: 1_700_000_000 },
+        Notice::CheckOutReminder { date: "2023-11-14".to_owned(), time: "08:02".to_owned() },
+        Notice::SocialLinked { provider: "GitHub".to_owned(), occasion: occasion() },
+        Notice::SocialUnlinked { provider: "GitHub".to_owned(), occasion: occasion() },
     ]
 }
