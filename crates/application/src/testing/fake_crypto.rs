@@ -60,6 +60,7 @@ impl FakeKeyedHash {
             | MacPurpose::Device
             | MacPurpose::LimitKey
             | MacPurpose::Decoy
+            | MacPurpose::Captcha
             | MacPurpose::Idempotency => &self.keys,
         }
     }

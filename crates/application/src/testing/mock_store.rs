@@ -7,12 +7,13 @@ use async_trait::async_trait;
 
 use super::lock;
 use crate::ports::{
-    AuditChain, AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
-    KeyRepository, LinkTokenRepository, LoginHistory, MockAuditChain, MockAuditLog, MockContactRepository,
-    MockDeviceRepository, MockFactorFailureRepository, MockFactorRepository, MockGuessBudgets, MockKeyRepository,
+    AttendanceRepository, AuditChain, AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository,
+    FactorRepository, GuessBudgets, KeyRepository, LeaseRepository, LinkTokenRepository, LoginHistory,
+    MockAttendanceRepository, MockAuditChain, MockAuditLog, MockContactRepository, MockDeviceRepository,
+    MockFactorFailureRepository, MockFactorRepository, MockGuessBudgets, MockKeyRepository, MockLeaseRepository,
     MockLinkTokenRepository, MockLoginHistory, MockOutbox, MockPasskeyRepository, MockRegistrationRepository,
-    MockRevocationLog, MockUserRepository, Outbox, PasskeyRepository, RegistrationRepository, RevocationLog, Store,
-    StoreError, Tx, UserRepository,
+    MockRevocationLog, MockSocialRepository, MockSrpRepository, MockUserRepository, Outbox, PasskeyRepository,
+    RegistrationRepository, RevocationLog, SocialRepository, SrpRepository, Store, StoreError, Tx, UserRepository,
 };
 
 #[derive(Debug, Default)]
@@ -94,6 +95,14 @@ pub struct MockTx {
     pub contacts: MockContactRepository,
     /// Failures at second factors.
     pub factor_failures: MockFactorFailureRepository,
+    /// SRP credentials.
+    pub srp: MockSrpRepository,
+    /// Links to accounts elsewhere.
+    pub social: MockSocialRepository,
+    /// Attendance.
+    pub attendance: MockAttendanceRepository,
+    /// Leases.
+    pub leases: MockLeaseRepository,
     /// Browsers a user signed in with before.
     pub devices: MockDeviceRepository,
     /// Logins, for their owner to read.
@@ -178,6 +187,22 @@ impl Tx for MockTx {
 
     fn factor_failures(&mut self) -> &mut dyn FactorFailureRepository {
         &mut self.factor_failures
+    }
+
+    fn srp(&mut self) -> &mut dyn SrpRepository {
+        &mut self.srp
+    }
+
+    fn social(&mut self) -> &mut dyn SocialRepository {
+        &mut self.social
+    }
+
+    fn attendance(&mut self) -> &mut dyn AttendanceRepository {
+        &mut self.attendance
+    }
+
+    fn leases(&mut self) -> &mut dyn LeaseRepository {
+        &mut self.leases
     }
 
     fn devices(&mut self) -> &mut dyn DeviceRepository {

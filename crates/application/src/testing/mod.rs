@@ -6,6 +6,7 @@
 #![expect(clippy::panic, reason = "a test that misuses a helper must fail, and say why")]
 
 mod builders;
+mod credential_builders;
 mod factor_builders;
 mod fake_ceremonies;
 mod fake_crypto;
@@ -26,6 +27,9 @@ pub use builders::{
     an_audit_event, email, fake_hash, key_id, pre_authorized_claims, session_id, session_number, token_id, user_id,
     user_number, username,
 };
+pub use credential_builders::{
+    a_presence, a_social_identity, a_stored_srp, an_attendance, an_srp_credential, local_date, provider, subject,
+};
 pub use factor_builders::{
     a_contact_undo, a_passkey, a_pending_contact, a_recovery_code, a_totp, contact, contact_id, passkey_number, phone,
 };
@@ -38,8 +42,8 @@ pub use fake_rate_limiter::FakeRateLimiter;
 pub use fake_revocation_feed::FakeRevocationFeed;
 pub use fake_sessions::FakeSessions;
 pub use fake_store::{
-    Audit, Budgets, Contacts, Devices, Factors, Failures, FakeStore, Keys, LinkTokens, Logins, Messages, OutboxRow,
-    Registrations, Revocations, StoreState, UserRow, Users,
+    Attendances, Audit, Budgets, Contacts, Devices, Factors, Failures, FakeStore, Keys, Leases, LinkTokens, Logins,
+    Messages, OutboxRow, Registrations, Revocations, Social, Srp, StoreState, UserRow, Users,
 };
 pub use fake_tokens::FakeTokens;
 pub use fake_world::{CountingEntropy, FixedClock};

@@ -1,12 +1,15 @@
 //! A whole store in memory, transactions and all.
 
 mod accounts;
+mod attendance;
 mod audit;
 mod contacts;
 mod factors;
 mod logs;
 mod outbox;
 mod small;
+mod social;
+mod srp;
 mod users;
 
 use std::sync::{Arc, Mutex};
@@ -16,19 +19,23 @@ use async_trait::async_trait;
 use tokio::sync::OwnedMutexGuard;
 
 pub use accounts::{LinkTokens, Registrations};
+pub use attendance::{Attendances, Leases};
 pub use audit::Audit;
 pub use contacts::Contacts;
 pub use factors::{Factors, Failures};
 pub use logs::{Logins, Revocations};
 pub use outbox::{Messages, OutboxRow};
 pub use small::{Budgets, Devices, Keys};
+pub use social::Social;
+pub use srp::Srp;
 pub use users::{UserRow, Users};
 
 use super::lock;
 use crate::ports::{
-    AuditChain, AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
-    KeyRepository, LinkTokenRepository, LoginHistory, Outbox, PasskeyRepository, RegistrationRepository, RevocationLog,
-    Store, StoreError, Tx, UserRepository,
+    AttendanceRepository, AuditChain, AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository,
+    FactorRepository, GuessBudgets, KeyRepository, LeaseRepository, LinkTokenRepository, LoginHistory, Outbox,
+    PasskeyRepository, RegistrationRepository, RevocationLog, SocialRepository, SrpRepository, Store, StoreError, Tx,
+    UserRepository,
 };
 
 /// Everything a [`FakeStore`] holds, for tests to look at.
@@ -54,6 +61,14 @@ pub struct StoreState {
     pub contacts: Contacts,
     /// Failures at second factors.
     pub factor_failures: Failures,
+    /// SRP credentials.
+    pub srp: Srp,
+    /// Links to accounts elsewhere.
+    pub social: Social,
+    /// Attendance.
+    pub attendance: Attendances,
+    /// Leases.
+    pub leases: Leases,
     /// Known devices.
     pub devices: Devices,
     /// Logins.
@@ -200,6 +215,22 @@ impl Tx for FakeTx {
 
     fn factor_failures(&mut self) -> &mut dyn FactorFailureRepository {
         &mut self.state.factor_failures
+    }
+
+    fn srp(&mut self) -> &mut dyn SrpRepository {
+        &mut self.state.srp
+    }
+
+    fn social(&mut self) -> &mut dyn SocialRepository {
+        &mut self.state.social
+    }
+
+    fn attendance(&mut self) -> &mut dyn AttendanceRepository {
+        &mut self.state
+    }
+
+    fn leases(&mut self) -> &mut dyn LeaseRepository {
+        &mut self.state.leases
     }
 
     fn devices(&mut self) -> &mut dyn DeviceRepository {

@@ -164,10 +164,12 @@ impl UserRepository for StoreState {
 
     async fn has_other_administrator(&mut self, than: UserId, role: Role) -> Result<bool, StoreError> {
         let has_passkey = |id| self.factors.passkeys.iter().any(|passkey| passkey.user_id == id);
+        let is_linked = |id| self.social.0.iter().any(|link| link.user_id == id);
+        let can_sign_in = |id| self.srp.0.contains_key(&id) || has_passkey(id) || is_linked(id);
         let mut others = self.users.0.values().filter(|row| row.user.id != than);
         Ok(others.any(|row| {
             let user = &row.user;
-            user.is_active() && user.role >= role && (row.password.is_some() || has_passkey(user.id))
+            user.is_active() && user.role >= role && (row.password.is_some() || can_sign_in(user.id))
         }))
     }
 
@@ -179,6 +181,9 @@ impl UserRepository for StoreState {
         self.factors.totp.remove(&id);
         self.factors.recovery_codes.remove(&id);
         self.factors.passkeys.retain(|passkey| passkey.user_id != id);
+        self.srp.0.remove(&id);
+        self.social.0.retain(|link| link.user_id != id);
+        self.attendance.0.retain(|_, row| row.user_id != id);
         self.contacts.pending.retain(|contact| contact.user_id != id);
         self.contacts.undos.retain(|undo| undo.user_id != id);
         self.devices.0.retain(|(owner, _), _| *owner != id);
