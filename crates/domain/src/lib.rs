@@ -12,12 +12,14 @@
 //! | [`social`] | signing in with an account elsewhere |
 //! | [`attendance`] | who came and went when |
 //! | [`audit`] | the closed list of security events |
+//! | [`language`] | which language somebody is answered in |
 //! | [`limits`] | every default figure, in one table |
 
 pub mod account;
 pub mod attendance;
 pub mod audit;
 pub mod factor;
+pub mod language;
 pub mod limits;
 pub mod secret;
 pub mod social;
