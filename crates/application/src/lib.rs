@@ -6,8 +6,11 @@
 //! | [`account`] | registering, activating, profile, passwords |
 //! | [`session`] | signing in, second factors, step-up, refreshing, ending sessions |
 //! | [`admin`] | what administrators do to other people's accounts |
+//! | [`attendance`] | who comes and goes when, and reminding people to check out |
 //! | [`audit`] | the audit log: sealing, chaining, verifying, reading and pruning it |
+//! | [`captcha`] | asking for captchas, and the proof of work |
 //! | [`factor`] | a person's second factors and contacts |
+//! | [`social`] | signing in with accounts elsewhere |
 //! | [`revocation`] | the check every authenticated request passes, without a round trip |
 //! | [`operation`] | what runs beside requests: mail delivery, keys, housekeeping, the operator's commands |
 //! | [`service`] | parts several use-cases share |
@@ -17,7 +20,9 @@
 
 pub mod account;
 pub mod admin;
+pub mod attendance;
 pub mod audit;
+pub mod captcha;
 pub mod context;
 pub mod factor;
 pub mod failure;
@@ -29,6 +34,7 @@ pub mod revocation;
 pub mod service;
 pub mod session;
 pub mod settings;
+pub mod social;
 #[cfg(test)]
 mod test_world;
 #[cfg(any(test, feature = "testing"))]

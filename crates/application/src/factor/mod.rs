@@ -6,6 +6,7 @@ mod desk;
 mod passkeys;
 mod recovery_codes;
 mod reseal;
+mod social_links;
 mod totp;
 mod undo;
 
@@ -14,6 +15,7 @@ pub use desk::{FactorDesk, FactorError};
 pub use passkeys::{Passkeys, RegisteredPasskey};
 pub use recovery_codes::MakeRecoveryCodes;
 pub use reseal::ResealFactors;
+pub use social_links::{LinkedIdentity, SocialLinkError, SocialLinks};
 pub use totp::{TotpEnrolment, TotpFactor};
 pub use undo::{UndoContactChange, UndoContactChangeError};
 

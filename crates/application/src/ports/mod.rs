@@ -43,7 +43,7 @@ pub use repositories::{
     RegistrationRepository, RevocationLog, UserFilter, UserPage, UserRepository,
 };
 pub use revocation_feed::{FeedBatch, FeedCursor, RevocationFeed};
-pub use social::{SocialError, SocialProfile, SocialProvider, SocialRepository, SocialRequest};
+pub use social::{SocialAnswer, SocialError, SocialProfile, SocialProvider, SocialRepository, SocialRequest};
 pub use srp::{SrpAnswer, SrpChallenge, SrpRepository, SrpServer, StoredSrp};
 pub use store::{Constraint, Store, StoreError, Tx};
 pub use world::{Clock, Entropy};

@@ -45,6 +45,15 @@ pub struct SocialRequest {
     pub code_verifier: SecretString,
 }
 
+/// What somebody brings back from a provider: the parameters of the redirect that count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocialAnswer {
+    /// `code` (RFC 6749 section 4.1.2).
+    pub code: SecretString,
+    /// `iss` (RFC 9207 section 2), where the provider sends it.
+    pub issuer: Option<String>,
+}
+
 /// Who came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocialProfile {
@@ -63,7 +72,8 @@ pub struct SocialProfile {
 /// A provider did not tell who came.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SocialError {
-    /// The code is wrong, or the answer does not check out: signature, issuer, audience, nonce, times.
+    /// The code is wrong, or the answer does not check out: signature, issuer, audience, nonce, times. The text goes to
+    /// the audit log and MUST NOT hold anything of a person or a token.
     #[error("the provider's answer was refused: {0}")]
     Refused(String),
     /// It does not answer, or answers with errors of its own.
@@ -91,6 +101,7 @@ pub trait SocialProvider: Send + Sync {
     async fn begin(&self, request: &SocialRequest) -> Result<String, SocialError>;
 
     /// Exchanges a code and reads who came. With OpenID Connect the ID token MUST be checked as OpenID Connect Core 1.0
-    /// section 3.1.3.7 says, the nonce included.
-    async fn complete(&self, code: &SecretString, request: &SocialRequest) -> Result<SocialProfile, SocialError>;
+    /// section 3.1.3.7 says, the nonce included. `answer.issuer` MUST be checked as RFC 9207 section 2.4 says, before the
+    /// code goes anywhere.
+    async fn complete(&self, answer: &SocialAnswer, request: &SocialRequest) -> Result<SocialProfile, SocialError>;
 }
