@@ -91,7 +91,9 @@ pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<bool, S
             return tx.check(locked).map(|_| true);
         }
         Hold::User(id) if tx.holds(id) => return Ok(true),
-        Hold::Name(_) | Hold::Look(_) if tx.holds_a_user() => return Ok(true),
+        Hold::Name(_) | Hold::Look(_) | Hold::Attendance(_) | Hold::Identity(_) if tx.holds_a_user() => {
+            return Ok(true);
+        }
         Hold::User(id) | Hold::Look(id) => {
             let row = users::table.find(Uid(id)).select(users::id).for_no_key_update();
             row.get_result::<Uid>(tx.connection()?).await
@@ -118,6 +120,18 @@ pub(crate) async fn hold(tx: &mut Transaction, what: Hold<'_>) -> Result<bool, S
         Hold::Undo(hash) => {
             let owner = sql::<Bool>("id = (SELECT user_id FROM contact_undos WHERE hash = ");
             let owner = owner.bind::<Binary, _>(hash.0.to_vec()).sql(")");
+            let row = users::table.filter(owner).select(users::id).for_no_key_update();
+            Prepared(row).get_result(tx.connection()?).await
+        }
+        Hold::Attendance(id) => {
+            let owner = sql::<Bool>("id = (SELECT user_id FROM attendances WHERE id = ");
+            let owner = owner.bind::<UserUuid, _>(Uid::of(id.0)).sql(")");
+            let row = users::table.filter(owner).select(users::id).for_no_key_update();
+            Prepared(row).get_result(tx.connection()?).await
+        }
+        Hold::Identity(id) => {
+            let owner = sql::<Bool>("id = (SELECT user_id FROM social_identities WHERE id = ");
+            let owner = owner.bind::<UserUuid, _>(Uid::of(id)).sql(")");
             let row = users::table.filter(owner).select(users::id).for_no_key_update();
             Prepared(row).get_result(tx.connection()?).await
         }

@@ -13,9 +13,10 @@ use keystead_adapters_sql::schema::users;
 use keystead_adapters_sql::store_error;
 use keystead_adapters_sql::types::Uid;
 use keystead_application::ports::{
-    AuditChain, AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
-    KeyRepository, LinkTokenRepository, LoginHistory, Outbox, PasskeyRepository, RegistrationRepository, RevocationLog,
-    Store, StoreError, Tx, UserRepository,
+    AttendanceRepository, AuditChain, AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository,
+    FactorRepository, GuessBudgets, KeyRepository, LeaseRepository, LinkTokenRepository, LoginHistory, Outbox,
+    PasskeyRepository, RegistrationRepository, RevocationLog, SocialRepository, SrpRepository, Store, StoreError, Tx,
+    UserRepository,
 };
 use keystead_domain::account::UserId;
 use tokio::runtime::Handle;
@@ -359,6 +360,22 @@ impl Tx for PgTx {
     }
 
     fn factor_failures(&mut self) -> &mut dyn FactorFailureRepository {
+        self
+    }
+
+    fn srp(&mut self) -> &mut dyn SrpRepository {
+        self
+    }
+
+    fn social(&mut self) -> &mut dyn SocialRepository {
+        self
+    }
+
+    fn attendance(&mut self) -> &mut dyn AttendanceRepository {
+        self
+    }
+
+    fn leases(&mut self) -> &mut dyn LeaseRepository {
         self
     }
 

@@ -13,6 +13,11 @@ pub fn constraint_of(name: &str) -> Option<Constraint> {
         "users_username_key" | "users.username" => Some(Constraint::UserUsername),
         "passkeys_credential_id_key" | "passkeys.credential_id" => Some(Constraint::PasskeyCredential),
         "audit_events_position_key" | "audit_events.position" => Some(Constraint::AuditPosition),
+        "social_identities_subject_key"
+        | "social_identities_user_id_key"
+        | "social_identities.provider, social_identities.subject"
+        | "social_identities.user_id, social_identities.provider" => Some(Constraint::SocialIdentity),
+        "attendances_date_key" | "attendances.user_id, attendances.date" => Some(Constraint::AttendanceDay),
         _ => None,
     }
 }
@@ -34,6 +39,21 @@ mod tests {
                 Constraint::PasskeyCredential,
             ),
             ("audit_events_position_key", "UNIQUE constraint failed: audit_events.position", Constraint::AuditPosition),
+            (
+                "social_identities_subject_key",
+                "UNIQUE constraint failed: social_identities.provider, social_identities.subject",
+                Constraint::SocialIdentity,
+            ),
+            (
+                "social_identities_user_id_key",
+                "UNIQUE constraint failed: social_identities.user_id, social_identities.provider",
+                Constraint::SocialIdentity,
+            ),
+            (
+                "attendances_date_key",
+                "UNIQUE constraint failed: attendances.user_id, attendances.date",
+                Constraint::AttendanceDay,
+            ),
         ] {
             assert_eq!(constraint_of(postgres), Some(rule));
             assert_eq!(constraint_of(sqlite), Some(rule));

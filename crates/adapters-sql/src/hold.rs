@@ -2,7 +2,9 @@
 
 use keystead_application::ports::BudgetKey;
 use keystead_domain::account::{LinkTokenHash, LoginName, UndoTokenHash, User, UserId};
+use keystead_domain::attendance::AttendanceId;
 use keystead_domain::token::TokenId;
+use uuid::Uuid;
 
 /// What a decision rests on. A writing transaction that holds it is alone with it to its end: others that want it wait.
 ///
@@ -37,4 +39,8 @@ pub enum Hold<'a> {
     Link(LinkTokenHash),
     /// The owner of the link bound to this pre-authorized token.
     BegunLink(&'a TokenId),
+    /// The owner of this row of attendance, if the transaction holds no user yet.
+    Attendance(AttendanceId),
+    /// The owner of the link to an account elsewhere with this identifier, if the transaction holds no user yet.
+    Identity(Uuid),
 }

@@ -38,7 +38,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::{Nullable, Text};
+    use diesel::sql_types::{Binary, Nullable, Text};
     use crate::types::{Moment, UserUuid};
 
     pending_registrations (id) {
@@ -50,6 +50,10 @@ diesel::table! {
         created_at -> Moment,
         expires_at -> Moment,
         kind -> Text,
+        srp -> Nullable<Binary>,
+        social_provider -> Nullable<Text>,
+        social_subject -> Nullable<Text>,
+        social_label -> Nullable<Text>,
     }
 }
 
@@ -311,5 +315,70 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::Binary;
+    use crate::types::{Moment, UserUuid};
+
+    srp_credentials (user_id) {
+        user_id -> UserUuid,
+        sealed -> Binary,
+        created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Nullable, Text};
+    use crate::types::{Moment, UserUuid};
+
+    social_identities (id) {
+        id -> UserUuid,
+        user_id -> UserUuid,
+        provider -> Text,
+        subject -> Text,
+        label -> Nullable<Text>,
+        created_at -> Moment,
+        last_used_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Nullable, Text};
+    use crate::types::{Moment, UserUuid};
+
+    attendances (id) {
+        id -> UserUuid,
+        user_id -> UserUuid,
+        date -> Text,
+        entered_at -> Moment,
+        entered_ip -> Nullable<Text>,
+        entered_user_agent -> Nullable<Text>,
+        entered_remarks -> Nullable<Text>,
+        left_at -> Nullable<Moment>,
+        left_ip -> Nullable<Text>,
+        left_user_agent -> Nullable<Text>,
+        left_remarks -> Nullable<Text>,
+        reminded_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::Text;
+    use crate::types::Moment;
+
+    leases (name) {
+        name -> Text,
+        holder -> Text,
+        until -> Moment,
+    }
+}
+
 diesel::joinable!(passwords -> users (user_id));
-diesel::allow_tables_to_appear_in_same_query!(users, passwords, passkeys);
+diesel::joinable!(attendances -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(
+    users,
+    passwords,
+    passkeys,
+    srp_credentials,
+    social_identities,
+    attendances,
+);

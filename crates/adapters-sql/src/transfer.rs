@@ -6,7 +6,7 @@ use diesel::Queryable;
 
 use crate::types::{At, Uid};
 
-/// Calls a macro with every table: the name of its row, its name, its key, and its columns in the order of the schema.
+/// Calls a macro with every table but `leases`, which are about processes of one deployment: the name of its row, its name, its key, and its columns in the order of the schema.
 /// Tables come after those they refer to. A column that is missing here, or of another type, does not compile.
 #[macro_export]
 macro_rules! with_every_table {
@@ -21,7 +21,8 @@ macro_rules! with_every_table {
             Passwords passwords (user_id) { user_id: Uid, hash: String, updated_at: At, }
             PendingRegistrations pending_registrations (id) {
                 id: Uid, email: String, username: Option<String>, full_name: Option<String>,
-                password: Option<String>, created_at: At, expires_at: At, kind: String,
+                password: Option<String>, created_at: At, expires_at: At, kind: String, srp: Option<Vec<u8>>,
+                social_provider: Option<String>, social_subject: Option<String>, social_label: Option<String>,
             }
             LinkTokens link_tokens (hash) {
                 hash: Vec<u8>, purpose: String, user_id: Option<Uid>, epoch: i64, begun_as: Option<String>,
@@ -81,6 +82,17 @@ macro_rules! with_every_table {
             FactorKeys factor_keys (id) {
                 id: String, key_use: String, algorithm: String, sealed: Vec<u8>, created_at: At, active_from: At,
                 retires_at: Option<At>,
+            }
+            SrpCredentials srp_credentials (user_id) { user_id: Uid, sealed: Vec<u8>, created_at: At, }
+            SocialIdentities social_identities (id) {
+                id: Uid, user_id: Uid, provider: String, subject: String, label: Option<String>, created_at: At,
+                last_used_at: Option<At>,
+            }
+            Attendances attendances (id) {
+                id: Uid, user_id: Uid, date: String, entered_at: At, entered_ip: Option<String>,
+                entered_user_agent: Option<String>, entered_remarks: Option<String>, left_at: Option<At>,
+                left_ip: Option<String>, left_user_agent: Option<String>, left_remarks: Option<String>,
+                reminded_at: Option<At>,
             }
         }
     };

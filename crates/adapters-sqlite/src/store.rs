@@ -12,9 +12,10 @@ use keystead_adapters_sql::schema::users;
 use keystead_adapters_sql::types::Uid;
 use keystead_adapters_sql::{is_statement_error, store_error};
 use keystead_application::ports::{
-    AuditChain, AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository, FactorRepository, GuessBudgets,
-    KeyRepository, LinkTokenRepository, LoginHistory, Outbox, PasskeyRepository, RegistrationRepository, RevocationLog,
-    Store, StoreError, Tx, UserRepository,
+    AttendanceRepository, AuditChain, AuditLog, ContactRepository, DeviceRepository, FactorFailureRepository,
+    FactorRepository, GuessBudgets, KeyRepository, LeaseRepository, LinkTokenRepository, LoginHistory, Outbox,
+    PasskeyRepository, RegistrationRepository, RevocationLog, SocialRepository, SrpRepository, Store, StoreError, Tx,
+    UserRepository,
 };
 
 use crate::connection::{Connection, Lease, Pool, begin_immediate, roll_back};
@@ -185,6 +186,22 @@ impl Tx for SqliteTx {
     }
 
     fn factor_failures(&mut self) -> &mut dyn FactorFailureRepository {
+        self
+    }
+
+    fn srp(&mut self) -> &mut dyn SrpRepository {
+        self
+    }
+
+    fn social(&mut self) -> &mut dyn SocialRepository {
+        self
+    }
+
+    fn attendance(&mut self) -> &mut dyn AttendanceRepository {
+        self
+    }
+
+    fn leases(&mut self) -> &mut dyn LeaseRepository {
         self
     }
 

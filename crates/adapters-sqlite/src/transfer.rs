@@ -30,8 +30,16 @@ use transfer_pages::Pages;
 /// How often the file is tried again while others have it open.
 const TURN: Duration = Duration::from_millis(50);
 /// What can be under way.
-const KINDS: [CeremonyKind; 5] =
-    [CeremonyKind::Code, CeremonyKind::Idempotency, CeremonyKind::StepUp, CeremonyKind::Contact, CeremonyKind::Passkey];
+const KINDS: [CeremonyKind; 8] = [
+    CeremonyKind::Code,
+    CeremonyKind::Idempotency,
+    CeremonyKind::StepUp,
+    CeremonyKind::Contact,
+    CeremonyKind::Passkey,
+    CeremonyKind::Srp,
+    CeremonyKind::Captcha,
+    CeremonyKind::Social,
+];
 /// Sessions read at once.
 const PAGE: i64 = 1000;
 

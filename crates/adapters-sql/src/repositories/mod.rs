@@ -12,6 +12,7 @@
 //! transaction ends ([`Hold`](keystead_adapters_sql::Hold)); `false` when there is no owner to hold. `due`, `lapsed` and
 //! `claims_to` are conditions that pass over rows another transaction is busy with. `link` gives audit rows their places.
 
+mod attendance;
 mod audit;
 mod audit_chain;
 mod contacts;
@@ -20,12 +21,15 @@ mod factor_failures;
 mod factors;
 mod guess_budgets;
 mod keys;
+mod leases;
 mod link_tokens;
 mod login_history;
 mod outbox;
 mod passkeys;
 mod registrations;
 mod revocations;
+mod social;
+mod srp;
 mod users;
 
 use keystead_adapters_sql::RowError;

@@ -5,7 +5,9 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 use keystead_adapters_sql::rows::{UserRow, parse_status, status_name};
-use keystead_adapters_sql::schema::{passkeys, passwords, pending_registrations as claims, users};
+use keystead_adapters_sql::schema::{
+    passkeys, passwords, pending_registrations as claims, social_identities as links, srp_credentials as srp, users,
+};
 use keystead_adapters_sql::types::{At, Uid};
 use keystead_adapters_sql::{Hold, Prepared, RowError};
 use keystead_application::ports::{StoreError, UserPage, UserRepository};
@@ -205,9 +207,11 @@ impl UserRepository for Transaction {
         // All of them: they are few, and the order is that of their index, which counting would pass over for a longer one.
         let with_password = exists(passwords::table.filter(passwords::user_id.eq(users::id)));
         let with_passkey = exists(passkeys::table.filter(passkeys::user_id.eq(users::id)));
+        let with_srp = exists(srp::table.filter(srp::user_id.eq(users::id)));
+        let with_link = exists(links::table.filter(links::user_id.eq(users::id)));
         let query = users::table
             .filter(administrators())
-            .filter(with_password.or(with_passkey))
+            .filter(with_password.or(with_passkey).or(with_srp).or(with_link))
             .order((users::created_at, users::id))
             .select((users::id, users::role, users::status));
         let rows = query.load::<(Uid, String, String)>(self.connection()?).await;

@@ -1,6 +1,7 @@
 //! One struct per table, and its way from and to the domain. A column that holds what the domain refuses is a
 //! [`RowError`] that names the column.
 
+mod attendance;
 mod audit;
 mod contact;
 mod failures;
@@ -11,9 +12,12 @@ mod outbox;
 mod passkey;
 mod registration;
 mod revocation;
+mod social;
+mod srp;
 mod totp;
 mod user;
 
+pub use attendance::{AttendanceRow, remarks_of, times_of};
 pub use audit::{AuditRow, CheckpointRow, NewAuditRow, link};
 pub use contact::{PendingContactRow, UndoRow};
 pub use failures::FailuresRow;
@@ -24,6 +28,8 @@ pub use outbox::{ClaimedRow, EntryRow};
 pub use passkey::PasskeyRow;
 pub use registration::RegistrationRow;
 pub use revocation::{NewRevocationRow, RevocationRow, kind};
+pub use social::SocialRow;
+pub use srp::SrpRow;
 pub use totp::{RecoveryCodeRow, TotpRow};
 pub use user::{UserRow, parse_status, status_name};
 

@@ -1,5 +1,6 @@
 use diesel::prelude::*;
-use keystead_domain::account::{FullName, PasswordHash, PendingRegistration, Username};
+use keystead_domain::account::{ClaimedIdentity, FullName, PasswordHash, PendingRegistration, Username};
+use keystead_domain::social::{ProviderId, SocialSubject};
 
 use super::address;
 use crate::RowError;
@@ -20,10 +21,32 @@ pub struct RegistrationRow {
     pub created_at: At,
     pub expires_at: At,
     pub kind: String,
+    pub srp: Option<Vec<u8>>,
+    /// Absent without `social_subject`, and the other way round.
+    pub social_provider: Option<String>,
+    pub social_subject: Option<String>,
+    pub social_label: Option<String>,
+}
+
+impl RegistrationRow {
+    fn social(&self) -> Result<Option<ClaimedIdentity>, RowError> {
+        match (&self.social_provider, &self.social_subject) {
+            (Some(provider), Some(subject)) => Ok(Some(ClaimedIdentity {
+                provider: ProviderId::try_new(provider)
+                    .map_err(|_| RowError("pending_registrations.social_provider"))?,
+                subject: SocialSubject::try_new(subject)
+                    .map_err(|_| RowError("pending_registrations.social_subject"))?,
+                label: self.social_label.clone(),
+            })),
+            (None, None) => Ok(None),
+            _ => Err(RowError("pending_registrations.social_subject")),
+        }
+    }
 }
 
 impl From<&PendingRegistration> for RegistrationRow {
     fn from(registration: &PendingRegistration) -> Self {
+        let social = registration.social.as_ref();
         Self {
             id: Uid(registration.id),
             email: registration.address.to_string(),
@@ -33,6 +56,10 @@ impl From<&PendingRegistration> for RegistrationRow {
             created_at: At(registration.created_at),
             expires_at: At(registration.expires_at),
             kind: registration.address.kind().as_str().to_owned(),
+            srp: registration.srp.clone(),
+            social_provider: social.map(|identity| identity.provider.to_string()),
+            social_subject: social.map(|identity| identity.subject.as_str().to_owned()),
+            social_label: social.and_then(|identity| identity.label.clone()),
         }
     }
 }
@@ -43,12 +70,15 @@ impl TryFrom<RegistrationRow> for PendingRegistration {
     fn try_from(row: RegistrationRow) -> Result<Self, RowError> {
         let username = row.username.as_deref().map(Username::try_new).transpose();
         let full_name = row.full_name.as_deref().map(FullName::try_new).transpose();
+        let social = row.social()?;
         Ok(Self {
             id: row.id.0,
             address: address(&row.kind, &row.email, "pending_registrations.email")?,
             username: username.map_err(|_| RowError("pending_registrations.username"))?,
             full_name: full_name.map_err(|_| RowError("pending_registrations.full_name"))?,
             password: row.password.map(PasswordHash::new),
+            srp: row.srp,
+            social,
             created_at: row.created_at.0,
             expires_at: row.expires_at.0,
         })
