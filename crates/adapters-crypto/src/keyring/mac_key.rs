@@ -18,6 +18,7 @@ pub(super) struct MacKey {
     device: HmacSha256,
     limit_key: HmacSha256,
     decoy: HmacSha256,
+    captcha: HmacSha256,
     idempotency: HmacSha256,
     audit_event: HmacSha256,
     audit_link: HmacSha256,
@@ -38,6 +39,7 @@ impl MacKey {
             device: derive("device"),
             limit_key: derive("limit-key"),
             decoy: derive("decoy"),
+            captcha: derive("captcha"),
             idempotency: derive("idempotency"),
             audit_event: derive("audit-event"),
             audit_link: derive("audit-link"),
@@ -78,6 +80,7 @@ impl MacKey {
             MacPurpose::Device => &self.device,
             MacPurpose::LimitKey => &self.limit_key,
             MacPurpose::Decoy => &self.decoy,
+            MacPurpose::Captcha => &self.captcha,
             MacPurpose::Idempotency => &self.idempotency,
             MacPurpose::AuditEvent => &self.audit_event,
             MacPurpose::AuditLink => &self.audit_link,
@@ -90,13 +93,14 @@ impl MacKey {
 mod tests {
     use super::*;
 
-    const PURPOSES: [MacPurpose; 10] = [
+    const PURPOSES: [MacPurpose; 11] = [
         MacPurpose::Refresh,
         MacPurpose::OneTimeCode,
         MacPurpose::StoredCode,
         MacPurpose::Device,
         MacPurpose::LimitKey,
         MacPurpose::Decoy,
+        MacPurpose::Captcha,
         MacPurpose::Idempotency,
         MacPurpose::AuditEvent,
         MacPurpose::AuditLink,

@@ -1,5 +1,7 @@
 //! The loaded keys, all at once: built aside, then swapped in.
 
+use std::slice;
+
 use keystead_application::ports::{KeyUse, MacPurpose, SealError, Sealer, StoredKey, TokenKind};
 use keystead_domain::Timestamp;
 use keystead_domain::token::KeyId;
@@ -20,6 +22,8 @@ pub(super) struct Snapshot {
     pub(super) step_up: Vec<TokenKey>,
     pub(super) mac: Vec<MacKey>,
     pub(super) audit: Vec<MacKey>,
+    /// The place of the oldest in `audit`.
+    oldest_audit: Option<usize>,
     pub(super) seal: Vec<SealKey>,
     pub(super) jwks: String,
     /// What it was made of: loading the same again costs nothing.
@@ -45,6 +49,7 @@ impl Snapshot {
             step_up: Vec::new(),
             mac: Vec::new(),
             audit: Vec::new(),
+            oldest_audit: None,
             seal: Vec::new(),
             jwks: jwks(&[]).unwrap_or_default(),
             stored: Vec::new(),
@@ -84,6 +89,10 @@ impl Snapshot {
                 }
             }
         }
+        let audit = stored.iter().filter(|key| key.key_use == KeyUse::Audit);
+        // By what no other key changes, so that every replica finds the same one.
+        let oldest = audit.min_by_key(|key| (key.created_at, key.id.as_str()));
+        snapshot.oldest_audit = oldest.and_then(|oldest| snapshot.audit.iter().position(|key| key.id == oldest.id));
         snapshot.jwks = jwks(&snapshot.access).ok_or(SealError)?;
         snapshot.stored = stored.to_vec();
         Ok(snapshot)
@@ -93,12 +102,14 @@ impl Snapshot {
     pub(super) fn roots(&self, purpose: MacPurpose) -> &[MacKey] {
         match purpose {
             MacPurpose::AuditEvent | MacPurpose::AuditLink | MacPurpose::AuditCheckpoint => &self.audit,
+            // Beside the roots of the audit log, because those are kept; always the first, because it is never another.
+            MacPurpose::Decoy => self.oldest_audit.and_then(|place| self.audit.get(place)).map_or(&[], slice::from_ref),
             MacPurpose::Refresh
             | MacPurpose::OneTimeCode
             | MacPurpose::StoredCode
             | MacPurpose::Device
             | MacPurpose::LimitKey
-            | MacPurpose::Decoy
+            | MacPurpose::Captcha
             | MacPurpose::Idempotency => &self.mac,
         }
     }

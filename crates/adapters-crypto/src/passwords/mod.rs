@@ -25,6 +25,7 @@ use thiserror::Error;
 pub use import::ForeignHashes;
 use memory::Memory;
 use phc::{Failed, SALT_BYTES, TAG_BYTES};
+pub use pool::HashPool;
 use pool::Pool;
 use stored::Stored;
 
@@ -61,10 +62,10 @@ pub enum Argon2ConfigError {
 /// [`ForeignHashes`] reads.
 ///
 /// Beyond `permits` running and `queue` waiting hashes it answers [`HashError::Busy`] at once. A caller that leaves
-/// before its hash began costs nothing. Dropping the hasher fails what waits, finishes what runs, and ends its threads;
-/// it blocks for that long.
+/// before its hash began costs nothing. Dropping the hasher and all its [`HashPool`]s fails what waits, finishes what runs,
+/// and ends the threads; it blocks for that long.
 pub struct Argon2Hasher {
-    pool: Pool,
+    pool: Arc<Pool>,
     params: Params,
     entropy: Arc<dyn Entropy>,
     hashes: Arc<AtomicU64>,
@@ -96,21 +97,26 @@ impl Argon2Hasher {
             let limits = "at most 256 MiB of memory, 20 passes, 16 lanes, and 1 GiB in all passes together";
             return Err(Argon2ConfigError::Parameters(limits.to_owned()));
         }
-        let pool = Pool::try_new(permits, queue, params.block_count(), IDLE)?;
+        let pool = Arc::new(Pool::try_new(permits, queue, params.block_count(), IDLE)?);
         Ok(Self { pool, params, entropy, hashes: Arc::default(), dummy, room: queue })
     }
 
-    /// How many hashes run now.
+    /// The threads and the queue, for what has to share them.
+    pub fn pool(&self) -> HashPool {
+        HashPool(Arc::clone(&self.pool))
+    }
+
+    /// How many hashes, and whatever else shares the threads, run now.
     pub fn running(&self) -> usize {
         self.pool.running()
     }
 
-    /// How many hashes wait now.
+    /// How many hashes and other jobs wait now.
     pub fn queued(&self) -> usize {
         self.pool.queued()
     }
 
-    /// How many hashes may wait at most.
+    /// How many may wait at most.
     pub fn room(&self) -> usize {
         self.room
     }

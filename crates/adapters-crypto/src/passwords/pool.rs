@@ -11,8 +11,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use std::{io, mem};
+use std::{fmt, io, mem};
 
+use keystead_application::ports::HashError;
 use tokio::sync::oneshot;
 
 use super::memory::Memory;
@@ -22,6 +23,29 @@ use super::memory::Memory;
 pub(super) struct Full {
     /// When the queue will have gone through, estimated; at least a second.
     pub(super) retry_after: Duration,
+}
+
+/// The threads of an [`Argon2Hasher`](super::Argon2Hasher), for other work that is too heavy for the asynchronous ones: it
+/// takes the same permits and waits in the same queue. Clones are the same threads.
+#[derive(Clone)]
+pub struct HashPool(pub(super) Arc<Pool>);
+
+impl HashPool {
+    /// Takes a permit, waiting in the queue for one, and does the work under it. `work` must not own a pool: the last
+    /// owner waits for the threads to end, which a thread cannot do for itself.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HashError> {
+        let result = self.0.submit(|_| work()).map_err(|full| HashError::Busy { retry_after: full.retry_after })?;
+        result.await.map_err(|_| HashError::Failed)
+    }
+}
+
+impl fmt::Debug for HashPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HashPool").finish_non_exhaustive()
+    }
 }
 
 /// A fixed number of threads. Dropping the pool refuses what waits, lets what runs finish, and joins the threads.
@@ -73,7 +97,7 @@ impl<T: Send + 'static, F: FnOnce(&mut Memory) -> T + Send> Job for Task<F, T> {
         let result = catch_unwind(AssertUnwindSafe(|| work(memory)));
         if result.is_err() {
             memory.release();
-            tracing::error!("a password hash panicked");
+            tracing::error!("a password hash, or work in its place, panicked");
         }
         Box::new(move || match result {
             // A caller that left meanwhile has no use for the result.

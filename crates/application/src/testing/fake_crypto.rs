@@ -54,12 +54,12 @@ impl FakeKeyedHash {
     fn keys(&self, purpose: MacPurpose) -> &[KeyId] {
         match purpose {
             MacPurpose::AuditEvent | MacPurpose::AuditLink | MacPurpose::AuditCheckpoint => &self.audit_keys,
+            MacPurpose::Decoy => self.audit_keys.get(..1).unwrap_or_default(),
             MacPurpose::Refresh
             | MacPurpose::OneTimeCode
             | MacPurpose::StoredCode
             | MacPurpose::Device
             | MacPurpose::LimitKey
-            | MacPurpose::Decoy
             | MacPurpose::Captcha
             | MacPurpose::Idempotency => &self.keys,
         }

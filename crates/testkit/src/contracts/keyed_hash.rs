@@ -29,13 +29,14 @@ macro_rules! keyed_hash_contracts {
     };
 }
 
-const PURPOSES: [MacPurpose; 9] = [
+const PURPOSES: [MacPurpose; 10] = [
     MacPurpose::Refresh,
     MacPurpose::OneTimeCode,
     MacPurpose::StoredCode,
     MacPurpose::Device,
     MacPurpose::LimitKey,
     MacPurpose::Decoy,
+    MacPurpose::Captcha,
     MacPurpose::Idempotency,
     MacPurpose::AuditEvent,
     MacPurpose::AuditCheckpoint,
@@ -92,14 +93,15 @@ pub async fn an_unknown_key_verifies_nothing(hash: Arc<dyn KeyedHash>) {
     assert!(!hash.verify(&unknown, MacPurpose::Refresh, &[b"x"], &tag.bytes));
 }
 
-/// What seals audit events is kept longer than what does anything else.
+/// What seals audit events is kept longer than what does anything else, and decoys, which never change, are under the first
+/// of it.
 pub async fn audit_events_have_keys_of_their_own(hash: Arc<dyn KeyedHash>) {
     let key = |purpose| hash.mac(purpose, &[b"x"]).key;
     let (event, checkpoint) = (key(MacPurpose::AuditEvent), key(MacPurpose::AuditCheckpoint));
     assert_eq!(event, checkpoint);
     for purpose in PURPOSES {
-        let is_audit = matches!(purpose, MacPurpose::AuditEvent | MacPurpose::AuditCheckpoint);
-        assert_eq!(key(purpose) == event, is_audit, "{purpose:?}");
+        let is_kept = matches!(purpose, MacPurpose::AuditEvent | MacPurpose::AuditCheckpoint | MacPurpose::Decoy);
+        assert_eq!(key(purpose) == event, is_kept, "{purpose:?}");
     }
 }
 

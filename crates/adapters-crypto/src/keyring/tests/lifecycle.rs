@@ -249,6 +249,39 @@ fn hashes_of_the_audit_log_outlive_every_rotation() {
 }
 
 #[test]
+fn decoys_stay_as_they_were_whatever_key_is_replaced_and_on_every_replica() {
+    let mut f = fixture(SigningAlgorithm::EdDsa);
+    let first = f.ring.mac(MacPurpose::Decoy, &[b"nobody@example.com"]);
+    assert_eq!(first.key, f.stored[5].id);
+    let audit_event = f.ring.mac(MacPurpose::AuditEvent, &[b"x"]);
+    // Years of rotations: of the root of other keyed hashes, which goes, and of the audit log's, which stays.
+    for year in 1..=3 {
+        let from = 1_000 + year * 365 * DAY;
+        for key_use in [KeyUse::Mac, KeyUse::Audit] {
+            let key = f.ring.generate(key_use, at(from), at(from + 60)).unwrap();
+            f.stored.push(key);
+        }
+        f.stored.retain(|key| key.key_use != KeyUse::Mac || key.created_at == at(from));
+        // As another replica, or a restart, finds them.
+        let other = empty_ring(config(SigningAlgorithm::EdDsa));
+        let shuffled: Vec<_> = f.stored.iter().rev().cloned().collect();
+        f.ring.load(&f.stored).unwrap();
+        other.ring.load(&shuffled).unwrap();
+        for ring in [&f, &other] {
+            ring.clock.0.store(from + 120, Ordering::SeqCst);
+            assert_eq!(ring.ring.mac(MacPurpose::Decoy, &[b"nobody@example.com"]), first);
+            assert_eq!(ring.ring.mac_with(&first.key, MacPurpose::Decoy, &[b"nobody@example.com"]), Some(first.bytes));
+            assert!(ring.ring.verify(&first.key, MacPurpose::Decoy, &[b"nobody@example.com"], &first.bytes));
+            assert_ne!(ring.ring.mac(MacPurpose::AuditEvent, &[b"x"]).key, audit_event.key);
+            // No younger key makes or knows a decoy.
+            for younger in f.stored.iter().filter(|key| key.id != first.key) {
+                assert_eq!(ring.ring.mac_with(&younger.id, MacPurpose::Decoy, &[b"nobody@example.com"]), None);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_digest_is_sha_256() {
     // FIPS 180-4 example "abc".
     let f = empty_ring(config(SigningAlgorithm::EdDsa));
