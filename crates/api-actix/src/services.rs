@@ -8,6 +8,7 @@ use keystead_application::account::{
 };
 use keystead_application::admin::{Impersonate, ManageOutbox, ManageSessions, ManageUsers, NoteRefusal};
 use keystead_application::audit::{ReadAudit, VerifyAudit};
+use keystead_application::captcha::CaptchaGate;
 use keystead_application::factor::{
     Contacts, MakeRecoveryCodes, Passkeys, ResealFactors, TotpFactor, UndoContactChange,
 };
@@ -34,6 +35,8 @@ pub struct Services {
     pub resend_code: ResendCode,
     /// `/auth/login`.
     pub login: Login,
+    /// Asks for captchas.
+    pub captcha: Arc<CaptchaGate>,
     /// `/auth/login/code`.
     pub second_factor: AnswerSecondFactor,
     /// `/auth/login/otp` for logins and resets.

@@ -288,7 +288,7 @@ mod tests {
         let command = AddUserCommand { email, username: None, full_name: None, role: Role::User, password };
         services.operator.add(command).await.unwrap();
         let password = SecretString::new(PASSWORD.into());
-        let command = LoginCommand { identity: "ada@example.com".into(), password, device: None };
+        let command = LoginCommand { identity: "ada@example.com".into(), password, device: None, captcha: None };
         let admission = services.login.run(command, &RequestContext::default()).await.unwrap();
         let claims = admission.authorized().unwrap().claims;
         let user = claims.subject;

@@ -40,6 +40,8 @@ impl Default for Lifetimes {
 pub struct AccountLimits {
     /// Failed logins.
     pub login: RatePolicy,
+    /// Failed logins that a captcha was solved for, once [`Self::login`] is spent.
+    pub login_captcha: RatePolicy,
     /// Reset links.
     pub forgot: RatePolicy,
     /// Password changes.
@@ -70,6 +72,7 @@ impl Default for AccountLimits {
     fn default() -> Self {
         Self {
             login: limits::LOGIN_ACCOUNT,
+            login_captcha: limits::LOGIN_CAPTCHA,
             forgot: limits::FORGOT_ACCOUNT,
             password_change: limits::PASSWORD_CHANGE,
             reauth: limits::REAUTH,

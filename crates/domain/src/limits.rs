@@ -40,6 +40,8 @@ policies! {
     LOGIN = "login", 10, minutes(15), "client address";
     /// Failed logins by account; a known device has a budget of its own.
     LOGIN_ACCOUNT = "login-account", 10, minutes(15), "account, or account and known device";
+    /// Guesses that captchas buy once the budget of an account is spent.
+    LOGIN_CAPTCHA = "login-captcha", 20, minutes(15), "account";
     /// Rotations of one session.
     REFRESH = "refresh", 30, minutes(1), "session";
     /// Reset links by address.

@@ -61,7 +61,7 @@ pub(crate) fn run(folder: &str, samples: u32) -> Outcome {
 async fn login(composed: &Composed) -> Outcome<Duration> {
     let begun = now();
     let password = SecretString::new(PASSWORD.into());
-    let command = LoginCommand { identity: NAME.into(), password, device: None };
+    let command = LoginCommand { identity: NAME.into(), password, device: None, captcha: None };
     composed.services.login.run(command, &RequestContext::default()).await?;
     Ok(begun.elapsed())
 }

@@ -94,7 +94,7 @@ async fn answer(services: &Services, client: &mut Client, line: &str) -> Result<
         }
         "login" => {
             let (identity, password) = credentials(rest)?;
-            let command = LoginCommand { identity: identity.into(), password, device: None };
+            let command = LoginCommand { identity: identity.into(), password, device: None, captcha: None };
             // With second factors, `Admission::Asked` would lead to `AnswerSecondFactor`.
             let tokens =
                 services.login.run(command, &context).await?.authorized().ok_or("a second factor is asked for")?;

@@ -1,5 +1,6 @@
 //! The one place that joins use-cases with adapters. Nothing else names an adapter.
 
+mod captcha;
 mod desks;
 mod examine;
 mod mail;

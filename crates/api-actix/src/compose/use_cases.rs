@@ -24,7 +24,7 @@ use keystead_domain::token::RefreshPolicy;
 
 use super::desks::Desks;
 use super::mail::Post;
-use super::{Background, Ports, Stores};
+use super::{Background, Ports, Stores, captcha};
 use crate::config::{Config, LimitsMode};
 use crate::services::Services;
 
@@ -52,6 +52,7 @@ fn settings(config: &Config) -> Settings {
         },
         limits: AccountLimits {
             login: policy(limits::LOGIN_ACCOUNT),
+            login_captcha: policy(limits::LOGIN_CAPTCHA),
             forgot: policy(limits::FORGOT_ACCOUNT),
             password_change: policy(limits::PASSWORD_CHANGE),
             reauth: policy(limits::REAUTH),
@@ -79,6 +80,7 @@ pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) ->
     let stores = Stores { store, watch, ..stores };
     let view = Arc::new(RevocationView::default());
     let revoker = Arc::new(Revoker::new(view.clone(), stores.feed.clone()));
+    let captcha = captcha::gate(&ports, &stores);
     let desks = Desks::new(settings(config), &ports, &stores, revoker, view.clone());
     let Ports { hasher, ring, signer, verifier, hash, sealer, entropy, clock, .. } = ports;
     let Stores { store, watch, sessions, ceremonies, limiter, feed, garbage, is_alone } = stores;
@@ -101,7 +103,8 @@ pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) ->
         register: RegisterUser::new(s.clone(), h.clone(), c.clone(), i.clone(), codes.clone(), registration.clone()),
         verify_registration: VerifyRegistration::new(s.clone(), n.clone(), c.clone(), i.clone(), codes.clone(), guard),
         resend_code: ResendCode::new(s.clone(), c.clone(), i.clone(), codes, registration),
-        login: Login::new(s.clone(), h.clone(), c.clone(), d.clone()),
+        login: Login::new(s.clone(), h.clone(), c.clone(), d.clone()).with_captcha(captcha.clone()),
+        captcha,
         second_factor: AnswerSecondFactor::new(s.clone(), c.clone(), f.clone(), b.clone(), d.clone()),
         send_factor_code: SendFactorCode::new(s.clone(), c.clone(), d.clone()),
         passkey_login: PasskeyLogin::new(s.clone(), c.clone(), k.clone(), b.clone(), d.clone()),

@@ -84,6 +84,7 @@ codes! {
     OWN_ACCOUNT = CONFLICT, "Own account", "Administrators do this to other accounts only.";
     LAST_ADMINISTRATOR = CONFLICT, "Last administrator", "Nobody of this role would be left; make another administrator first.";
     MESSAGE_DEAD = CONFLICT, "Message dead", "The message expired or was given up; it has no contents any more.";
+    CAPTCHA_NOT_USED = CONFLICT, "Captcha not used", "This service asks for no captcha before that; go on without one.";
     USERNAME_TAKEN = CONFLICT, "Username taken", "Another account has this username; choose another.";
     FACTOR_NOT_OFFERED = CONFLICT, "Factor not offered", "The sign-in takes other factors; tfaOptions names them.";
     FACTOR_NOT_AVAILABLE = CONFLICT, "Factor not available", "The person has no such factor or enrolled a stronger one, or the service does not offer it.";
@@ -111,6 +112,8 @@ codes! {
     ATTESTATION_INVALID = UNPROCESSABLE_ENTITY, "Registration of a passkey refused", "The authenticator's answer is not of this ceremony or this site.";
     INVALID_REASON = UNPROCESSABLE_ENTITY, "Invalid reason", "The value is no reason: 5 to 200 characters on one line.";
     INVALID_ROLE = UNPROCESSABLE_ENTITY, "Invalid role", "The value is no role: 'user', 'admin' or 'super-admin'.";
+    CAPTCHA_REQUIRED = UNPROCESSABLE_ENTITY, "Captcha required", "The request needs a solved captcha in the attribute 'captcha'; POST /api/v1/captcha/challenge gives one to solve.";
+    CAPTCHA_INVALID = UNPROCESSABLE_ENTITY, "Captcha invalid", "The captcha is wrong, was used before, is too old, or was solved for something else; get another one.";
     INVALID_USERNAME = UNPROCESSABLE_ENTITY, "Invalid username", "The value is no username.";
     INVALID_FULL_NAME = UNPROCESSABLE_ENTITY, "Invalid name", "The value is no name: too long, or with control characters or links.";
     INVALID_LOCALE = UNPROCESSABLE_ENTITY, "Invalid locale", "The value is no language tag.";

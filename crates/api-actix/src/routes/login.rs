@@ -24,6 +24,9 @@ dto! {
         /// Native clients: the device token of an earlier login.
         #[schema(value_type = Option<String>)]
         device_token: Option<SecretString>,
+        /// A solved captcha (`POST /captcha/challenge`), once `CAPTCHA_REQUIRED` asked for it.
+        #[schema(value_type = Option<String>)]
+        captcha: Option<SecretString>,
     }
 }
 
@@ -36,15 +39,17 @@ pub(super) async fn login(
     body: ApiBody<LoginBody>,
 ) -> Result<HttpResponse, ApiError> {
     let shown = ShownCredentials::read(&req)?;
-    let LoginBody { identity, password, device_token } = body.into_inner();
+    let at = body.pointers();
+    let LoginBody { identity, password, device_token, captcha } = body.into_inner();
     let device = device(&shown).or(device_token);
-    let command = LoginCommand { identity, password, device };
+    let command = LoginCommand { identity, password, device, captcha };
     let result = services.login.run(command, &context(&req, &shown)).await;
     let now = services.clock.now();
     let admission = result.map_err(|error| match error {
         LoginError::InvalidCredentials => ApiError::new(Code::INVALID_CREDENTIALS),
         LoginError::AccountInactive => ApiError::new(Code::ACCOUNT_INACTIVE),
         LoginError::Limited { resets_at } => account_limited(resets_at, now),
+        LoginError::Captcha(refusal) => super::captcha::refused(refusal, at),
         LoginError::Failure(failure) => failure.into(),
     })?;
     Ok(tokens::admitted(&req, shown.kind, &admission, now))

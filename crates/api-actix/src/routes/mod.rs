@@ -2,6 +2,7 @@
 
 mod access;
 mod admin;
+mod captcha;
 mod contacts;
 mod factors;
 mod failure;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use keystead_domain::SecretBytes;
 use keystead_domain::limits::{self, RatePolicy};
 
-use super::hex::hex;
+use super::hex::{hex, short_hex};
 use crate::ports::{BudgetKey, Entropy, KeyedHash};
 
 /// A request is carried out once in the life of its record.
@@ -36,6 +36,11 @@ impl Attempt {
         let mut mark = [0; 16];
         self.draw(hash, b"mark").fill(&mut mark);
         BudgetKey(format!("request:{}", hex(&mark)))
+    }
+
+    /// A name for what this request showed, the same for every attempt at it and nobody else's.
+    pub(crate) fn name_of(&self, hash: &dyn KeyedHash, shown: &[u8]) -> String {
+        short_hex(&hash.digest(&[self.0.expose(), &hash.digest(shown)[..], b"shown"].concat()))
     }
 
     fn draw<'a>(&'a self, hash: &'a dyn KeyedHash, label: &'static [u8]) -> Drawn<'a> {

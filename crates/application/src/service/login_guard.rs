@@ -8,12 +8,70 @@ use keystead_domain::token::DeviceTokenHash;
 use super::attempt::{Attempt, ONCE};
 use super::hex::short_hex;
 use crate::ports::{BudgetDecision, BudgetKey, KeyedHash, MacPurpose, Store, StoreError, Tx};
+use crate::settings::AccountLimits;
 
 /// A guess that was counted before it is compared. Release it when the guess was right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuessTicket {
     key: BudgetKey,
     policy: RatePolicy,
+}
+
+/// Whom a guess at a login is counted for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guesser {
+    /// A name nobody has.
+    Nobody(LoginName),
+    /// An account, asked for from anywhere.
+    Account(UserId),
+    /// An account, asked for from a device it knows.
+    KnownDevice(UserId, DeviceTokenHash),
+}
+
+impl Guesser {
+    /// The account that is meant, if there is one.
+    pub const fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Nobody(_) => None,
+            Self::Account(user) | Self::KnownDevice(user, _) => Some(*user),
+        }
+    }
+
+    /// Whether the account's owner signed in from there before.
+    pub const fn is_known_device(&self) -> bool {
+        matches!(self, Self::KnownDevice(..))
+    }
+}
+
+/// What a captcha does for a guess beyond the first budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaptchaRelief {
+    /// Nothing: captchas are off.
+    None,
+    /// It would help; none was checked yet.
+    Offered,
+    /// One was solved for this guess.
+    Solved,
+}
+
+/// What counting a guess at a login came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoginCount {
+    /// Counted: it may be compared.
+    Counted {
+        /// What to release when it was right.
+        ticket: GuessTicket,
+        /// Whether it spent the budget.
+        is_last: bool,
+    },
+    /// Not counted: another guess needs a captcha. Drop the transaction, check one, count again with
+    /// [`CaptchaRelief::Solved`].
+    CaptchaNeeded,
+    /// Not counted: too many failed.
+    Limited {
+        /// When the next attempt counts.
+        resets_at: Timestamp,
+    },
 }
 
 /// Budgets of guesses, kept on the account and not on where guesses come from: aliases of one account share one, names
@@ -49,6 +107,68 @@ impl GuessGuard {
     /// The stored form of a known-device token.
     pub fn device_hash(&self, token: &str) -> DeviceTokenHash {
         DeviceTokenHash(self.hash.digest(token.as_bytes()))
+    }
+
+    /// Whom a login with this name, and this device if one was shown, is counted for. `account` is who has the name.
+    pub async fn guesser(
+        &self,
+        tx: &mut dyn Tx,
+        account: Option<UserId>,
+        name: &LoginName,
+        device: Option<DeviceTokenHash>,
+        now: Timestamp,
+    ) -> Result<Guesser, StoreError> {
+        Ok(match (account, device) {
+            (Some(user), Some(device)) if tx.devices().is_known(user, device, now).await? => {
+                Guesser::KnownDevice(user, device)
+            }
+            (Some(user), _) => Guesser::Account(user),
+            (None, _) => Guesser::Nobody(name.clone()),
+        })
+    }
+
+    /// Counts a guess at a login, by password or by SRP. Once the budget is spent, a captcha buys guesses out of a second
+    /// one; a known device has one budget, and is never asked for a captcha.
+    pub async fn count_login(
+        &self,
+        tx: &mut dyn Tx,
+        guesser: &Guesser,
+        limits: &AccountLimits,
+        relief: CaptchaRelief,
+        now: Timestamp,
+    ) -> Result<LoginCount, StoreError> {
+        let spent = match self.count_one(tx, self.login_ticket(limits.login, guesser), now).await? {
+            LoginCount::Limited { resets_at } => resets_at,
+            counted => return Ok(counted),
+        };
+        if relief == CaptchaRelief::None || guesser.is_known_device() {
+            return Ok(LoginCount::Limited { resets_at: spent });
+        }
+        // Counted also when no captcha was solved yet: nobody is made to solve one that cannot help.
+        match self.count_one(tx, self.login_ticket(limits.login_captcha, guesser), now).await? {
+            LoginCount::Counted { ticket, .. } if relief == CaptchaRelief::Offered => {
+                self.release(tx, &ticket).await?;
+                Ok(LoginCount::CaptchaNeeded)
+            }
+            // Whichever window ends first opens the way again.
+            LoginCount::Limited { resets_at } => Ok(LoginCount::Limited { resets_at: resets_at.min(spent) }),
+            counted => Ok(counted),
+        }
+    }
+
+    async fn count_one(&self, tx: &mut dyn Tx, ticket: GuessTicket, now: Timestamp) -> Result<LoginCount, StoreError> {
+        Ok(match self.reserve(tx, &ticket, now).await? {
+            Ok(count) => LoginCount::Counted { is_last: count >= ticket.policy.limit, ticket },
+            Err(resets_at) => LoginCount::Limited { resets_at },
+        })
+    }
+
+    fn login_ticket(&self, policy: RatePolicy, guesser: &Guesser) -> GuessTicket {
+        match guesser {
+            Guesser::Nobody(name) => self.name(policy, name),
+            Guesser::Account(user) => self.account(policy, *user),
+            Guesser::KnownDevice(user, device) => self.known_device(policy, *user, device),
+        }
     }
 
     /// Counts a guess. `Ok` inside: how many were counted in this window; the one that reaches the policy's limit spends the
@@ -143,6 +263,61 @@ mod tests {
         tx.commit().await.unwrap();
         assert_eq!(spend(&world, &ticket, START).await, Ok(()));
         assert!(spend(&world, &ticket, START).await.is_err());
+    }
+
+    /// Counts a guess and commits it, unless it takes a captcha.
+    async fn guess(world: &World, guesser: &Guesser, relief: CaptchaRelief) -> LoginCount {
+        let limits = AccountLimits { login: POLICY, login_captcha: BOUGHT, ..AccountLimits::default() };
+        let mut tx = world.rows.begin().await.unwrap();
+        let count = world.guard().count_login(&mut *tx, guesser, &limits, relief, START).await.unwrap();
+        tx.commit().await.unwrap();
+        count
+    }
+
+    const BOUGHT: RatePolicy = RatePolicy { name: "bought", limit: 2, window: Duration::from_secs(30), per: "test" };
+
+    #[tokio::test]
+    async fn a_captcha_buys_guesses_out_of_a_second_budget_once_the_first_is_spent() {
+        let (world, user) = (World::default(), user_id(1));
+        for guesser in [Guesser::Account(user), Guesser::Nobody(LoginName::parse("eve"))] {
+            for (relief, last) in [(CaptchaRelief::Offered, false), (CaptchaRelief::Solved, true)] {
+                let count = guess(&world, &guesser, relief).await;
+                assert!(matches!(count, LoginCount::Counted { is_last, .. } if is_last == last), "{count:?}");
+            }
+            let spent = LoginCount::Limited { resets_at: START.plus(POLICY.window) };
+            assert_eq!(guess(&world, &guesser, CaptchaRelief::None).await, spent);
+            for _ in 0..5 {
+                assert_eq!(guess(&world, &guesser, CaptchaRelief::Offered).await, LoginCount::CaptchaNeeded);
+            }
+            let LoginCount::Counted { ticket, is_last: false } = guess(&world, &guesser, CaptchaRelief::Solved).await
+            else {
+                panic!("asking costs nothing, and a captcha buys a guess");
+            };
+            let mut tx = world.rows.begin().await.unwrap();
+            world.guard().release(&mut *tx, &ticket).await.unwrap();
+            tx.commit().await.unwrap();
+            for last in [false, true] {
+                let count = guess(&world, &guesser, CaptchaRelief::Solved).await;
+                assert!(matches!(count, LoginCount::Counted { is_last, .. } if is_last == last), "{count:?}");
+            }
+            let spent = LoginCount::Limited { resets_at: START.plus(BOUGHT.window) };
+            for relief in [CaptchaRelief::Offered, CaptchaRelief::Solved] {
+                assert_eq!(guess(&world, &guesser, relief).await, spent, "and no captcha helps any more");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_known_device_is_never_asked_for_a_captcha() {
+        let world = World::default();
+        let guesser = Guesser::KnownDevice(user_id(1), world.guard().device_hash("one"));
+        for _ in 0..POLICY.limit {
+            assert!(matches!(guess(&world, &guesser, CaptchaRelief::Offered).await, LoginCount::Counted { .. }));
+        }
+        let spent = LoginCount::Limited { resets_at: START.plus(POLICY.window) };
+        for relief in [CaptchaRelief::Offered, CaptchaRelief::Solved] {
+            assert_eq!(guess(&world, &guesser, relief).await, spent);
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use factor_guard::{FactorGuard, FactorTicket, Tried, slot_of, slot_of_contac
 pub use idempotency::{Claim, Idempotency, IdempotentRequest};
 pub(crate) use issuer::PreAuthorizedRequest;
 pub use issuer::{AuthorizedTokens, PreAuthorizedTokens, SignIn, StepUpToken, TokenIssuer};
-pub use login_guard::{GuessGuard, GuessTicket};
+pub use login_guard::{CaptchaRelief, GuessGuard, GuessTicket, Guesser, LoginCount};
 pub use passkeys::PasskeyCeremonies;
 pub(crate) use passkeys::{Asserted, Place, report_clone};
 pub use postbox::{Opened, Postbox, record, record_with};

@@ -6,10 +6,13 @@ use keystead_domain::token::{Amr, DeviceTokenHash};
 use keystead_domain::{SecretString, Timestamp};
 use thiserror::Error;
 
+use crate::captcha::{CaptchaGate, CaptchaRefusal};
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
-use crate::ports::{Clock, PasswordHasher, Store};
-use crate::service::{Admission, GuessGuard, GuessTicket, Postbox, Proof, SignInDesk, record};
+use crate::ports::{CaptchaAction, Clock, PasswordHasher, Store};
+use crate::service::{
+    Admission, CaptchaRelief, GuessGuard, GuessTicket, LoginCount, Postbox, Proof, SignInDesk, record,
+};
 use crate::settings::Settings;
 
 /// An attempt to sign in.
@@ -21,6 +24,8 @@ pub struct LoginCommand {
     pub password: SecretString,
     /// The token of a browser signed in with before.
     pub device: Option<SecretString>,
+    /// A solved captcha; looked at only once the account's budget is spent.
+    pub captcha: Option<SecretString>,
 }
 
 /// Why a login was refused.
@@ -38,6 +43,10 @@ pub enum LoginError {
         /// When the next attempt counts.
         resets_at: Timestamp,
     },
+    /// Too many wrong passwords from unknown devices: the next guess needs a captcha, and the one shown, if any, does not
+    /// count.
+    #[error(transparent)]
+    Captcha(#[from] CaptchaRefusal),
     /// Not the caller's fault.
     #[error(transparent)]
     Failure(Failure),
@@ -52,6 +61,7 @@ pub struct Login {
     hasher: Arc<dyn PasswordHasher>,
     clock: Arc<dyn Clock>,
     desk: SignInDesk,
+    captcha: Option<Arc<CaptchaGate>>,
 }
 
 /// What a login tells and counts.
@@ -80,7 +90,13 @@ impl Login {
         clock: Arc<dyn Clock>,
         desk: SignInDesk,
     ) -> Self {
-        Self { store, hasher, clock, desk }
+        Self { store, hasher, clock, desk, captcha: None }
+    }
+
+    /// The same, where a captcha buys guesses once the budget of an account is spent. Without it nothing does.
+    #[must_use]
+    pub fn with_captcha(self, gate: Arc<CaptchaGate>) -> Self {
+        Self { captcha: Some(gate).filter(|gate| gate.guards(CaptchaAction::Login)), ..self }
     }
 
     /// Runs it.
@@ -89,7 +105,8 @@ impl Login {
             return Err(LoginError::InvalidCredentials);
         };
         let device = command.device.as_ref().map(|token| self.desk.guard.device_hash(token.expose()));
-        let candidate = self.count_guess(&LoginName::parse(&command.identity), device, context).await?;
+        let name = LoginName::parse(&command.identity);
+        let candidate = self.count_guess(&name, device, command.captcha.as_ref(), context).await?;
         let compared = match &candidate.account {
             Some((_, Some(hash))) => self.hasher.verify(&password, hash).await,
             _ => self.hasher.verify_dummy(&password).await.map(|()| false),
@@ -111,36 +128,53 @@ impl Login {
         }
     }
 
-    /// Looks the name up and counts a guess, before anything is compared.
+    /// Counts a guess, for a solved captcha if need be.
     async fn count_guess(
         &self,
         name: &LoginName,
         device: Option<DeviceTokenHash>,
+        solution: Option<&SecretString>,
         context: &RequestContext,
     ) -> Result<Candidate, LoginError> {
+        let Some(gate) = &self.captcha else {
+            let candidate = self.look_up_and_count(name, device, CaptchaRelief::None, context).await?;
+            return Ok(candidate.ok_or(CaptchaRefusal::Required)?);
+        };
+        if let Some(candidate) = self.look_up_and_count(name, device, CaptchaRelief::Offered, context).await? {
+            return Ok(candidate);
+        }
+        // No transaction is open while somebody else is asked about the captcha.
+        gate.require(CaptchaAction::Login, solution, false, context).await?;
+        let candidate = self.look_up_and_count(name, device, CaptchaRelief::Solved, context).await?;
+        Ok(candidate.ok_or(CaptchaRefusal::Required)?)
+    }
+
+    /// Looks the name up and counts a guess, before anything is compared. `None`: it takes a captcha.
+    async fn look_up_and_count(
+        &self,
+        name: &LoginName,
+        device: Option<DeviceTokenHash>,
+        relief: CaptchaRelief,
+        context: &RequestContext,
+    ) -> Result<Option<Candidate>, LoginError> {
         let now = self.clock.now();
-        let policy = self.desk.settings.limits.login;
+        let (guard, limits) = (&self.desk.guard, &self.desk.settings.limits);
         let mut tx = self.store.begin().await?;
         let account = tx.users().find_by_login_name(name).await?;
-        let known = match (&account, device) {
-            (Some((user, _)), Some(device)) => tx.devices().is_known(user.id, device, now).await?.then_some(device),
-            _ => None,
-        };
-        let ticket = match (&account, &known) {
-            (Some((user, _)), Some(device)) => self.desk.guard.known_device(policy, user.id, device),
-            (Some((user, _)), None) => self.desk.guard.account(policy, user.id),
-            (None, _) => self.desk.guard.name(policy, name),
-        };
-        match self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
-            Ok(count) if count < policy.limit => {}
-            Ok(_) => {
-                let subject = account.as_ref().map(|(user, _)| user.id);
-                record(&mut *tx, AuditEventName::LoginLimited, (None, subject), None, context, now).await?;
+        let subject = account.as_ref().map(|(user, _)| user.id);
+        let guesser = guard.guesser(&mut *tx, subject, name, device, now).await?;
+        let ticket = match guard.count_login(&mut *tx, &guesser, limits, relief, now).await? {
+            LoginCount::Counted { ticket, is_last } => {
+                if is_last {
+                    record(&mut *tx, AuditEventName::LoginLimited, (None, subject), None, context, now).await?;
+                }
+                ticket
             }
-            Err(resets_at) => return Err(LoginError::Limited { resets_at }),
-        }
+            LoginCount::CaptchaNeeded => return Ok(None),
+            LoginCount::Limited { resets_at } => return Err(LoginError::Limited { resets_at }),
+        };
         tx.commit().await?;
-        Ok(Candidate { account, known_device: known.is_some(), ticket })
+        Ok(Some(Candidate { account, known_device: guesser.is_known_device(), ticket }))
     }
 
     /// The hash with today's parameters, when the stored one has others.

@@ -6,7 +6,10 @@ use keystead_domain::factor::Enrolled;
 use keystead_domain::limits;
 
 use super::*;
-use crate::ports::{BudgetDecision, HashError, MockPasswordHasher, MockSessionStore};
+use crate::captcha::CaptchaDesk;
+use crate::ports::{
+    BudgetDecision, CaptchaError, HashError, MockCaptchaVerifier, MockPasswordHasher, MockSessionStore,
+};
 use crate::test_world::{OTHER_PASSWORD, PASSWORD, Parts, World, browser, down, secret};
 use crate::testing::{FakeHasher, MockStore, MockTx, START, a_user, fake_hash, user_number};
 
@@ -16,7 +19,7 @@ fn login(parts: &Parts) -> Login {
 }
 
 fn as_ada(password: &str) -> LoginCommand {
-    LoginCommand { identity: "ada".into(), password: secret(password), device: None }
+    LoginCommand { identity: "ada".into(), password: secret(password), device: None, captcha: None }
 }
 
 /// A look-up with this result, and a counted guess.
@@ -278,4 +281,93 @@ async fn a_spent_budget_is_recorded_once_per_window() {
     }
     let spent = world.events().into_iter().filter(|event| *event == AuditEventName::LoginLimited).count();
     assert_eq!(spent, 1);
+}
+
+/// A login behind a captcha that takes this answer for right, and finds no provider without one.
+fn guarded(world: &World, right: Option<&'static str>) -> Login {
+    let mut verifier = MockCaptchaVerifier::new();
+    verifier.expect_verify().returning(move |action, solution, _| match right {
+        Some(right) if right == solution.expose() && action == CaptchaAction::Login => Ok(()),
+        Some(_) => Err(CaptchaError::Refused),
+        None => Err(CaptchaError::Unavailable("down".into())),
+    });
+    let (store, clock) = (world.store.clone(), world.clock.clone());
+    let desk = CaptchaDesk { store, ceremonies: world.ceremonies.clone(), hash: world.hash.clone(), clock };
+    let gate = CaptchaGate::new(Some(Arc::new(verifier)), vec![CaptchaAction::Login], desk);
+    login(world).with_captcha(Arc::new(gate))
+}
+
+async fn spend(world: &World, login: &Login, identity: &str) {
+    for _ in 0..world.settings.limits.login.limit {
+        let wrong = LoginCommand { identity: identity.into(), ..as_ada("a wrong password") };
+        assert_eq!(login.run(wrong, &browser()).await, Err(LoginError::InvalidCredentials));
+    }
+}
+
+#[tokio::test]
+async fn beyond_the_budget_a_right_captcha_buys_guesses_until_a_second_one_is_spent() {
+    let world = World::with(a_user());
+    let login = guarded(&world, Some("right"));
+    let shown = |identity: &str, captcha: Option<&str>, password| LoginCommand {
+        identity: identity.into(),
+        captcha: captcha.map(secret),
+        ..as_ada(password)
+    };
+    for identity in ["ada", "nobody"] {
+        spend(&world, &login, identity).await;
+        let work = world.hashing.work();
+        for (captcha, refusal) in [(None, CaptchaRefusal::Required), (Some("wrong"), CaptchaRefusal::Invalid)] {
+            let refused = login.run(shown(identity, captcha, PASSWORD), &browser()).await;
+            assert_eq!(refused, Err(LoginError::Captcha(refusal)));
+        }
+        assert_eq!(world.hashing.work(), work, "nothing is hashed without a captcha");
+        for _ in 0..limits::LOGIN_CAPTCHA.limit - 1 {
+            let wrong = login.run(shown(identity, Some("right"), "a wrong password"), &browser()).await;
+            assert_eq!(wrong, Err(LoginError::InvalidCredentials));
+        }
+    }
+    assert!(login.run(shown("ada", Some("right"), PASSWORD), &browser()).await.is_ok(), "the owner gets in");
+    let last = login.run(shown("ada@example.com", Some("right"), "a wrong password"), &browser()).await;
+    assert_eq!(last, Err(LoginError::InvalidCredentials), "the right guess did not count");
+    for captcha in [None, Some("right")] {
+        let limited = login.run(shown("ada", captcha, PASSWORD), &browser()).await;
+        assert_eq!(limited, Err(LoginError::Limited { resets_at: START.plus(limits::LOGIN_ACCOUNT.window) }));
+    }
+    world.clock.advance(limits::LOGIN_ACCOUNT.window);
+    assert!(login.run(as_ada(PASSWORD), &browser()).await.is_ok(), "no captcha is asked for in a new window");
+}
+
+#[tokio::test]
+async fn a_known_device_signs_in_while_nobody_checks_captchas() {
+    let world = World::with(a_user());
+    let login = guarded(&world, None);
+    let device = login.run(as_ada(PASSWORD), &browser()).await.unwrap().authorized().unwrap().device;
+    spend(&world, &login, "ada").await;
+    let shown = LoginCommand { captcha: Some(secret("any")), ..as_ada(PASSWORD) };
+    let unknown = login.run(shown, &browser()).await;
+    assert_eq!(unknown, Err(LoginError::Captcha(CaptchaRefusal::Unavailable("down".into()))));
+    assert!(login.run(LoginCommand { device, ..as_ada(PASSWORD) }, &browser()).await.is_ok());
+}
+
+#[tokio::test]
+async fn no_transaction_is_open_while_a_captcha_is_checked() {
+    let mut first = MockTx::new();
+    first.users.expect_find_by_login_name().return_once(|_| Ok(None));
+    let spent = BudgetDecision::Exhausted { resets_at: START };
+    first.guess_budgets.expect_reserve().times(1).return_once(move |_, _, _| Ok(spent));
+    first.guess_budgets.expect_reserve().times(1).returning(|_, _, _| Ok(BudgetDecision::Reserved { count: 1 }));
+    first.guess_budgets.expect_release().times(1).returning(|_, _| Ok(()));
+    let outcome = first.outcome();
+    let mut verifier = MockCaptchaVerifier::new();
+    verifier.expect_verify().times(1).return_once(move |_, _, _| {
+        assert!(outcome.rolled_back());
+        Err(CaptchaError::Unavailable("down".into()))
+    });
+    let parts = Parts::on(MockStore::with_all([first]));
+    let (store, clock) = (parts.store.clone(), parts.clock.clone());
+    let desk = CaptchaDesk { store, ceremonies: parts.ceremonies.clone(), hash: parts.hash.clone(), clock };
+    let gate = CaptchaGate::new(Some(Arc::new(verifier)), vec![CaptchaAction::Login], desk);
+    let command = LoginCommand { captcha: Some(secret("any")), ..as_ada(PASSWORD) };
+    let refused = login(&parts).with_captcha(Arc::new(gate)).run(command, &browser()).await;
+    assert!(matches!(refused, Err(LoginError::Captcha(CaptchaRefusal::Unavailable(_)))), "{refused:?}");
 }

@@ -12,7 +12,7 @@ fn passkey_login(world: &World) -> PasskeyLogin {
 
 async fn half_way(world: &World) -> PreAuthorizedClaims {
     let (store, hasher, clock) = (world.store.clone(), world.hasher.clone(), world.clock.clone());
-    let command = LoginCommand { identity: "ada".into(), password: secret(PASSWORD), device: None };
+    let command = LoginCommand { identity: "ada".into(), password: secret(PASSWORD), device: None, captcha: None };
     let login = Login::new(store, hasher, clock, world.sign_in_desk());
     login.run(command, &browser()).await.unwrap().asked().unwrap().claims
 }

@@ -23,7 +23,7 @@ fn send(world: &World) -> SendFactorCode {
 
 async fn login_at(world: &World, device: Option<SecretString>) -> Admission {
     let (store, hasher, clock) = (world.store.clone(), world.hasher.clone(), world.clock.clone());
-    let command = LoginCommand { identity: "ada".into(), password: secret(PASSWORD), device };
+    let command = LoginCommand { identity: "ada".into(), password: secret(PASSWORD), device, captcha: None };
     Login::new(store, hasher, clock, world.sign_in_desk()).run(command, &browser()).await.unwrap()
 }
 
