@@ -164,7 +164,7 @@ fn retry_after(response: &Response) -> Option<u64> {
 }
 
 /// Why a request failed, without its address: that of Twilio names the account.
-fn cause(error: &reqwest::Error) -> String {
+pub(crate) fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }

@@ -8,8 +8,10 @@
 
 mod http;
 mod sendgrid;
+mod social;
 mod twilio;
 
 pub use http::{ProviderConfigError, Timeouts};
 pub use sendgrid::{SendGrid, SendGridConfig};
+pub use social::{GitHub, GitHubConfig, Oidc, OidcConfig, SocialClient};
 pub use twilio::{Twilio, TwilioConfig, TwilioSender};
