@@ -79,7 +79,7 @@ export interface PasswordOptions {
   /** Address and names of whose password it is: none of them may be the password. */
   ownWords?: string[];
   /** Whether a password is among those known from breaches. */
-  isBreached?(password: string): boolean | Promise<boolean>;
+  isBreached?(password: string): Awaitable<boolean>;
 }
 
 /** Which service is spoken to, and how. */
@@ -96,8 +96,13 @@ export interface ServiceOptions extends WorkOptions {
   fetch?: typeof fetch;
 }
 
-/** A captcha's solution, or what finds one for an action. */
-export type Captcha = string | ((action: string) => string | Promise<string>);
+/** What a captcha is solved for. */
+export type CaptchaAction = 'register' | 'forgot' | 'srp-challenge' | 'login';
+
+/** A captcha's solution, or what finds one when it is needed. */
+export type Captcha = string | ((action: CaptchaAction) => Awaitable<string | undefined>);
+
+type Awaitable<T> = T | Promise<T>;
 
 export interface RegisterOptions extends ServiceOptions, PasswordOptions {
   /** Where the code is sent: either this or `phone`. */
@@ -143,8 +148,11 @@ export function solveCaptcha(
   options?: WorkOptions,
 ): Promise<string>;
 
-/** What fetches a proof of work for an action and solves it, for `captcha` of the other functions. */
-export function proofOfWork(options?: ServiceOptions): (action: string) => Promise<string>;
+/**
+ * What fetches a proof of work for an action and solves it, for `captcha` of the other functions. It gives nothing where the
+ * service asks for none.
+ */
+export function proofOfWork(options?: ServiceOptions): (action: CaptchaAction) => Promise<string | undefined>;
 
 /** An error as the API describes it. */
 export interface ApiError {

@@ -95,21 +95,31 @@ function present(attributes) {
   return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined && value !== null));
 }
 
-/** What a request says of a captcha: the caller's text, or what the caller's function makes of the action. */
-async function captchaOf({ captcha }, action) {
-  return typeof captcha === 'function' ? captcha(action) : captcha;
+/**
+ * Sends what may need a captcha. One that costs work is made only when it is asked for: a device that is known needs none.
+ * A refusal for want of it changes nothing, so that the same answer to a challenge can be sent again.
+ */
+async function postWithCaptcha(api, path, body, action, captcha) {
+  if (typeof captcha !== 'function') return api.post(path, present({ ...body, captcha }));
+  try {
+    return await api.post(path, present(body));
+  } catch (error) {
+    if (error.code !== 'CAPTCHA_REQUIRED') throw error;
+    return api.post(path, present({ ...body, captcha: await captcha(action) }));
+  }
 }
 
 /**
  * Registers an account. Answers the tokens for `/auth/register/verify`, for which a code was sent.
  */
 export async function register(options) {
-  const { email, phone, username, fullName, password } = options;
+  const { email, phone, username, fullName, password, captcha } = options;
   const api = client(options);
   const ownWords = [email, phone, username, fullName, ...(options.ownWords ?? [])].filter(Boolean);
   const credential = await makeCredential(password, { ...options, ownWords });
-  const captcha = await captchaOf(options, 'register');
-  return api.post('auth/srp/register', present({ email, phone, username, fullName, captcha, ...credential }));
+  // Asked first: everybody who registers is a stranger, and each try counts.
+  const solved = typeof captcha === 'function' ? await captcha('register') : captcha;
+  return api.post('auth/srp/register', present({ email, phone, username, fullName, captcha: solved, ...credential }));
 }
 
 /**
@@ -117,12 +127,15 @@ export async function register(options) {
  * that it knows the verifier; throws otherwise, and then nothing of its answer is to be had.
  */
 export async function login(options) {
-  const { identity, password, deviceToken } = options;
+  const { identity, password, deviceToken, captcha } = options;
   const api = client(options);
-  const captcha = await captchaOf(options, 'srp-challenge');
-  const challenge = await api.post('auth/srp/challenge', present({ identity, captcha, deviceToken }));
+  const who = { identity, deviceToken };
+  const challenge = await postWithCaptcha(api, 'auth/srp/challenge', who, 'srp-challenge', captcha);
   const { checkServerProof: check, ...proof } = await solveChallenge(challenge, password, options);
-  const { serverProof, ...tokens } = await api.post('auth/srp/login', present({ identity, deviceToken, ...proof }));
+  // A captcha's solution counts once.
+  const again = typeof captcha === 'function' ? captcha : undefined;
+  const answered = await postWithCaptcha(api, 'auth/srp/login', { ...who, ...proof }, 'login', again);
+  const { serverProof, ...tokens } = answered;
   check(serverProof);
   return tokens;
 }
@@ -141,10 +154,17 @@ export async function solveCaptcha({ challenge, difficulty }, options = {}) {
   return proveWork(challenge, difficulty, options);
 }
 
-/** Fetches a proof of work for an action and solves it: what `captcha` of the other functions takes. */
+/**
+ * What fetches a proof of work for an action and solves it: for `captcha` of the other functions. It gives nothing where the
+ * service asks for none.
+ */
 export function proofOfWork(options = {}) {
   return async (action) => {
-    const { challenge, difficulty } = await client(options).post('captcha/challenge', { action });
-    return solveCaptcha({ challenge, difficulty }, options);
+    try {
+      return await solveCaptcha(await client(options).post('captcha/challenge', { action }), options);
+    } catch (error) {
+      if (error.code === 'CAPTCHA_NOT_USED') return undefined;
+      throw error;
+    }
   };
 }

@@ -1,7 +1,7 @@
 // SHA-256 and scrypt against what is published, and against Node's own.
 
 import assert from 'node:assert/strict';
-import { createHash, randomBytes, scryptSync } from 'node:crypto';
+import { createHash, randomBytes, scryptSync, webcrypto as crypto } from 'node:crypto';
 import test from 'node:test';
 
 import { toHex, utf8 } from '../bytes.js';
