@@ -19,13 +19,13 @@ use crate::ports::{
 use crate::revocation::{AccessGate, RevocationView};
 use crate::service::{
     Attempt, AuthorizedTokens, Caller, Continuation, FactorCodes, FactorGuard, GuessGuard, OneTimeCodes,
-    PasskeyCeremonies, Postbox, Revoker, SignInDesk, StoredCodes, TokenIssuer,
+    PasskeyCeremonies, Postbox, Revoker, Secrets, SignInDesk, SrpExchange, StoredCodes, TokenIssuer,
 };
 use crate::session::{LastSeen, LoginDesk, RefreshDesk, Standing, StepUpTools};
 use crate::settings::Settings;
 use crate::testing::{
     CountingEntropy, FakeCeremonies, FakeHasher, FakeKeyedHash, FakePasskeys, FakeRevocationFeed, FakeSealer,
-    FakeSessions, FakeStore, FakeTokens, FakeTotp, FakeVault, FixedClock, MockStore, START, UserRow, a_device,
+    FakeSessions, FakeSrp, FakeStore, FakeTokens, FakeTotp, FakeVault, FixedClock, MockStore, START, UserRow, a_device,
     fake_hash,
 };
 
@@ -103,6 +103,16 @@ impl Parts {
 
     pub(crate) fn revoker(&self) -> Arc<Revoker> {
         Arc::new(Revoker::new(self.view.clone(), self.feed.clone()))
+    }
+
+    pub(crate) fn secrets(&self) -> Secrets {
+        Secrets::new(self.hasher.clone(), self.vault.clone())
+    }
+
+    pub(crate) fn srp_exchange(&self) -> SrpExchange {
+        let (server, ceremonies) = (Arc::new(FakeSrp), self.ceremonies.clone());
+        let (vault, hash, entropy) = (self.vault.clone(), self.hash.clone(), self.entropy.clone());
+        SrpExchange::new(server, self.secrets(), vault, hash, ceremonies, entropy)
     }
 
     pub(crate) fn gate(&self) -> Arc<AccessGate> {

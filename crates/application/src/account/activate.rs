@@ -9,8 +9,8 @@ use thiserror::Error;
 use super::reset_password::own_words;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
-use crate::ports::{Clock, PasswordHasher, SessionStore, Store};
-use crate::service::{AuthorizedTokens, TokenIssuer, record_sign_in};
+use crate::ports::{Clock, SessionStore, Store};
+use crate::service::{AuthorizedTokens, NewSecret, Secrets, TokenIssuer, record_sign_in};
 use crate::session::LoginDesk;
 
 /// The first password of an account that an operator made.
@@ -18,8 +18,8 @@ use crate::session::LoginDesk;
 pub struct ActivateAccountCommand {
     /// The token of the mailed link.
     pub token: SecretString,
-    /// The password as typed.
-    pub password: SecretString,
+    /// What they will sign in with.
+    pub secret: NewSecret,
 }
 
 /// Why the account was not activated.
@@ -42,7 +42,7 @@ fails_with!(ActivateAccountError);
 pub struct ActivateAccount {
     store: Arc<dyn Store>,
     sessions: Arc<dyn SessionStore>,
-    hasher: Arc<dyn PasswordHasher>,
+    secrets: Secrets,
     clock: Arc<dyn Clock>,
     issuer: Arc<TokenIssuer>,
     desk: LoginDesk,
@@ -53,12 +53,12 @@ impl ActivateAccount {
     pub fn new(
         store: Arc<dyn Store>,
         sessions: Arc<dyn SessionStore>,
-        hasher: Arc<dyn PasswordHasher>,
+        secrets: Secrets,
         clock: Arc<dyn Clock>,
         issuer: Arc<TokenIssuer>,
         desk: LoginDesk,
     ) -> Self {
-        Self { store, sessions, hasher, clock, issuer, desk }
+        Self { store, sessions, secrets, clock, issuer, desk }
     }
 
     /// Runs it.
@@ -69,8 +69,8 @@ impl ActivateAccount {
     ) -> Result<AuthorizedTokens, ActivateAccountError> {
         let token = self.issuer.link_hash(command.token.expose());
         let user = self.owner(token).await?;
-        let password = self.desk.settings.passwords.accept(command.password.expose(), &own_words(&user))?;
-        let hash = self.hasher.hash(&password).await?;
+        let accepted = Secrets::accept(command.secret, &self.desk.settings.passwords, &own_words(&user))?;
+        let secret = self.secrets.prepare(accepted).await?;
 
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
@@ -80,7 +80,7 @@ impl ActivateAccount {
             None => None,
         };
         let user = user.ok_or(ActivateAccountError::LinkInvalid)?;
-        tx.users().set_password(user.id, &hash, now).await?;
+        self.secrets.replace(&mut *tx, user.id, &secret, now).await?;
         let sign_in = self.issuer.sign_in(&user, vec![Amr::Password], context, now)?;
         let event = AuditEventName::UserActivated;
         record_sign_in(&mut *tx, &self.desk.guard, &user, &sign_in, event, context, now).await?;

@@ -11,9 +11,9 @@ use super::reset_password::own_words;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
-use crate::ports::{Clock, HashError, PasswordHasher, Store};
+use crate::ports::{Clock, HashError, Store};
 use crate::service::{
-    AuthorizedTokens, Caller, Continuation, Continued, GuessTicket, Revoker, Unproved, raise_epoch, record, standing_of,
+    AcceptedSecret, AuthorizedTokens, Caller, Continuation, Continued, GuessTicket, KeptSecret, NewSecret, Revoker, Secrets, Unproved, raise_epoch, record, standing_of,
 };
 use crate::session::LoginDesk;
 
@@ -24,8 +24,8 @@ pub struct ChangePasswordCommand {
     pub caller: Caller,
     /// The password until now; `None` for an account without one.
     pub current: Option<SecretString>,
-    /// The password from now on.
-    pub new: SecretString,
+    /// What takes the place of the password, and of an SRP credential.
+    pub new: NewSecret,
 }
 
 /// Why the password was not changed.
@@ -72,7 +72,7 @@ impl From<Unproved> for ChangePasswordError {
 /// devices are forgotten, the owner is told.
 pub struct ChangePassword {
     store: Arc<dyn Store>,
-    hasher: Arc<dyn PasswordHasher>,
+    secrets: Secrets,
     clock: Arc<dyn Clock>,
     continuation: Continuation,
     desk: LoginDesk,
@@ -91,12 +91,12 @@ impl ChangePassword {
     /// The use-case with its dependencies.
     pub fn new(
         store: Arc<dyn Store>,
-        hasher: Arc<dyn PasswordHasher>,
+        secrets: Secrets,
         clock: Arc<dyn Clock>,
         continuation: Continuation,
         desk: LoginDesk,
     ) -> Self {
-        Self { store, hasher, clock, continuation, desk }
+        Self { store, secrets, clock, continuation, desk }
     }
 
     /// Runs it.
@@ -107,14 +107,14 @@ impl ChangePassword {
     ) -> Result<AuthorizedTokens, ChangePasswordError> {
         let claims = &command.caller.claims;
         let (user, stored) = self.allowed(&command).await?;
-        let new = self.desk.settings.passwords.accept(command.new.expose(), &own_words(&user))?;
+        let new = Secrets::accept(command.new, &self.desk.settings.passwords, &own_words(&user))?;
         let ticket = self.count_attempt(claims).await?;
-        let hashed = match (&command.current, stored) {
-            (_, None) => self.hasher.hash(&new).await.map(|hash| Some((None, hash))),
-            (Some(current), Some(stored)) => self.hash_if_right(current, stored, &new).await,
+        let prepared = match (&command.current, stored) {
+            (_, None) => self.secrets.prepare(new).await.map(|secret| Some((None, secret))),
+            (Some(current), Some(stored)) => self.prepare_if_right(current, stored, new).await,
             (None, Some(_)) => Ok(None),
         };
-        let (old, new) = match hashed {
+        let (old, new) = match prepared {
             Ok(Some(pair)) => pair,
             Ok(None) => return self.refuse(claims, context).await,
             Err(error) => {
@@ -127,19 +127,12 @@ impl ChangePassword {
         // What ended this session or account while hashes were computed must not be followed by an epoch it does not know.
         let user = tx.users().get(claims.subject).await?;
         let user = user.filter(|user| user.is_active() && user.epoch == claims.epoch);
-        let replaced = match &old {
-            // Of two parallel changes with one current password the first wins: the second finds another hash.
-            Some(old) => tx.users().upgrade_password(claims.subject, old, &new).await?,
-            None if tx.users().password(claims.subject).await?.is_some() => false,
-            None => {
-                tx.users().set_password(claims.subject, &new, now).await?;
-                true
-            }
-        };
-        if !replaced {
+        // Of two parallel changes with one current password the first wins: the second finds another hash.
+        if tx.users().password(claims.subject).await? != old {
             return Err(ChangePasswordError::WrongPassword);
         }
         let user = user.ok_or(ChangePasswordError::SessionOver)?;
+        self.secrets.replace(&mut *tx, user.id, &new, now).await?;
         tx.devices().forget_all(user.id).await?;
         let change = raise_epoch(&mut *tx, user.id, true, now).await?.ok_or(ChangePasswordError::SessionOver)?;
         let notice = Notice::PasswordChanged { occasion: context.occasion(now) };
@@ -168,18 +161,18 @@ impl ChangePassword {
         Ok((user, hash))
     }
 
-    /// The stored hash and the new one; `None` when the current password is another.
-    async fn hash_if_right(
+    /// The stored hash and the new secret; `None` when the current password is another.
+    async fn prepare_if_right(
         &self,
         current: &SecretString,
         stored: PasswordHash,
-        new: &Password,
-    ) -> Result<Option<(Option<PasswordHash>, PasswordHash)>, HashError> {
+        new: AcceptedSecret,
+    ) -> Result<Option<(Option<PasswordHash>, KeptSecret)>, HashError> {
         let Some(current) = Password::for_verification(current.expose()) else { return Ok(None) };
-        if !self.hasher.verify(&current, &stored).await? {
+        if !self.secrets.hasher().verify(&current, &stored).await? {
             return Ok(None);
         }
-        Ok(Some((Some(stored), self.hasher.hash(new).await?)))
+        Ok(Some((Some(stored), self.secrets.prepare(new).await?)))
     }
 
     async fn count_attempt(&self, claims: &AccessClaims) -> Result<GuessTicket, ChangePasswordError> {

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
 use keystead_domain::account::{PendingContact, User};
+use keystead_domain::attendance::Attendance;
 use keystead_domain::audit::AuditEvent;
 use keystead_domain::factor::{Enrolled, Passkey};
 use keystead_domain::token::{AccessClaims, Session};
 use thiserror::Error;
 
 use crate::failure::{Failure, fails_with};
-use crate::ports::{Clock, LoginRecord, SessionStore, Store};
+use crate::ports::{AttendanceFilter, AttendancePage, Clock, LoginRecord, SessionStore, Store};
 
 /// Most rows of each kind in one export.
 const MOST: u32 = 10_000;
@@ -40,6 +41,8 @@ pub struct AccountExport {
     pub sessions: Vec<Session>,
     /// Logins, newest first.
     pub logins: Vec<LoginRecord>,
+    /// Coming and going, newest first.
+    pub attendances: Vec<Attendance>,
     /// Security events, newest first.
     pub events: Vec<AuditEvent>,
 }
@@ -66,8 +69,10 @@ impl ExportAccount {
         let passkeys = tx.passkeys().list(user.id).await?;
         let pending_contacts = tx.contacts().list(user.id, self.clock.now()).await?;
         let logins = tx.login_history().list(claims.subject, None, MOST).await?;
+        let filter = AttendanceFilter { user: Some(user.id), ..AttendanceFilter::default() };
+        let attendances = tx.attendance().list(&AttendancePage { filter, after: None, size: MOST }).await?;
         let events = tx.audit().list_for_user(claims.subject, MOST).await?;
-        Ok(AccountExport { user, enrolled, passkeys, pending_contacts, sessions, logins, events })
+        Ok(AccountExport { user, enrolled, passkeys, pending_contacts, sessions, logins, attendances, events })
     }
 }
 

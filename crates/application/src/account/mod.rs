@@ -9,6 +9,7 @@ mod profile;
 mod register;
 mod resend_code;
 mod reset_password;
+mod srp_verifier;
 mod verify_registration;
 
 pub use activate::{ActivateAccount, ActivateAccountCommand, ActivateAccountError};
@@ -21,4 +22,5 @@ pub use register::{RegisterUser, RegisterUserCommand, RegisterUserError, Registr
 pub use resend_code::{ResendCode, ResendCodeError};
 pub(crate) use reset_password::own_words;
 pub use reset_password::{BeginReset, BeginResetError, ResetPassword, ResetPasswordError};
+pub use srp_verifier::{AddSrpCredential, AddSrpError};
 pub use verify_registration::{VerifyRegistration, VerifyRegistrationCommand, VerifyRegistrationError};

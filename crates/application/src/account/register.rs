@@ -1,19 +1,20 @@
 use std::sync::Arc;
 
 use keystead_domain::account::{
-    Address, ContactKind, FullName, LoginName, PasswordHash, PasswordRefusal, PendingRegistration, Username,
+    Address, ContactKind, FullName, LoginName, PasswordRefusal, PendingRegistration, Username,
 };
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::token::{OneTimeCode, PreAuthorizedPurpose, TokenId};
-use keystead_domain::{SecretString, Timestamp, limits};
+use keystead_domain::{Timestamp, limits};
 use thiserror::Error;
 
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::message::{Message, Notice};
-use crate::ports::{Clock, PasswordHasher, Store, Tx};
+use crate::ports::{Clock, Store, Tx};
 use crate::service::{
-    GuessGuard, IssuedCode, OneTimeCodes, Postbox, PreAuthorizedRequest, PreAuthorizedTokens, TokenIssuer, record,
+    GuessGuard, IssuedCode, KeptSecret, NewSecret, OneTimeCodes, Postbox, PreAuthorizedRequest, PreAuthorizedTokens,
+    Secrets, TokenIssuer, record,
 };
 use crate::settings::Settings;
 
@@ -26,8 +27,8 @@ pub struct RegisterUserCommand {
     pub username: Option<Username>,
     /// What they want to be called.
     pub full_name: Option<FullName>,
-    /// The password as typed; `None` for an account that signs in without one.
-    pub password: Option<SecretString>,
+    /// What they will sign in with; `None` for an account without a password.
+    pub secret: Option<NewSecret>,
 }
 
 /// Why a registration was refused. Never because the address is taken: its owner is told by mail instead.
@@ -61,7 +62,7 @@ fails_with!(RegisterUserError);
 /// gets a mail. Status, body, writes and hashes are the same in both cases (G01).
 pub struct RegisterUser {
     store: Arc<dyn Store>,
-    hasher: Arc<dyn PasswordHasher>,
+    secrets: Secrets,
     clock: Arc<dyn Clock>,
     issuer: Arc<TokenIssuer>,
     codes: Arc<OneTimeCodes>,
@@ -83,19 +84,19 @@ impl RegisterUser {
     /// The use-case with its dependencies.
     pub fn new(
         store: Arc<dyn Store>,
-        hasher: Arc<dyn PasswordHasher>,
+        secrets: Secrets,
         clock: Arc<dyn Clock>,
         issuer: Arc<TokenIssuer>,
         codes: Arc<OneTimeCodes>,
         desk: RegistrationDesk,
     ) -> Self {
-        Self { store, hasher, clock, issuer, codes, desk }
+        Self { store, secrets, clock, issuer, codes, desk }
     }
 
     /// Runs it.
     pub async fn run(
         &self,
-        command: RegisterUserCommand,
+        mut command: RegisterUserCommand,
         context: &RequestContext,
     ) -> Result<PreAuthorizedTokens, RegisterUserError> {
         if !self.desk.settings.registration_open {
@@ -106,7 +107,7 @@ impl RegisterUser {
         if !factors.registration.contains(&kind) || !factors.reaches(kind) {
             return Err(RegisterUserError::ContactNotAccepted(kind));
         }
-        let password = self.hash(&command).await?;
+        let secret = self.prepare(&mut command).await?;
         let now = self.clock.now();
         let attempt = context.attempt.as_ref();
         let code = self.codes.draw(attempt);
@@ -128,13 +129,19 @@ impl RegisterUser {
             .code_or_notice(&mut *tx, &command.address, command.full_name.as_ref(), code, decoy, context, now)
             .await?;
         let tokens = self.tokens(&command.address, &issued, context, now)?;
+        let id = tokens.claims.subject;
+        let (password, srp) = match secret {
+            Some(KeptSecret::Password(hash)) => (Some(hash), None),
+            Some(KeptSecret::Srp(credential)) => (None, Some(self.secrets.seal(id, &credential)?)),
+            None => (None, None),
+        };
         let claim = PendingRegistration {
-            id: tokens.claims.subject,
+            id,
             address: command.address,
             username: command.username,
             full_name: command.full_name,
             password,
-            srp: None,
+            srp,
             social: None,
             created_at: now,
             expires_at: now.plus(limits::REGISTRATION_LIFE),
@@ -150,13 +157,13 @@ impl RegisterUser {
         self.answer(tokens, now).await
     }
 
-    async fn hash(&self, command: &RegisterUserCommand) -> Result<Option<PasswordHash>, RegisterUserError> {
-        let Some(password) = &command.password else {
+    async fn prepare(&self, command: &mut RegisterUserCommand) -> Result<Option<KeptSecret>, RegisterUserError> {
+        let Some(secret) = command.secret.take() else {
             let passwordless = self.desk.settings.factors.passwordless;
             return if passwordless { Ok(None) } else { Err(RegisterUserError::PasswordRequired) };
         };
-        let password = self.desk.settings.passwords.accept(password.expose(), &own_words(command))?;
-        Ok(Some(self.hasher.hash(&password).await?))
+        let accepted = Secrets::accept(secret, &self.desk.settings.passwords, &own_words(command))?;
+        Ok(Some(self.secrets.prepare(accepted).await?))
     }
 
     fn tokens(

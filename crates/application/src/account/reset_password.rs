@@ -3,15 +3,15 @@ use std::sync::Arc;
 use keystead_domain::account::{LinkPurpose, LinkToken, PasswordRefusal, User};
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::token::{EndReason, Factor, PreAuthorizedClaims, PreAuthorizedPurpose};
-use keystead_domain::{SecretString, limits};
+use keystead_domain::limits;
 use thiserror::Error;
 
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
-use crate::ports::{Clock, PasswordHasher, SessionStore, Store, Tx};
+use crate::ports::{Clock, SessionStore, Store, Tx};
 use crate::service::{
-    PreAuthorizedRequest, PreAuthorizedTokens, Revoker, SignInDesk, raise_epoch, record, standing_of,
+    NewSecret, PreAuthorizedRequest, PreAuthorizedTokens, Revoker, Secrets, SignInDesk, raise_epoch, record, standing_of,
 };
 use crate::session::LoginDesk;
 
@@ -98,7 +98,7 @@ fails_with!(ResetPasswordError);
 pub struct ResetPassword {
     store: Arc<dyn Store>,
     sessions: Arc<dyn SessionStore>,
-    hasher: Arc<dyn PasswordHasher>,
+    secrets: Secrets,
     clock: Arc<dyn Clock>,
     revoker: Arc<Revoker>,
     desk: LoginDesk,
@@ -109,19 +109,19 @@ impl ResetPassword {
     pub fn new(
         store: Arc<dyn Store>,
         sessions: Arc<dyn SessionStore>,
-        hasher: Arc<dyn PasswordHasher>,
+        secrets: Secrets,
         clock: Arc<dyn Clock>,
         revoker: Arc<Revoker>,
         desk: LoginDesk,
     ) -> Self {
-        Self { store, sessions, hasher, clock, revoker, desk }
+        Self { store, sessions, secrets, clock, revoker, desk }
     }
 
     /// Runs it for the owner of a pre-authorized token of purpose `reset`.
     pub async fn run(
         &self,
         claims: &PreAuthorizedClaims,
-        new_password: &SecretString,
+        new: NewSecret,
         context: &RequestContext,
     ) -> Result<(), ResetPasswordError> {
         let user = {
@@ -131,15 +131,15 @@ impl ResetPassword {
             self.second_factor(&mut *tx, &user, begun.as_ref()).await?;
             user
         };
-        let password = self.desk.settings.passwords.accept(new_password.expose(), &own_words(&user))?;
-        let hash = self.hasher.hash(&password).await?;
+        let accepted = Secrets::accept(new, &self.desk.settings.passwords, &own_words(&user))?;
+        let secret = self.secrets.prepare(accepted).await?;
 
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let consumed = tx.link_tokens().consume_begun(&claims.token_id, now).await?;
         let user = owner(&mut *tx, consumed.as_ref()).await?.ok_or(ResetPasswordError::LinkInvalid)?;
         self.second_factor(&mut *tx, &user, consumed.as_ref()).await?;
-        tx.users().set_password(user.id, &hash, now).await?;
+        self.secrets.replace(&mut *tx, user.id, &secret, now).await?;
         tx.devices().forget_all(user.id).await?;
         let change = raise_epoch(&mut *tx, user.id, true, now).await?.ok_or(ResetPasswordError::LinkInvalid)?;
         let notice = Notice::PasswordReset { occasion: context.occasion(now) };

@@ -1,14 +1,17 @@
 use std::sync::Arc;
 
 use keystead_domain::Timestamp;
-use keystead_domain::account::{AccountStatus, Contact, Epoch, PendingRegistration, Role, User, Username};
+use keystead_domain::account::{
+    AccountStatus, ClaimedIdentity, Contact, Epoch, PendingRegistration, Role, User, Username,
+};
 use keystead_domain::audit::AuditEventName;
+use keystead_domain::social::SocialIdentity;
 use keystead_domain::token::{Amr, OneTimeCode, PreAuthorizedClaims};
 use thiserror::Error;
 
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
-use crate::ports::{Clock, Constraint, SessionStore, Store, StoreError};
+use crate::ports::{Clock, Constraint, SessionStore, Store, StoreError, StoredSrp, Tx};
 use crate::service::{
     AuthorizedTokens, CodeRefusal, GuessGuard, OneTimeCodes, TokenIssuer, amr_of, record, record_sign_in,
 };
@@ -108,8 +111,12 @@ impl VerifyRegistration {
         let Some(claim) = tx.registrations().consume(command.claims.subject, now).await? else {
             return Err(VerifyRegistrationError::CodeInvalid);
         };
-        let password = claim.password.clone();
-        let amr = if password.is_some() { Amr::Password } else { amr_of(claim.address.kind().factor()) };
+        let (password, srp, social) = (claim.password.clone(), claim.srp.clone(), claim.social.clone());
+        let amr = if password.is_some() || srp.is_some() {
+            Amr::Password
+        } else {
+            amr_of(claim.address.kind().factor())
+        };
         let user = new_user(claim, command.username.clone(), now);
         match tx.users().insert(&user, password).await {
             Ok(()) => {}
@@ -117,12 +124,37 @@ impl VerifyRegistration {
             Err(StoreError::Conflict(_)) => return Err(VerifyRegistrationError::CodeInvalid),
             Err(other) => return Err(other.into()),
         }
+        if let Some(sealed) = srp {
+            tx.srp().put(&StoredSrp { user_id: user.id, sealed, created_at: now }).await?;
+        }
+        if let Some(claimed) = social {
+            self.link(&mut *tx, &user, claimed, now).await?;
+        }
         let sign_in = self.issuer.sign_in(&user, vec![amr], context, now)?;
         let event = AuditEventName::UserCreated;
         record_sign_in(&mut *tx, &self.guard, &user, &sign_in, event, context, now).await?;
         tx.commit().await?;
         self.sessions.insert(&sign_in.session).await?;
         Ok(sign_in.tokens)
+    }
+
+    /// Links the account elsewhere that the claim came from. Somebody may have linked it meanwhile: then the claim is dead.
+    async fn link(
+        &self,
+        tx: &mut dyn Tx,
+        user: &User,
+        claimed: ClaimedIdentity,
+        now: Timestamp,
+    ) -> Result<(), VerifyRegistrationError> {
+        let ClaimedIdentity { provider, subject, label } = claimed;
+        let id = self.issuer.new_user_id(None).as_uuid();
+        let identity =
+            SocialIdentity { id, user_id: user.id, provider, subject, label, created_at: now, last_used_at: None };
+        match tx.social().insert(&identity).await {
+            Ok(()) => Ok(()),
+            Err(StoreError::Conflict(_)) => Err(VerifyRegistrationError::CodeInvalid),
+            Err(other) => Err(other.into()),
+        }
     }
 
     async fn record_rejection(

@@ -9,7 +9,7 @@ use super::AdminError;
 use crate::context::RequestContext;
 use crate::message::Notice;
 use crate::ports::{Clock, SessionStore, Store, StoreError, Tx};
-use crate::service::{Caller, Postbox, Revoker, TokenIssuer, record, record_with, send_activation};
+use crate::service::{Caller, Postbox, Revoker, TokenIssuer, WaysIn, record, record_with, send_activation};
 use crate::settings::Settings;
 
 /// What the use-cases of administrators share.
@@ -117,10 +117,7 @@ impl Act<'_> {
 
     /// A change of epoch voids the link of who was not there yet: sends another.
     pub async fn invite_again(&mut self, desk: &AdminDesk, user: &User, epoch: Epoch) -> Result<(), StoreError> {
-        let is_there = !user.is_active()
-            || self.tx.users().password(user.id).await?.is_some()
-            || !self.tx.passkeys().list(user.id).await?.is_empty();
-        if is_there {
+        if !user.is_active() || !WaysIn::of(&mut *self.tx, user.id).await?.is_empty() {
             return Ok(());
         }
         let user = User { epoch, ..user.clone() };

@@ -7,7 +7,7 @@ use crate::context::RequestContext;
 use crate::message::Notice;
 use crate::ports::{Constraint, PasskeyUser, StoreError, UserVerification};
 use crate::random;
-use crate::service::{AuthorizedTokens, Caller, Place, record};
+use crate::service::{AuthorizedTokens, Caller, Place, WaysIn, record};
 
 /// A passkey that was just registered, and the tokens the session goes on with.
 #[derive(Clone, Debug)]
@@ -168,10 +168,13 @@ impl Passkeys {
         if is_last && !opened.standing.may_lose(Factor::Device, policy) {
             return Err(FactorError::LastFactor);
         }
-        // The one way in of a person without a password, unless codes are one.
+        // The one way in of a person who has no other, unless codes are one.
         let passwordless = desk.login.settings.factors.passwordless;
-        if is_last && !passwordless && opened.tx.users().password(user).await?.is_none() {
-            return Err(FactorError::LastFactor);
+        if is_last && !passwordless {
+            let ways = WaysIn::of(&mut *opened.tx, user).await?;
+            if (WaysIn { passkeys: 0, ..ways }).is_empty() {
+                return Err(FactorError::LastFactor);
+            }
         }
         opened.tx.passkeys().delete(user, id).await?;
         let factor = Factor::Device.as_str().to_owned();

@@ -77,6 +77,7 @@ impl UndoContactChange {
         tx.contacts().delete_undos_since(user.id, undo.created_at).await?;
         // Whoever changed the address had signed in lately, most likely with it.
         tx.users().delete_password(user.id).await?;
+        tx.srp().delete(user.id).await?;
         tx.devices().forget_all(user.id).await?;
         let change = raise_epoch(&mut *tx, user.id, true, now).await?.ok_or(UndoContactChangeError::LinkInvalid)?;
         let notice = Notice::ContactRestored { occasion: context.occasion(now) };

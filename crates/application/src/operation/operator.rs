@@ -13,7 +13,7 @@ use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
 use crate::ports::{Clock, Constraint, PasswordHasher, SessionStore, Store, StoreError, Tx, UserFilter, UserPage};
-use crate::service::{Revoker, TokenIssuer, raise_epoch, record, record_with, send_activation};
+use crate::service::{Revoker, TokenIssuer, WaysIn, raise_epoch, record, record_with, send_activation};
 use crate::session::LoginDesk;
 
 /// An account to add.
@@ -202,7 +202,7 @@ impl Operator {
     }
 
     /// Makes the first administrator, a super-admin without a password, and gives the link that lets whoever holds it choose
-    /// one. `None` once an administrator has a password; until then each call voids the link before.
+    /// one. `None` once an administrator can sign in; until then each call voids the link before.
     pub async fn bootstrap(&self, email: EmailAddress) -> Result<Option<SecretString>, OperatorError> {
         let page = |role| UserPage {
             filter: UserFilter { status: Some(AccountStatus::Active), role: Some(role), email_prefix: None },
@@ -212,7 +212,7 @@ impl Operator {
         let mut tx = self.store.read().await?;
         for role in [Role::SuperAdmin, Role::Admin] {
             for admin in tx.users().list(&page(role)).await? {
-                if tx.users().password(admin.id).await?.is_some() {
+                if !WaysIn::of(&mut *tx, admin.id).await?.is_empty() {
                     return Ok(None);
                 }
             }

@@ -11,6 +11,8 @@ mod reauthenticate;
 mod refresh;
 mod second_factor;
 mod send_factor_code;
+mod srp_challenge;
+mod srp_login;
 mod standing;
 mod step_up;
 
@@ -25,5 +27,7 @@ pub use reauthenticate::{Reauthenticate, ReauthenticateError};
 pub use refresh::{RefreshDesk, RefreshRefusal, RefreshSession, RefreshSessionError};
 pub use second_factor::{AnswerSecondFactor, FactorAnswer, SecondFactorError};
 pub use send_factor_code::{SendFactorCode, SendFactorCodeError};
+pub use srp_challenge::{SrpChallenge, SrpChallengeError};
+pub use srp_login::{SrpAdmitted, SrpLogin, SrpLoginCommand, SrpLoginError};
 pub use standing::Standing;
 pub use step_up::{Medium, StepUp, StepUpError, StepUpTools};

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use keystead_domain::account::Password;
 use keystead_domain::audit::AuditEventName;
+use keystead_domain::srp::SrpProof;
 use keystead_domain::token::{AccessClaims, Amr};
 use keystead_domain::{SecretString, Timestamp};
 use thiserror::Error;
@@ -10,12 +11,14 @@ use super::login::LoginDesk;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::ports::{Clock, PasswordHasher, SessionStore, SessionUpdate, Store};
-use crate::service::{AuthorizedTokens, PasskeyCeremonies, Place, TokenIssuer, record, report_clone};
+use crate::service::{
+    AuthorizedTokens, GuessTicket, PasskeyCeremonies, Place, SrpExchange, SrpResponse, TokenIssuer, record, report_clone,
+};
 
 /// Why a person did not prove again who they are.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReauthenticateError {
-    /// Wrong password.
+    /// Wrong password, or an SRP proof that is not valid.
     #[error("wrong password")]
     WrongPassword,
     /// The passkey's answer is not valid.
@@ -45,6 +48,7 @@ pub struct Reauthenticate {
     clock: Arc<dyn Clock>,
     issuer: Arc<TokenIssuer>,
     passkeys: Arc<PasskeyCeremonies>,
+    exchange: SrpExchange,
     desk: LoginDesk,
 }
 
@@ -57,9 +61,10 @@ impl Reauthenticate {
         clock: Arc<dyn Clock>,
         issuer: Arc<TokenIssuer>,
         passkeys: Arc<PasskeyCeremonies>,
+        exchange: SrpExchange,
         desk: LoginDesk,
     ) -> Self {
-        Self { store, sessions, hasher, clock, issuer, passkeys, desk }
+        Self { store, sessions, hasher, clock, issuer, passkeys, exchange, desk }
     }
 
     /// Runs it.
@@ -91,16 +96,58 @@ impl Reauthenticate {
                 return Err(error.into());
             }
         };
+        self.conclude(claims, right.then_some(&ticket), context).await
+    }
+
+    /// Runs it with an answer to an SRP challenge instead. Answers with the server's proof, too.
+    pub async fn with_srp(
+        &self,
+        claims: &AccessClaims,
+        response: &SrpResponse,
+        context: &RequestContext,
+    ) -> Result<(AuthorizedTokens, SrpProof), ReauthenticateError> {
         let now = self.clock.now();
-        let event = if right { AuditEventName::Reauthenticated } else { AuditEventName::ReauthenticationFailed };
+        let ticket = self.desk.guard.account(self.desk.settings.limits.reauth, claims.subject);
+        let account = {
+            let mut tx = self.store.begin().await?;
+            if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
+                return Err(ReauthenticateError::Limited { resets_at });
+            }
+            let user = tx.users().get(claims.subject).await?.ok_or(ReauthenticateError::SessionOver)?;
+            let account = self.exchange.account_of(&mut *tx, &user).await?;
+            tx.commit().await?;
+            account
+        };
+        let proof = match self.exchange.answered(&account, response, now).await {
+            Ok(proof) => proof,
+            Err(error) => {
+                self.desk.guard.give_back(&*self.store, &ticket).await?;
+                return Err(ReauthenticateError::Failure(error));
+            }
+        };
+        let tokens = self.conclude(claims, proof.is_some().then_some(&ticket), context).await?;
+        proof.map(|proof| (tokens, proof)).ok_or(ReauthenticateError::WrongPassword)
+    }
+
+    /// Writes down what became of a proof of the password, and prolongs the session when it was right: then there is a guess to
+    /// give back.
+    async fn conclude(
+        &self,
+        claims: &AccessClaims,
+        right: Option<&GuessTicket>,
+        context: &RequestContext,
+    ) -> Result<AuthorizedTokens, ReauthenticateError> {
+        let now = self.clock.now();
+        let event =
+            if right.is_some() { AuditEventName::Reauthenticated } else { AuditEventName::ReauthenticationFailed };
         let mut tx = self.store.begin().await?;
         let who = (Some(claims.subject), Some(claims.subject));
         record(&mut *tx, event, who, Some(&claims.session()), context, now).await?;
-        if right {
-            self.desk.guard.release(&mut *tx, &ticket).await?;
+        if let Some(ticket) = right {
+            self.desk.guard.release(&mut *tx, ticket).await?;
         }
         tx.commit().await?;
-        if !right {
+        if right.is_none() {
             return Err(ReauthenticateError::WrongPassword);
         }
         self.renew(claims, vec![Amr::Password], now).await

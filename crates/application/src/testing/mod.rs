@@ -16,6 +16,7 @@ mod fake_mailbox;
 mod fake_rate_limiter;
 mod fake_revocation_feed;
 mod fake_sessions;
+mod fake_srp;
 mod fake_store;
 mod fake_tokens;
 mod fake_world;
@@ -41,6 +42,7 @@ pub use fake_mailbox::FakeMailbox;
 pub use fake_rate_limiter::FakeRateLimiter;
 pub use fake_revocation_feed::FakeRevocationFeed;
 pub use fake_sessions::FakeSessions;
+pub use fake_srp::FakeSrp;
 pub use fake_store::{
     Attendances, Audit, Budgets, Contacts, Devices, Factors, Failures, FakeStore, Keys, Leases, LinkTokens, Logins,
     Messages, OutboxRow, Registrations, Revocations, Social, Srp, StoreState, UserRow, Users,

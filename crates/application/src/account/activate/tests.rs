@@ -9,12 +9,12 @@ use crate::test_world::{PASSWORD, Parts, World, browser, down, secret};
 use crate::testing::{MockStore, MockTx, START, a_link_token, a_user, fake_hash, username};
 
 fn activate(parts: &Parts) -> ActivateAccount {
-    let (store, sessions, hasher) = (parts.store.clone(), parts.sessions.clone(), parts.hasher.clone());
-    ActivateAccount::new(store, sessions, hasher, parts.clock.clone(), parts.issuer(), parts.login_desk())
+    let (store, sessions, secrets) = (parts.store.clone(), parts.sessions.clone(), parts.secrets());
+    ActivateAccount::new(store, sessions, secrets, parts.clock.clone(), parts.issuer(), parts.login_desk())
 }
 
 fn command(token: &str, password: &str) -> ActivateAccountCommand {
-    ActivateAccountCommand { token: secret(token), password: secret(password) }
+    ActivateAccountCommand { token: secret(token), secret: secret(password).into() }
 }
 
 /// An account an operator made, and the secret of the link that was mailed.

@@ -9,12 +9,12 @@ use crate::test_world::{OTHER_PASSWORD, PASSWORD, Parts, World, browser, caller,
 use crate::testing::{FakeSessions, MockStore, MockTx, START, a_session, a_user, access_claims, fake_hash};
 
 fn change(parts: &Parts) -> ChangePassword {
-    let (store, hasher, clock) = (parts.store.clone(), parts.hasher.clone(), parts.clock.clone());
-    ChangePassword::new(store, hasher, clock, parts.continuation(), parts.login_desk())
+    let (store, secrets, clock) = (parts.store.clone(), parts.secrets(), parts.clock.clone());
+    ChangePassword::new(store, secrets, clock, parts.continuation(), parts.login_desk())
 }
 
 fn command(claims: &AccessClaims) -> ChangePasswordCommand {
-    ChangePasswordCommand { caller: caller(claims), current: Some(secret(PASSWORD)), new: secret(OTHER_PASSWORD) }
+    ChangePasswordCommand { caller: caller(claims), current: Some(secret(PASSWORD)), new: secret(OTHER_PASSWORD).into() }
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn a_refused_new_password_costs_no_attempt_and_no_hash() {
     let world = World::with(a_user());
     let here = world.sign_in(&a_user()).await;
     for _ in 0..5 {
-        let own = ChangePasswordCommand { new: secret("lovelace1815"), ..command(&here.claims) };
+        let own = ChangePasswordCommand { new: secret("lovelace1815").into(), ..command(&here.claims) };
         let refused = change(&world).run(own, &browser()).await;
         assert_eq!(refused, Err(ChangePasswordError::Password(PasswordRefusal::OwnWords)));
     }
@@ -133,7 +133,8 @@ async fn what_ended_the_session_meanwhile_is_not_outlived() {
             Ok(fake_hash(OTHER_PASSWORD))
         });
         let (store, clock) = (world.store.clone(), world.clock.clone());
-        let change = ChangePassword::new(store, Arc::new(hasher), clock, world.continuation(), world.login_desk());
+        let secrets = Secrets::new(Arc::new(hasher), world.vault.clone());
+        let change = ChangePassword::new(store, secrets, clock, world.continuation(), world.login_desk());
         let over = change.run(command(&here.claims), &browser()).await;
         assert_eq!(over, Err(ChangePasswordError::SessionOver));
         assert_eq!((world.user(&meanwhile), world.password(&meanwhile)), (meanwhile, PASSWORD.to_owned()));

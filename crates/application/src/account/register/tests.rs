@@ -9,8 +9,8 @@ use crate::test_world::{PASSWORD, Parts, World, again, browser, down, secret, to
 use crate::testing::{FakeHasher, MockStore, MockTx, a_user, contact, email, fake_hash, user_number, username};
 
 fn register(parts: &Parts) -> RegisterUser {
-    let (store, hasher, clock) = (parts.store.clone(), parts.hasher.clone(), parts.clock.clone());
-    RegisterUser::new(store, hasher, clock, parts.issuer(), parts.codes(), parts.registration_desk())
+    let (store, secrets, clock) = (parts.store.clone(), parts.secrets(), parts.clock.clone());
+    RegisterUser::new(store, secrets, clock, parts.issuer(), parts.codes(), parts.registration_desk())
 }
 
 fn command() -> RegisterUserCommand {
@@ -18,7 +18,7 @@ fn command() -> RegisterUserCommand {
         address: to("new@example.com"),
         username: Some(username("newcomer")),
         full_name: FullName::try_new("Grace Hopper").ok(),
-        password: Some(secret(PASSWORD)),
+        secret: Some(secret(PASSWORD).into()),
     }
 }
 
@@ -132,7 +132,7 @@ async fn refusals_before_the_hash_cost_nothing() {
         ("GraceHopper!", PasswordRefusal::OwnWords),
     ];
     for (password, refusal) in cases {
-        let command = RegisterUserCommand { password: Some(secret(password)), ..command() };
+        let command = RegisterUserCommand { secret: Some(secret(password).into()), ..command() };
         assert_eq!(register(&parts).run(command, &browser()).await, Err(RegisterUserError::Password(refusal)));
     }
     parts.settings.registration_open = false;

@@ -15,13 +15,13 @@ fn resend(parts: &Parts) -> ResendCode {
 }
 
 async fn register(world: &World) -> PreAuthorizedTokens {
-    let (store, hasher, clock) = (world.store.clone(), world.hasher.clone(), world.clock.clone());
-    let register = RegisterUser::new(store, hasher, clock, world.issuer(), world.codes(), world.registration_desk());
+    let (store, secrets, clock) = (world.store.clone(), world.secrets(), world.clock.clone());
+    let register = RegisterUser::new(store, secrets, clock, world.issuer(), world.codes(), world.registration_desk());
     let command = RegisterUserCommand {
         address: a_user().address().unwrap(),
         username: None,
         full_name: None,
-        password: Some(secret(PASSWORD)),
+        secret: Some(secret(PASSWORD).into()),
     };
     register.run(command, &browser()).await.unwrap()
 }

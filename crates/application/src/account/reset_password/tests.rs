@@ -15,8 +15,8 @@ fn begin(parts: &Parts) -> BeginReset {
 }
 
 fn reset(parts: &Parts) -> ResetPassword {
-    let (store, sessions, hasher) = (parts.store.clone(), parts.sessions.clone(), parts.hasher.clone());
-    ResetPassword::new(store, sessions, hasher, parts.clock.clone(), parts.revoker(), parts.login_desk())
+    let (store, sessions, secrets) = (parts.store.clone(), parts.sessions.clone(), parts.secrets());
+    ResetPassword::new(store, sessions, secrets, parts.clock.clone(), parts.revoker(), parts.login_desk())
 }
 
 /// Asks for a link and returns its secret.
@@ -34,7 +34,7 @@ async fn a_reset_replaces_the_password_ends_everything_and_tells_the_owner() {
     let grant = begin(&world).run(&link, &browser()).await.unwrap();
     assert_eq!(grant.claims.purpose, PreAuthorizedPurpose::Reset);
     assert_eq!(grant.claims.otp, None);
-    reset(&world).run(&grant.claims, &secret(OTHER_PASSWORD), &browser()).await.unwrap();
+    reset(&world).run(&grant.claims, secret(OTHER_PASSWORD).into(), &browser()).await.unwrap();
 
     assert_eq!(world.password(&a_user()), OTHER_PASSWORD);
     let user = world.user(&a_user());
@@ -45,7 +45,7 @@ async fn a_reset_replaces_the_password_ends_everything_and_tells_the_owner() {
     let session = world.sessions.find(&signed_in.claims.session(), now).await.unwrap().unwrap();
     assert_eq!(session.ended, Some(EndReason::EpochEnded));
     assert_eq!(world.notices().last(), Some(&"password_reset"));
-    let again = reset(&world).run(&grant.claims, &secret(PASSWORD), &browser()).await;
+    let again = reset(&world).run(&grant.claims, secret(PASSWORD).into(), &browser()).await;
     assert_eq!(again, Err(ResetPasswordError::LinkInvalid), "a grant works once");
 }
 
@@ -72,7 +72,7 @@ async fn a_link_and_its_grant_die_with_their_time() {
     world.clock.set(START.plus(limits::RESET_LINK_LIFE).minus(Duration::from_secs(1)));
     let grant = begin(&world).run(&link, &browser()).await.unwrap();
     world.clock.advance(limits::RESET_GRANT_LIFE);
-    let late = reset(&world).run(&grant.claims, &secret(OTHER_PASSWORD), &browser()).await;
+    let late = reset(&world).run(&grant.claims, secret(OTHER_PASSWORD).into(), &browser()).await;
     assert_eq!(late, Err(ResetPasswordError::LinkInvalid));
     assert_eq!(world.password(&a_user()), PASSWORD);
 }
@@ -87,11 +87,11 @@ async fn a_refused_password_consumes_nothing() {
         ("password123", PasswordRefusal::Common),
         ("Ada Lovelace 1815", PasswordRefusal::OwnWords),
     ] {
-        let refused = reset(&world).run(&grant.claims, &secret(text), &browser()).await;
+        let refused = reset(&world).run(&grant.claims, secret(text).into(), &browser()).await;
         assert_eq!(refused, Err(ResetPasswordError::Password(refusal)));
     }
     assert_eq!(world.hashing.work(), before);
-    assert_eq!(reset(&world).run(&grant.claims, &secret(OTHER_PASSWORD), &browser()).await, Ok(()));
+    assert_eq!(reset(&world).run(&grant.claims, secret(OTHER_PASSWORD).into(), &browser()).await, Ok(()));
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn credentials_that_changed_meanwhile_or_a_closed_account_end_the_link_and
         let world = World::with(a_user());
         let grant = begin(&world).run(&asked(&world).await, &browser()).await.unwrap();
         world.rows.prepare(|state| change(&mut state.users.0.get_mut(&a_user().id).unwrap().user));
-        let refused = reset(&world).run(&grant.claims, &secret(OTHER_PASSWORD), &browser()).await;
+        let refused = reset(&world).run(&grant.claims, secret(OTHER_PASSWORD).into(), &browser()).await;
         assert_eq!(refused, Err(ResetPasswordError::LinkInvalid));
         assert_eq!(world.password(&a_user()), PASSWORD);
     }
@@ -165,7 +165,7 @@ async fn the_hash_is_made_between_the_transactions_and_the_end_is_announced_afte
         ..Parts::on(MockStore::with_all([looking, replacing]))
     };
     let claims = PreAuthorizedClaims { purpose: PreAuthorizedPurpose::Reset, ..pre_authorized_claims() };
-    reset(&parts).run(&claims, &secret(OTHER_PASSWORD), &browser()).await.unwrap();
+    reset(&parts).run(&claims, secret(OTHER_PASSWORD).into(), &browser()).await.unwrap();
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn a_lost_commit_announces_nothing_and_ends_nothing() {
         sessions: Arc::new(MockSessionStore::new()),
         ..Parts::on(MockStore::with_all([looking(), replacing]))
     };
-    let lost = reset(&parts).run(&pre_authorized_claims(), &secret(OTHER_PASSWORD), &browser()).await;
+    let lost = reset(&parts).run(&pre_authorized_claims(), secret(OTHER_PASSWORD).into(), &browser()).await;
     assert!(matches!(lost, Err(ResetPasswordError::Failure(Failure::Unavailable(_)))), "{lost:?}");
     assert_eq!(parts.view.floor(a_user().id), None);
 }

@@ -15,11 +15,11 @@ fn verify(parts: &Parts) -> VerifyRegistration {
 }
 
 async fn register(world: &World, password: &str) -> PreAuthorizedTokens {
-    let (store, hasher, clock) = (world.store.clone(), world.hasher.clone(), world.clock.clone());
-    let register = RegisterUser::new(store, hasher, clock, world.issuer(), world.codes(), world.registration_desk());
+    let (store, secrets, clock) = (world.store.clone(), world.secrets(), world.clock.clone());
+    let register = RegisterUser::new(store, secrets, clock, world.issuer(), world.codes(), world.registration_desk());
     let address = a_user().address().unwrap();
     let User { username, full_name, .. } = a_user();
-    let command = RegisterUserCommand { address, username, full_name, password: Some(secret(password)) };
+    let command = RegisterUserCommand { address, username, full_name, secret: Some(secret(password).into()) };
     register.run(command, &browser()).await.unwrap()
 }
 

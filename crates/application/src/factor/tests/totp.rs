@@ -112,7 +112,7 @@ async fn secrets_are_sealed_again_under_the_newest_key() {
     let mut world = World::with(a_user());
     world.set_vault(vault.clone());
     world.enroll_totp(&a_user());
-    let reseal = ResealFactors::new(world.store.clone(), world.factor_codes());
+    let reseal = ResealFactors::new(world.store.clone(), world.factor_codes(), world.secrets());
     assert_eq!(reseal.run().await, Ok(0));
     vault.rotate("seal-2");
     assert_eq!(reseal.run().await, Ok(1));

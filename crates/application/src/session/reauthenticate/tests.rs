@@ -17,6 +17,7 @@ fn reauthenticate(parts: &Parts) -> Reauthenticate {
         parts.clock.clone(),
         parts.issuer(),
         parts.passkeys(),
+        parts.srp_exchange(),
         parts.login_desk(),
     )
 }

@@ -255,9 +255,9 @@ async fn reset_grant(world: &World) -> PreAuthorizedClaims {
 }
 
 async fn reset(world: &World, claims: &PreAuthorizedClaims) -> Result<(), ResetPasswordError> {
-    let (store, sessions, hasher) = (world.store.clone(), world.sessions.clone(), world.hasher.clone());
-    let reset = ResetPassword::new(store, sessions, hasher, world.clock.clone(), world.revoker(), world.login_desk());
-    reset.run(claims, &secret(OTHER_PASSWORD), &browser()).await
+    let (store, sessions, secrets) = (world.store.clone(), world.sessions.clone(), world.secrets());
+    let reset = ResetPassword::new(store, sessions, secrets, world.clock.clone(), world.revoker(), world.login_desk());
+    reset.run(claims, secret(OTHER_PASSWORD).into(), &browser()).await
 }
 
 #[tokio::test]
