@@ -1,6 +1,7 @@
 //! What a machine needs: to build the workspace a C compiler, make and perl (for the vendored OpenSSL); to test it curl,
 //! with which a test runs the README's commands, nginx and systemd-analyze, a browser and its driver, a program that
-//! computes one-time codes, and the programs of the servers tests start for themselves.
+//! computes one-time codes, Node and Python for other people's SRP, and the programs of the servers tests start for
+//! themselves.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -19,7 +20,7 @@ struct Tool {
     purpose: &'static str,
 }
 
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 11] = [
     Tool { programs: &["cc", "gcc", "clang"], package: "gcc libc6-dev", purpose: "a C compiler: SQLite, OpenSSL" },
     Tool { programs: &["make"], package: "make", purpose: "builds OpenSSL" },
     Tool { programs: &[PERL], package: "perl", purpose: "configures OpenSSL" },
@@ -29,12 +30,17 @@ const TOOLS: [Tool; 9] = [
     Tool { programs: &["chromium"], package: "chromium", purpose: "registers passkeys and logs in with them" },
     Tool { programs: &["oathtool"], package: "oathtool", purpose: "computes the codes of an authenticator program" },
     Tool { programs: &["chromedriver"], package: "chromium-driver", purpose: "drives the browser" },
+    Tool { programs: &["node"], package: "nodejs", purpose: "runs the client of clients/javascript" },
+    Tool { programs: &[PYTHON], package: "python3-srp", purpose: "speaks SRP as other people do" },
 ];
 
 /// Stands for a perl with its modules. Debian always has one without them (`perl-base`), which OpenSSL cannot use.
 const PERL: &str = "perl";
 /// Modules OpenSSL's configuration loads that `perl-base` lacks.
 const PERL_MODULES: [&str; 3] = ["-MFindBin", "-MIPC::Cmd", "-MFile::Compare"];
+
+/// Stands for a Python with the package `srp`. Packages of Debian are those of Debian's own, whatever else comes first.
+const PYTHON: &str = "/usr/bin/python3";
 
 /// Makes sure everything is there. Installs it when this runs as root and apt-get exists; otherwise the error says what is
 /// missing and the line that installs it. Servers the environment points at (`KEYSTEAD_TEST_…_URL`) need no programs.
@@ -128,16 +134,20 @@ fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
     std::fs::File::create_new(path)?.write_all(text.as_bytes())
 }
 
-/// Whether a program is there, and perl with what OpenSSL wants of it.
+/// Whether a program is there, perl with what OpenSSL wants of it, and Python with what tests want of it.
 fn is_usable(program: &str) -> bool {
-    let has_modules = || {
-        let mut perl = Command::new(PERL);
-        perl.args(PERL_MODULES).args(["-e", "1"]).stderr(Stdio::null());
-        perl.status().is_ok_and(|status| status.success())
+    let succeeds = |arguments: &[&str]| {
+        let status = Command::new(program).args(arguments).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
     };
     // Debian keeps servers where only root's PATH looks.
     let exists = shell::on_path(program) || Path::new("/usr/sbin").join(program).is_file();
-    exists && (program != PERL || has_modules())
+    exists
+        && match program {
+            PERL => succeeds(&[&PERL_MODULES[..], &["-e", "1"]].concat()),
+            PYTHON => succeeds(&["-c", "import srp"]),
+            _ => true,
+        }
 }
 
 fn missing(tools: &[Tool], present: impl Fn(&str) -> bool) -> Vec<&Tool> {
@@ -174,16 +184,29 @@ mod tests {
                 "systemd-analyze",
                 "chromium",
                 "chromedriver",
-                "oathtool"
+                "oathtool",
+                "node",
+                PYTHON
             ]),
             Vec::<&str>::new()
         );
         assert_eq!(
             packages(&["cc", "chromium"]),
-            ["make", "perl", "curl", "nginx-light", "systemd", "oathtool", "chromium-driver"]
+            ["make", "perl", "curl", "nginx-light", "systemd", "oathtool", "chromium-driver", "nodejs", "python3-srp"]
         );
         assert_eq!(
-            packages(&["make", "perl", "curl", "nginx", "systemd-analyze", "chromium", "chromedriver", "oathtool"]),
+            packages(&[
+                "make",
+                "perl",
+                "curl",
+                "nginx",
+                "systemd-analyze",
+                "chromium",
+                "chromedriver",
+                "oathtool",
+                "node",
+                PYTHON
+            ]),
             ["gcc libc6-dev"]
         );
     }
