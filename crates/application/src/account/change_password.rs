@@ -13,7 +13,8 @@ use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
 use crate::ports::{Clock, HashError, Store};
 use crate::service::{
-    AcceptedSecret, AuthorizedTokens, Caller, Continuation, Continued, GuessTicket, KeptSecret, NewSecret, Revoker, Secrets, Unproved, raise_epoch, record, standing_of,
+    AcceptedSecret, AuthorizedTokens, Caller, Continuation, Continued, GuessTicket, KeptSecret, NewSecret, Revoker,
+    Secrets, Unproved, raise_epoch, record, standing_of,
 };
 use crate::session::LoginDesk;
 

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use keystead_domain::account::{LinkPurpose, LinkToken, PasswordRefusal, User};
 use keystead_domain::audit::AuditEventName;
-use keystead_domain::token::{EndReason, Factor, PreAuthorizedClaims, PreAuthorizedPurpose};
 use keystead_domain::limits;
+use keystead_domain::token::{EndReason, Factor, PreAuthorizedClaims, PreAuthorizedPurpose};
 use thiserror::Error;
 
 use crate::context::RequestContext;
@@ -11,7 +11,8 @@ use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
 use crate::ports::{Clock, SessionStore, Store, Tx};
 use crate::service::{
-    NewSecret, PreAuthorizedRequest, PreAuthorizedTokens, Revoker, Secrets, SignInDesk, raise_epoch, record, standing_of,
+    NewSecret, PreAuthorizedRequest, PreAuthorizedTokens, Revoker, Secrets, SignInDesk, raise_epoch, record,
+    standing_of,
 };
 use crate::session::LoginDesk;
 

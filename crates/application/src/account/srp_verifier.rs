@@ -102,7 +102,8 @@ impl AddSrpCredential {
         let (who, session) = ((Some(user.id), Some(user.id)), claims.session());
         record(&mut *tx, AuditEventName::SrpVerifierSet, who, Some(&session), context, now).await?;
         tx.commit().await?;
-        let continued = Continued { user: user.id, role: user.role, session, change, ends_others: false, proved: false };
+        let continued =
+            Continued { user: user.id, role: user.role, session, change, ends_others: false, proved: false };
         self.continuation.go_on(continued, now).await?.ok_or(AddSrpError::SessionOver)
     }
 }

@@ -112,11 +112,8 @@ impl VerifyRegistration {
             return Err(VerifyRegistrationError::CodeInvalid);
         };
         let (password, srp, social) = (claim.password.clone(), claim.srp.clone(), claim.social.clone());
-        let amr = if password.is_some() || srp.is_some() {
-            Amr::Password
-        } else {
-            amr_of(claim.address.kind().factor())
-        };
+        let amr =
+            if password.is_some() || srp.is_some() { Amr::Password } else { amr_of(claim.address.kind().factor()) };
         let user = new_user(claim, command.username.clone(), now);
         match tx.users().insert(&user, password).await {
             Ok(()) => {}

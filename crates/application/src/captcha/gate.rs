@@ -129,7 +129,7 @@ impl CaptchaGate {
     ) -> Option<CeremonyKey> {
         let attempt = context.attempt.as_ref()?;
         let shown = format!("{} {}", action.as_str(), solution.expose());
-        let id = attempt.name_of(&*self.desk.hash, shown.as_bytes());
+        let id = format!("shown:{}", attempt.name_of(&*self.desk.hash, shown.as_bytes()));
         Some(CeremonyKey { kind: CeremonyKind::Captcha, id })
     }
 
@@ -153,3 +153,6 @@ async fn check(
     }
     verifier.verify(action, solution, context.device.ip).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,12 +136,7 @@ impl SrpExchange {
     }
 
     /// Opens a challenge that was made for this account and lives. `None` whatever is wrong with it.
-    pub(crate) fn read(
-        &self,
-        account: &SrpAccount,
-        sealed: &SecretString,
-        now: Timestamp,
-    ) -> Option<OpenedChallenge> {
+    pub(crate) fn read(&self, account: &SrpAccount, sealed: &SecretString, now: Timestamp) -> Option<OpenedChallenge> {
         let bytes = URL_SAFE_NO_PAD.decode(sealed.expose()).ok()?;
         let (head, sealed) = bytes.split_at_checked(HEAD)?;
         let (micros, id) = head.split_first_chunk::<8>()?;

@@ -12,7 +12,8 @@ use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::ports::{Clock, PasswordHasher, SessionStore, SessionUpdate, Store};
 use crate::service::{
-    AuthorizedTokens, GuessTicket, PasskeyCeremonies, Place, SrpExchange, SrpResponse, TokenIssuer, record, report_clone,
+    AuthorizedTokens, GuessTicket, PasskeyCeremonies, Place, SrpExchange, SrpResponse, TokenIssuer, record,
+    report_clone,
 };
 
 /// Why a person did not prove again who they are.

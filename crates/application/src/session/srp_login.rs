@@ -7,9 +7,9 @@ use keystead_domain::token::Amr;
 use keystead_domain::{SecretString, Timestamp};
 use thiserror::Error;
 
+use crate::captcha::{CaptchaGate, CaptchaRefusal};
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
-use crate::captcha::{CaptchaGate, CaptchaRefusal};
 use crate::ports::{CaptchaAction, Clock, Store, Tx};
 use crate::service::{
     Admission, CaptchaRelief, GuessTicket, LoginCount, OpenedChallenge, Proof, SignInDesk, SrpAccount, SrpExchange,

@@ -14,6 +14,6 @@ mod flow;
 mod newcomer;
 mod sign_in;
 
-pub use flow::{FlowRefusal, SocialFlows, SocialReturn, SocialStart};
 pub(crate) use flow::LinkPlace;
+pub use flow::{FlowRefusal, SocialFlows, SocialReturn, SocialStart};
 pub use sign_in::{SocialSignIn, SocialSignInError};

@@ -14,7 +14,11 @@ fn change(parts: &Parts) -> ChangePassword {
 }
 
 fn command(claims: &AccessClaims) -> ChangePasswordCommand {
-    ChangePasswordCommand { caller: caller(claims), current: Some(secret(PASSWORD)), new: secret(OTHER_PASSWORD).into() }
+    ChangePasswordCommand {
+        caller: caller(claims),
+        current: Some(secret(PASSWORD)),
+        new: secret(OTHER_PASSWORD).into(),
+    }
 }
 
 #[tokio::test]

@@ -135,7 +135,10 @@ async fn guesses_come_out_of_the_budget_of_passwords() {
     }
     let issued = challenge(&world, "ada").await;
     let resets_at = START.plus(policy.window);
-    assert_eq!(login(&world).run(right("ada", &issued.sealed), &browser()).await, Err(SrpLoginError::Limited { resets_at }));
+    assert_eq!(
+        login(&world).run(right("ada", &issued.sealed), &browser()).await,
+        Err(SrpLoginError::Limited { resets_at })
+    );
     world.clock.advance(Duration::from_secs(900));
     let issued = challenge(&world, "ada").await;
     assert!(login(&world).run(right("ada", &issued.sealed), &browser()).await.is_ok());
