@@ -7,4 +7,4 @@ mod templates;
 
 pub use dev_mailbox::{DevMailbox, StoredMail};
 pub use smtp::{SmtpConfig, SmtpConfigError, SmtpMailer, SmtpSecurity};
-pub use templates::{Templates, TemplatesConfig};
+pub use templates::{Coverage, Templates, TemplatesConfig};

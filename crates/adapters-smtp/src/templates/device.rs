@@ -24,15 +24,11 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("Linux", "Linux"),
 ];
 
-/// What sent a request, in words of our own: `Firefox on Linux`. Nothing of the header itself is passed on, because
-/// whoever sends the request writes it, links and all. Empty when nothing in it is known.
-pub(super) fn describe(user_agent: &str) -> String {
+/// What sent a request, in words of our own: program and system, `Firefox` and `Linux`. Nothing of the header itself is
+/// passed on, because whoever sends the request writes it, links and all. What is not known is absent.
+pub(super) fn describe(user_agent: &str) -> [Option<&'static str>; 2] {
     let find = |names: &[(&str, &'static str)]| names.iter().find(|(part, _)| user_agent.contains(part)).map(|n| n.1);
-    match (find(&PROGRAMS), find(&SYSTEMS)) {
-        (Some(program), Some(system)) => format!("{program} on {system}"),
-        (Some(name), None) | (None, Some(name)) => name.to_owned(),
-        (None, None) => String::new(),
-    }
+    [find(&PROGRAMS), find(&SYSTEMS)]
 }
 
 #[cfg(test)]
@@ -42,19 +38,22 @@ mod tests {
     #[test]
     fn names_what_people_know() {
         for (header, words) in [
-            ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+            (
+                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+                [Some("Firefox"), Some("Linux")],
+            ),
             (
                 "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/139.0.0.0 \
                  Safari/537.36 Edg/139.0.0.0",
-                "Edge on Windows",
+                [Some("Edge"), Some("Windows")],
             ),
             (
                 "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) \
                  Version/18.5 Mobile/15E148 Safari/604.1",
-                "Safari on iPhone",
+                [Some("Safari"), Some("iPhone")],
             ),
-            ("curl/8.14.1", "curl"),
-            ("click https://evil.example now", ""),
+            ("curl/8.14.1", [Some("curl"), None]),
+            ("click https://evil.example now", [None, None]),
         ] {
             assert_eq!(describe(header), words);
         }

@@ -1,7 +1,10 @@
 //! The texts of every message, written with minijinja, editable by an operator.
 
 mod device;
+mod embedded;
 mod library;
+mod overrides;
+mod sms;
 mod values;
 
 use std::path::PathBuf;
@@ -10,10 +13,9 @@ use keystead_application::message::{Message, Notice};
 use keystead_application::ports::{Mail, MessageRenderer, OutboxId, RenderError, Rendered, Sms};
 use keystead_domain::SecretString;
 use keystead_domain::account::Address;
-use minijinja::Value;
 
 use self::library::Library;
-use self::values::{one_line, values};
+use self::values::{Words, one_line, values};
 
 /// How messages are written.
 #[derive(Clone, Debug)]
@@ -22,54 +24,92 @@ pub struct TemplatesConfig {
     pub product_name: String,
     /// The domain behind the `@` of a `Message-ID`: that of the sender.
     pub sender_domain: String,
+    /// The language of messages to people whose language is not known, or not there: `en`, `pt-BR`.
+    pub default_language: String,
     /// A folder with the operator's own templates, `<locale>/<file>`, read once at start. A file there takes the place
-    /// of the built-in one of the same name; a new locale must bring every file of every mail it has; text messages, `<name>.sms.txt`, are looked up by
-    /// themselves.
+    /// of the built-in one of the same name; a new locale must bring every file of every mail it has; text messages,
+    /// `<name>.sms.txt`, are looked up by themselves.
     pub override_dir: Option<PathBuf>,
 }
 
-/// Renders messages. The language is the one wished for (`pt-BR`), else its language (`pt`), else English.
+/// Renders messages in the first language of [`Message::locale`] that is there (RFC 4647 section 3.4: `pt-BR` also finds
+/// `pt`), else in the default language, else in English.
 ///
-/// A message to a number has one line of text and no name: 160 characters hold little. HTML is escaped by the template engine; all values have control and text-direction characters taken out first. A
-/// code is never in a subject.
+/// A message to a number has one line of text and no name: 160 characters hold little. Accents that would leave room for
+/// 70 are given up. HTML is escaped by the template engine; all values have control and text-direction characters taken
+/// out first. A code is never in a subject.
 pub struct Templates {
     library: Library,
     product: String,
     sender_domain: String,
 }
 
+/// What there is to write with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// Every locale, the built-in ones and the operator's, in order.
+    pub locales: Vec<String>,
+    /// How many messages there are.
+    pub messages: usize,
+}
+
 impl Templates {
-    /// Reads the operator's templates and renders every message once with sample values, so that a broken template is
-    /// found at start and not in the middle of the night.
+    /// Reads the operator's templates and, when there are any, renders every message of every language once with sample
+    /// values, so that a broken template is found at start and not in the middle of the night. The built-in ones alone
+    /// were tried before they were built in.
+    ///
+    /// # Errors
+    ///
+    /// Names everything that is wrong: file, line, and what.
     pub fn new(config: TemplatesConfig) -> Result<Self, RenderError> {
+        let is_overridden = config.override_dir.is_some();
+        let (templates, mut problems) = Self::load(config)?;
+        if is_overridden {
+            templates.try_all(&mut problems);
+        }
+        refuse(problems).map(|()| templates)
+    }
+
+    /// Renders every message of every language, built in or the operator's, with sample values.
+    ///
+    /// # Errors
+    ///
+    /// Names everything that is wrong: file, line, and what.
+    pub fn examine(config: TemplatesConfig) -> Result<Coverage, RenderError> {
+        let (templates, mut problems) = Self::load(config)?;
+        templates.try_all(&mut problems);
+        refuse(problems)?;
+        let locales = templates.library.locales().map(str::to_owned).collect();
+        Ok(Coverage { locales, messages: embedded::MESSAGES.len() })
+    }
+
+    fn load(config: TemplatesConfig) -> Result<(Self, Vec<RenderError>), RenderError> {
         let domain = config.sender_domain;
         let is_domain = !domain.is_empty() && domain.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b));
         if !is_domain {
             return Err(RenderError("the sender's domain is not a domain name".to_owned()));
         }
-        let library = Library::load(config.override_dir.as_deref())?;
-        let templates = Self { library, product: one_line(&config.product_name), sender_domain: domain };
-        templates.try_all()?;
-        Ok(templates)
+        let (library, problems) = Library::load(config.override_dir.as_deref(), &config.default_language)?;
+        Ok((Self { library, product: one_line(&config.product_name), sender_domain: domain }, problems))
     }
 
-    fn try_all(&self) -> Result<(), RenderError> {
+    fn try_all(&self, problems: &mut Vec<RenderError>) {
         for locale in self.library.locales() {
             for notice in values::samples() {
                 for name in [Some("Sample"), None] {
-                    let values = values(&notice, name, &self.product);
-                    self.parts(locale, notice.template(), &values)?;
-                    self.line(locale, notice.template(), &values)?;
+                    problems.extend(self.parts(Some(locale), &notice, name).err());
+                    problems.extend(self.line(Some(locale), &notice, name).err());
                 }
             }
         }
-        Ok(())
     }
 
     /// Subject, text, HTML.
-    fn parts(&self, locale: &str, template: &str, values: &Value) -> Result<[String; 3], RenderError> {
-        let locale = self.library.locale_for(locale, template, "txt");
-        let part = |kind: &str| self.library.render(&format!("{locale}/{template}.{kind}"), values);
+    fn parts(&self, wished: Option<&str>, notice: &Notice, name: Option<&str>) -> Result<[String; 3], RenderError> {
+        let template = notice.template();
+        let locale = self.library.locale_for(wished, template, "txt");
+        let values = values(notice, name, &self.product, &Words { library: &self.library, locale })?;
+        let part = |kind: &str| self.library.render(&format!("{locale}/{template}.{kind}"), &values);
         let [subject, text, html] = [part("subject.txt")?, part("txt")?, part("html")?];
         let subject = one_line(&subject);
         if subject.is_empty() {
@@ -79,13 +119,25 @@ impl Templates {
     }
 
     /// The text of an SMS.
-    fn line(&self, locale: &str, template: &str, values: &Value) -> Result<String, RenderError> {
-        let locale = self.library.locale_for(locale, template, library::SMS);
-        let file = format!("{locale}/{template}.{}", library::SMS);
-        // The mask of an address is outside the alphabet of 160 characters; one of it would leave room for 70.
-        let line = one_line(&self.library.render(&file, values)?).replace('•', "*");
+    fn line(&self, wished: Option<&str>, notice: &Notice, name: Option<&str>) -> Result<String, RenderError> {
+        let template = notice.template();
+        let locale = self.library.locale_for(wished, template, embedded::SMS);
+        let values = values(notice, name, &self.product, &Words { library: &self.library, locale })?;
+        let file = format!("{locale}/{template}.{}", embedded::SMS);
+        let line = sms::plain(one_line(&self.library.render(&file, &values)?));
         if line.is_empty() { Err(RenderError(format!("{file}: the text is empty"))) } else { Ok(line) }
     }
+}
+
+/// One error of all that was found, each thing once: a piece is part of many messages.
+fn refuse(problems: Vec<RenderError>) -> Result<(), RenderError> {
+    let mut lines: Vec<String> = Vec::new();
+    for RenderError(problem) in problems {
+        if !lines.contains(&problem) {
+            lines.push(problem);
+        }
+    }
+    if lines.is_empty() { Ok(()) } else { Err(RenderError(lines.join("; "))) }
 }
 
 impl MessageRenderer for Templates {
@@ -93,12 +145,10 @@ impl MessageRenderer for Templates {
         if message.notice == Notice::Decoy {
             return Ok(None);
         }
-        let values = values(&message.notice, message.name.as_deref(), &self.product);
-        let locale = message.locale.as_deref().unwrap_or(library::FALLBACK);
-        let template = message.notice.template();
+        let wished = message.locale.as_deref();
         Ok(Some(match &message.to {
             Address::Email(to) => {
-                let [subject, text, html] = self.parts(locale, template, &values)?;
+                let [subject, text, html] = self.parts(wished, &message.notice, message.name.as_deref())?;
                 Rendered::Mail(Mail {
                     message_id: format!("{}@{}", id.0, self.sender_domain),
                     to: to.clone(),
@@ -108,12 +158,14 @@ impl MessageRenderer for Templates {
                 })
             }
             Address::Phone(to) => {
-                let text = SecretString::new(self.line(locale, template, &values)?);
+                let text = SecretString::new(self.line(wished, &message.notice, message.name.as_deref())?);
                 Rendered::Sms(Sms { id: id.0.clone(), to: to.clone(), text })
             }
         }))
     }
 }
 
+#[cfg(test)]
+mod language_tests;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,11 @@
 use std::net::IpAddr;
 
 use keystead_application::message::{Notice, Occasion};
+use keystead_application::ports::RenderError;
 use minijinja::Value;
 
 use super::device;
+use super::library::Library;
 
 /// What a template may use. Everything a stranger chose is in `name` and, reduced to known words, in `occasion`; what an
 /// administrator wrote is in `reason`.
@@ -16,9 +18,20 @@ use super::device;
 ///   `contact_added`
 /// * `act` (`banned`, `reopened`, `deleted`, `role`, `profile`, `session_ended`, `sessions_ended`), which `act.txt` has in
 ///   words, and `role`, empty unless it is about one: of `administered`; `reason`: of `impersonated`
+/// * `date` and `time`: of `check_out_reminder`; `provider`: of `social_linked` and `social_unlinked`
 /// * `occasion.when` (`14 November 2023, 22:13 UTC`), `occasion.ip` and `occasion.device` (`Firefox on Linux`), which
 ///   are empty when unknown: in the messages that report something
-pub(super) fn values(notice: &Notice, name: Option<&str>, product: &str) -> Value {
+///
+/// `words` says times and devices in the language of the message.
+pub(super) fn values(
+    notice: &Notice,
+    name: Option<&str>,
+    product: &str,
+    words: &Words<'_>,
+) -> Result<Value, RenderError> {
+    let occasion_pair = |occasion: &Occasion| words.occasion(occasion);
+    // Where an administrator sits is nobody's business.
+    let time_pair = |at| words.occasion(&Occasion { at, ..Occasion::default() });
     let mut pairs: Vec<(&str, Value)> =
         vec![("product", product.into()), ("name", name.map(one_line).unwrap_or_default().into())];
     match notice {
@@ -40,22 +53,22 @@ pub(super) fn values(notice: &Notice, name: Option<&str>, product: &str) -> Valu
             pairs.extend([("link", one_line(link).into()), ("hours", (*hours).into())]);
         }
         Notice::ContactLost { link, hours, occasion } => {
-            pairs.extend([("link", one_line(link).into()), ("hours", (*hours).into()), occasion_pair(occasion)]);
+            pairs.extend([("link", one_line(link).into()), ("hours", (*hours).into()), occasion_pair(occasion)?]);
         }
         Notice::FactorAdded { factor, occasion } | Notice::FactorRemoved { factor, occasion } => {
-            pairs.extend([("factor", one_line(factor).into()), occasion_pair(occasion)]);
+            pairs.extend([("factor", one_line(factor).into()), occasion_pair(occasion)?]);
         }
         Notice::RecoveryCodeUsed { left, occasion } => {
-            pairs.extend([("left", (*left).into()), occasion_pair(occasion)]);
+            pairs.extend([("left", (*left).into()), occasion_pair(occasion)?]);
         }
         Notice::FactorsBlocked { minutes, occasion } => {
-            pairs.extend([("minutes", (*minutes).into()), occasion_pair(occasion)]);
+            pairs.extend([("minutes", (*minutes).into()), occasion_pair(occasion)?]);
         }
         Notice::PasskeyCloned { passkey, occasion } => {
-            pairs.extend([("passkey", one_line(passkey).into()), occasion_pair(occasion)]);
+            pairs.extend([("passkey", one_line(passkey).into()), occasion_pair(occasion)?]);
         }
         Notice::ContactAdded { address, occasion } => {
-            pairs.extend([("address", one_line(address).into()), occasion_pair(occasion)]);
+            pairs.extend([("address", one_line(address).into()), occasion_pair(occasion)?]);
         }
         Notice::AccountExists { occasion }
         | Notice::PasswordReset { occasion }
@@ -64,38 +77,69 @@ pub(super) fn values(notice: &Notice, name: Option<&str>, product: &str) -> Valu
         | Notice::NewDevice { occasion }
         | Notice::RecoveryCodesMade { occasion }
         | Notice::ContactRestored { occasion }
-        | Notice::AccountDeactivated { occasion } => pairs.push(occasion_pair(occasion)),
+        | Notice::AccountDeactivated { occasion } => pairs.push(occasion_pair(occasion)?),
         Notice::Administered { act, role, at } => {
             let role = role.as_deref().map(one_line).unwrap_or_default();
-            pairs.extend([("act", one_line(act).into()), ("role", role.into()), time_pair(*at)]);
+            pairs.extend([("act", one_line(act).into()), ("role", role.into()), time_pair(*at)?]);
         }
         Notice::Impersonated { reason, minutes, at } => {
-            pairs.extend([("reason", one_line(reason).into()), ("minutes", (*minutes).into()), time_pair(*at)]);
+            pairs.extend([("reason", one_line(reason).into()), ("minutes", (*minutes).into()), time_pair(*at)?]);
         }
         Notice::CheckOutReminder { date, time } => {
-            pairs.extend([("date", one_line(date).into()), ("time", one_line(time).into())]);
+            pairs.extend([("date", words.day(date)?.into()), ("time", one_line(time).into())]);
         }
         Notice::SocialLinked { provider, occasion } | Notice::SocialUnlinked { provider, occasion } => {
-            pairs.extend([("provider", one_line(provider).into()), occasion_pair(occasion)]);
+            pairs.extend([("provider", one_line(provider).into()), occasion_pair(occasion)?]);
         }
         Notice::Decoy => {}
     }
-    Value::from_pairs(pairs)
+    Ok(Value::from_pairs(pairs))
 }
 
-/// An occasion of which only the time is told: where an administrator sits is nobody's business.
-fn time_pair(at: i64) -> (&'static str, Value) {
-    occasion_pair(&Occasion { at, ..Occasion::default() })
+/// Times and devices in the words of one locale.
+pub(super) struct Words<'a> {
+    pub library: &'a Library,
+    pub locale: &'a str,
 }
 
-fn occasion_pair(occasion: &Occasion) -> (&'static str, Value) {
-    let when = jiff::Timestamp::from_second(occasion.at)
-        .map(|at| at.strftime("%-d %B %Y, %H:%M UTC").to_string())
-        .unwrap_or_default();
-    let ip = occasion.ip.as_deref().and_then(|ip| ip.trim().parse::<IpAddr>().ok());
-    let device = occasion.user_agent.as_deref().map(device::describe).unwrap_or_default();
-    let ip = ip.map(|ip| ip.to_string()).unwrap_or_default();
-    ("occasion", Value::from_pairs([("when", when), ("ip", ip), ("device", device)]))
+impl Words<'_> {
+    fn occasion(&self, occasion: &Occasion) -> Result<(&'static str, Value), RenderError> {
+        let when = jiff::Timestamp::from_second(occasion.at).map_or_else(|_| Ok(String::new()), |at| self.when(at))?;
+        let ip = occasion.ip.as_deref().and_then(|ip| ip.trim().parse::<IpAddr>().ok());
+        let device = occasion.user_agent.as_deref().map_or_else(|| Ok(String::new()), |header| self.device(header))?;
+        let ip = ip.map(|ip| ip.to_string()).unwrap_or_default();
+        Ok(("occasion", Value::from_pairs([("when", when), ("ip", ip), ("device", device)])))
+    }
+
+    /// `14 November 2023, 22:13 UTC`.
+    fn when(&self, at: jiff::Timestamp) -> Result<String, RenderError> {
+        let at = at.to_zoned(jiff::tz::TimeZone::UTC);
+        let time = [("hour", at.strftime("%H").to_string()), ("minute", at.strftime("%M").to_string())];
+        let pairs = date_pairs(at.date()).into_iter().chain(time.map(|(name, text)| (name, text.into())));
+        self.piece("when.txt", pairs)
+    }
+
+    /// `14 November 2023`, of `2023-11-14`.
+    fn day(&self, date: &str) -> Result<String, RenderError> {
+        match date.parse::<jiff::civil::Date>() {
+            Ok(date) => self.piece("date.txt", date_pairs(date)),
+            Err(_) => Ok(one_line(date)),
+        }
+    }
+
+    /// `Firefox on Linux`; empty when nothing in the header is known.
+    fn device(&self, user_agent: &str) -> Result<String, RenderError> {
+        let [program, system] = device::describe(user_agent).map(Option::unwrap_or_default);
+        self.piece("device.txt", [("program", program.into()), ("system", system.into())])
+    }
+
+    fn piece(&self, file: &str, pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Result<String, RenderError> {
+        Ok(one_line(&self.library.piece(self.locale, file, &Value::from_pairs(pairs))?))
+    }
+}
+
+fn date_pairs(date: jiff::civil::Date) -> [(&'static str, Value); 3] {
+    [("day", date.day().into()), ("month", date.month().into()), ("year", date.year().into())]
 }
 
 /// One line without control characters and without characters that change how text reads.
@@ -116,7 +160,7 @@ pub(super) fn samples() -> Vec<Notice> {
         user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned()),
         at: 1_700_000_000,
     };
-    let link = || "https://sample.example/form#token".to_owned();
+    let link = || format!("https://id.example.com/form#token={}", "x".repeat(43));
     let code = || "000000".to_owned();
     vec![
         Notice::VerifyEmail { code: code(), minutes: 5 },
