@@ -4,6 +4,7 @@ use keystead_domain::account::{PendingContact, User};
 use keystead_domain::attendance::Attendance;
 use keystead_domain::audit::AuditEvent;
 use keystead_domain::factor::{Enrolled, Passkey};
+use keystead_domain::social::SocialIdentity;
 use keystead_domain::token::{AccessClaims, Session};
 use thiserror::Error;
 
@@ -35,6 +36,8 @@ pub struct AccountExport {
     pub enrolled: Enrolled,
     /// Passkeys.
     pub passkeys: Vec<Passkey>,
+    /// Accounts elsewhere that open this one.
+    pub social: Vec<SocialIdentity>,
     /// Addresses that wait for their proof.
     pub pending_contacts: Vec<PendingContact>,
     /// Living sessions.
@@ -67,20 +70,25 @@ impl ExportAccount {
         let user = tx.users().get(claims.subject).await?.ok_or(ExportAccountError::NotFound)?;
         let enrolled = tx.factors().enrolled(user.id).await?;
         let passkeys = tx.passkeys().list(user.id).await?;
+        let social = tx.social().list(user.id).await?;
         let pending_contacts = tx.contacts().list(user.id, self.clock.now()).await?;
         let logins = tx.login_history().list(claims.subject, None, MOST).await?;
         let filter = AttendanceFilter { user: Some(user.id), ..AttendanceFilter::default() };
         let attendances = tx.attendance().list(&AttendancePage { filter, after: None, size: MOST }).await?;
         let events = tx.audit().list_for_user(claims.subject, MOST).await?;
-        Ok(AccountExport { user, enrolled, passkeys, pending_contacts, sessions, logins, attendances, events })
+        Ok(AccountExport { user, enrolled, passkeys, social, pending_contacts, sessions, logins, attendances, events })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use keystead_domain::attendance::AttendanceId;
+
     use super::*;
     use crate::test_world::World;
-    use crate::testing::{Audit, a_login, a_passkey, a_user, access_claims, an_audit_event, user_id, user_number};
+    use crate::testing::{
+        Audit, a_login, a_passkey, a_user, access_claims, an_attendance, an_audit_event, user_id, user_number,
+    };
 
     #[tokio::test]
     async fn a_person_gets_their_own_rows_and_nobody_elses() {
@@ -92,6 +100,9 @@ mod tests {
             state.login_history.0 = vec![a_login(), LoginRecord { user_id: user_id(2), ..a_login() }];
             let foreign = AuditEvent { subject: Some(user_id(2)), ..an_audit_event() };
             state.audit = Audit::with([an_audit_event(), foreign]);
+            let foreign = AttendanceId(user_id(2).as_uuid());
+            let foreign = Attendance { id: foreign, user_id: user_id(2), ..an_attendance() };
+            state.attendance.0 = [an_attendance(), foreign].map(|row| (row.id, row)).into();
         });
         world.enroll_totp(&a_user());
         let mut tx = world.store.begin().await.unwrap();
@@ -104,6 +115,7 @@ mod tests {
         assert_eq!((copy.passkeys, copy.enrolled.totp), (vec![a_passkey()], true));
         assert_eq!(copy.sessions.iter().map(|session| session.id.clone()).collect::<Vec<_>>(), [mine.claims.session()]);
         assert_eq!((copy.logins, copy.events), (vec![a_login()], vec![an_audit_event()]));
+        assert_eq!(copy.attendances, [an_attendance()]);
         assert_eq!(format!("{:?}", world.rows.state()), before, "it answers a GET");
     }
 

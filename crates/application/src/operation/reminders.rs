@@ -163,3 +163,6 @@ impl RemindOnSchedule {
         Ok(tx.commit().await?)
     }
 }
+
+#[cfg(test)]
+mod tests;
