@@ -54,6 +54,7 @@ macro_rules! store_contracts {
                 pages_go_either_way_without_gap_or_repeat,
                 a_list_goes_on_behind_somebody_who_is_gone,
                 another_administrator_is_active_and_has_the_role,
+                every_way_to_sign_in_makes_another_administrator,
                 who_asks_for_other_administrators_holds_others_back,
                 administrators_who_close_each_other_leave_one,
                 a_deleted_user_leaves_audit_and_revocations_only,
@@ -270,6 +271,68 @@ macro_rules! store_contracts {
                 a_new_key_retires_older_ones_of_its_use,
                 a_key_is_gone_at_the_microsecond_it_retires,
                 under_the_lock_a_missing_key_is_made_once,
+            ]
+        );
+        $crate::contract_tests!(
+            store_srp,
+            dyn $crate::ports::Store,
+            $make,
+            [
+                a_credential_takes_the_place_of_the_one_before,
+                a_credential_is_deleted_once,
+                credentials_are_listed_in_pages,
+                a_rolled_back_change_is_none,
+            ]
+        );
+        $crate::contract_tests!(
+            store_social,
+            dyn $crate::ports::Store,
+            $make,
+            [
+                every_field_survives,
+                a_link_is_found_by_provider_and_subject,
+                links_come_oldest_first,
+                a_taken_link_conflicts_and_leaves_the_transaction_usable,
+                of_parallel_links_of_one_account_elsewhere_one_wins,
+                of_parallel_links_of_a_person_to_a_provider_one_wins,
+                the_last_use_is_noted,
+                a_link_is_deleted_once_by_its_owner,
+            ]
+        );
+        $crate::contract_tests!(
+            store_attendance,
+            dyn $crate::ports::Store,
+            $make,
+            [
+                every_field_survives,
+                a_row_is_found_by_person_and_day,
+                the_latest_row_has_the_newest_check_in,
+                a_second_row_of_a_day_conflicts_and_leaves_the_transaction_usable,
+                of_parallel_check_ins_of_a_day_one_wins,
+                a_rolled_back_check_in_is_none,
+                a_row_is_closed_once,
+                a_closed_row_never_changes,
+                a_list_holds_what_passes_the_filter,
+                a_day_is_a_local_one,
+                pages_go_from_the_newest_check_in_without_gap_or_repeat,
+                who_is_reminded_is_still_in_and_may_use_the_account,
+                rows_to_remind_of_come_in_pages,
+                a_row_is_reminded_of_once,
+                a_reminder_beside_a_check_out_keeps_both_or_is_none,
+            ]
+        );
+        $crate::contract_tests!(
+            store_leases,
+            dyn $crate::ports::Store,
+            $make,
+            [
+                a_lease_is_one_holders_at_a_time,
+                its_holder_prolongs_a_lease,
+                a_lapsed_lease_is_taken,
+                of_parallel_takers_one_wins,
+                a_lease_is_given_back_by_its_holder,
+                leases_of_different_names_do_not_mix,
+                a_rolled_back_lease_is_none,
             ]
         );
     };

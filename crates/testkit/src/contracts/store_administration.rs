@@ -5,18 +5,21 @@ use std::time::Duration;
 
 use keystead_application::ports::{LoginRecord, Store, UserFilter, UserPage};
 use keystead_application::testing::{
-    START, a_contact_undo, a_link_token, a_login, a_pending_contact, a_recovery_code, a_registration, a_super_admin,
-    a_totp, a_user, after, an_admin, an_audit_event, contact, contact_id, email, fake_hash, passkey_number, phone,
-    session_id, token_id, user_id, user_number,
+    START, a_contact_undo, a_link_token, a_login, a_pending_contact, a_recovery_code, a_registration,
+    a_social_identity, a_stored_srp, a_super_admin, a_totp, a_user, after, an_admin, an_attendance, an_audit_event,
+    contact, contact_id, email, fake_hash, passkey_number, phone, session_id, subject, token_id, user_id, user_number,
 };
 use keystead_domain::account::{
     AccountStatus, Address, Contact, ContactUndo, Epoch, LinkPurpose, LinkToken, LinkTokenHash, PendingContact,
     PendingRegistration, Role, UndoTokenHash, User, UserId,
 };
+use keystead_domain::attendance::{Attendance, AttendanceId};
 use keystead_domain::audit::AuditEvent;
 use keystead_domain::factor::{Enrolled, Passkey, Totp};
+use keystead_domain::social::SocialIdentity;
 use keystead_domain::token::{DeviceTokenHash, Revocation, RevocationTarget};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::{MICRO, begin, commit, read};
 use crate::race::race;
@@ -204,6 +207,23 @@ pub async fn another_administrator_is_active_and_has_the_role(store: Arc<dyn Sto
     }
 }
 
+/// An administrator whose password never reaches the server, or who comes by an account elsewhere, is one too.
+pub async fn every_way_to_sign_in_makes_another_administrator(store: Arc<dyn Store>) {
+    let (admin, above) = (an_admin(), a_super_admin());
+    insert(&store, &[admin.clone(), above.clone()]).await;
+    let mut tx = begin(&store).await;
+    tx.srp().put(&a_stored_srp(above.id)).await.unwrap();
+    assert!(tx.users().has_other_administrator(admin.id, Role::Admin).await.unwrap());
+    assert!(tx.srp().delete(above.id).await.unwrap());
+    assert!(!tx.users().has_other_administrator(admin.id, Role::Admin).await.unwrap());
+    let link = SocialIdentity { user_id: above.id, ..a_social_identity() };
+    tx.social().insert(&link).await.unwrap();
+    assert!(tx.users().has_other_administrator(admin.id, Role::Admin).await.unwrap());
+    assert!(!tx.users().has_other_administrator(above.id, Role::Admin).await.unwrap(), "it is not the other's");
+    tx.social().delete(above.id, &link.provider).await.unwrap();
+    assert!(!tx.users().has_other_administrator(admin.id, Role::Admin).await.unwrap());
+}
+
 /// Who asks is told what the one who asked before did: until that is known they wait.
 pub async fn who_asks_for_other_administrators_holds_others_back(store: Arc<dyn Store>) {
     let (one, two) = (an_admin(), User { role: Role::Admin, ..user_number(2) });
@@ -273,6 +293,12 @@ async fn keep_everything(store: &Arc<dyn Store>, number: u8) {
     tx.devices().remember(id, DeviceTokenHash([9; 32]), now, after(60)).await.unwrap();
     let login = LoginRecord { token_id: token_id(&format!("session-{number}.t")), user_id: id, ..a_login() };
     tx.login_history().append(&login).await.unwrap();
+    tx.srp().put(&a_stored_srp(id)).await.unwrap();
+    let uuid = Uuid::from_bytes([number; 16]);
+    let link = SocialIdentity { id: uuid, user_id: id, subject: subject(&id.to_string()), ..a_social_identity() };
+    tx.social().insert(&link).await.unwrap();
+    let row = Attendance { id: AttendanceId(uuid), user_id: id, ..an_attendance() };
+    tx.attendance().insert(&row).await.unwrap();
     let (actor, impersonator) = (Some(id), Some(id));
     tx.audit().append(&AuditEvent { actor, impersonator, subject: Some(id), ..an_audit_event() }).await.unwrap();
     let (epoch, sessions) = (Epoch::new(2), Epoch::new(2));
@@ -282,7 +308,7 @@ async fn keep_everything(store: &Arc<dyn Store>, number: u8) {
 }
 
 /// How many things of each kind are kept for a user: what goes with them, then what stays.
-async fn kept(store: &Arc<dyn Store>, number: u8) -> ([usize; 13], [usize; 2]) {
+async fn kept(store: &Arc<dyn Store>, number: u8) -> ([usize; 16], [usize; 2]) {
     let (id, now) = (user_id(u16::from(number)), after(1));
     let session = session_id(&format!("session-{number}"));
     let mut tx = read(store).await;
@@ -308,6 +334,9 @@ async fn kept(store: &Arc<dyn Store>, number: u8) -> ([usize; 13], [usize; 2]) {
         usize::from(tx.devices().is_known(id, DeviceTokenHash([9; 32]), now).await.unwrap()),
         tx.login_history().list(id, None, 9).await.unwrap().len(),
         usize::from(tx.login_history().owns_session(id, &session).await.unwrap()),
+        usize::from(tx.srp().get(id).await.unwrap().is_some()),
+        tx.social().list(id).await.unwrap().len(),
+        usize::from(tx.attendance().latest(id).await.unwrap().is_some()),
     ];
     let revoked = tx.revocations().since(START.minus(MICRO)).await.unwrap();
     let of_them = |row: &&Revocation| matches!(row.target, RevocationTarget::User { id: found, .. } if found == id);
@@ -318,7 +347,7 @@ async fn kept(store: &Arc<dyn Store>, number: u8) -> ([usize; 13], [usize; 2]) {
 /// A deleted user leaves nothing but the audit log and the revocations; nobody else loses anything, and what they held is
 /// free.
 pub async fn a_deleted_user_leaves_audit_and_revocations_only(store: Arc<dyn Store>) {
-    let all = [1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1];
+    let all = [1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1];
     for number in [1, 2] {
         keep_everything(&store, number).await;
         assert_eq!(kept(&store, number).await, (all, [1, 1]), "user {number}");
@@ -328,7 +357,7 @@ pub async fn a_deleted_user_leaves_audit_and_revocations_only(store: Arc<dyn Sto
     assert_eq!(tx.users().get(user_id(1)).await.unwrap(), None);
     assert!(!tx.users().delete(user_id(1)).await.unwrap(), "there is no such user any more");
     commit(tx).await;
-    assert_eq!(kept(&store, 1).await, ([0; 13], [1, 1]));
+    assert_eq!(kept(&store, 1).await, ([0; 16], [1, 1]));
     assert_eq!(kept(&store, 2).await, (all, [1, 1]));
     let again = User { phone: Some(contact(user_id(1), phone("+442079460951"))), ..user_number(1) };
     insert(&store, std::slice::from_ref(&again)).await;

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use keystead_application::ports::Store;
-use keystead_application::testing::{START, a_registration, after, email, fake_hash, phone, user_id};
+use keystead_application::testing::{
+    START, a_registration, after, email, fake_hash, phone, provider, subject, user_id,
+};
 use keystead_domain::Timestamp;
-use keystead_domain::account::{Address, PendingRegistration, UserId};
+use keystead_domain::account::{Address, ClaimedIdentity, PendingRegistration, UserId};
 
 use super::{MICRO, RACERS, begin, commit, read, sole_winner};
 use crate::race::race;
@@ -40,8 +42,19 @@ pub async fn every_field_survives(store: Arc<dyn Store>) {
         created_at: START.plus(MICRO),
         ..claim(2)
     };
+    let identity = |label: Option<&str>| ClaimedIdentity {
+        provider: provider("idp"),
+        subject: subject("auth0|5f7c \"~"),
+        label: label.map(str::to_owned),
+    };
+    let elsewhere = [(3, None, Some(identity(None))), (4, Some((0..=255).collect()), Some(identity(Some("Adä"))))];
+    let elsewhere = elsewhere.map(|(number, srp, social)| PendingRegistration { srp, social, ..claim(number) });
     insert(&store, &[claim(1), bare.clone()]).await;
+    insert(&store, &elsewhere).await;
     let mut tx = read(&store).await;
+    for claim in elsewhere {
+        assert_eq!(tx.registrations().get(claim.id, after(1)).await.unwrap(), Some(claim));
+    }
     assert_eq!(tx.registrations().get(user_id(1), after(1)).await.unwrap(), Some(claim(1)));
     assert_eq!(tx.registrations().get(user_id(2), after(1)).await.unwrap().as_ref(), Some(&bare));
     drop(tx);

@@ -9,7 +9,8 @@ use keystead_application::ports::{
 };
 use keystead_application::testing::{
     a_contact_undo, a_key, a_link_token, a_login, a_mac_tag, a_message, a_passkey, a_pending_contact, a_recovery_code,
-    a_registration, a_revocation, a_totp, a_user, after, an_audit_event, fake_hash, user_number,
+    a_registration, a_revocation, a_social_identity, a_stored_srp, a_totp, a_user, after, an_attendance,
+    an_audit_event, fake_hash, user_number,
 };
 use keystead_domain::account::{AccountStatus, FullName, User};
 use keystead_domain::audit::AuditEvent;
@@ -60,6 +61,10 @@ pub async fn a_commit_keeps_every_kind_of_data(store: Arc<dyn Store>) {
     tx.factor_failures().put(&budget, &failures, after(60)).await.unwrap();
     tx.login_history().append(&a_login()).await.unwrap();
     tx.keys().insert(&a_key("k"), now).await.unwrap();
+    tx.srp().put(&a_stored_srp(user.id)).await.unwrap();
+    tx.social().insert(&a_social_identity()).await.unwrap();
+    tx.attendance().insert(&an_attendance()).await.unwrap();
+    assert!(tx.leases().acquire("l", "a", now, after(60)).await.unwrap());
     commit(tx).await;
 
     let mut tx = read(&store).await;
@@ -79,10 +84,14 @@ pub async fn a_commit_keeps_every_kind_of_data(store: Arc<dyn Store>) {
     assert_eq!(tx.contacts().list(user.id, now).await.unwrap().len(), 1);
     assert!(tx.contacts().find_undo(a_contact_undo().hash, now).await.unwrap().is_some());
     assert_eq!(tx.factor_failures().hold(&budget).await.unwrap(), failures);
+    assert_eq!(tx.srp().get(user.id).await.unwrap(), Some(a_stored_srp(user.id)));
+    assert_eq!(tx.social().list(user.id).await.unwrap(), [a_social_identity()]);
+    assert_eq!(tx.attendance().latest(user.id).await.unwrap(), Some(an_attendance()));
     drop(tx);
     let mut tx = begin(&store).await;
     let again = tx.guess_budgets().reserve(&budget, &limits::LOGIN_ACCOUNT, now).await.unwrap();
     assert_eq!(again, BudgetDecision::Reserved { count: 2 });
+    assert!(!tx.leases().acquire("l", "b", now, after(60)).await.unwrap());
 }
 
 /// Writes a user and their mail in one transaction; tells when it is about to commit.
