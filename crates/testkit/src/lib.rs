@@ -17,6 +17,7 @@ pub mod contracts;
 mod harness;
 pub mod race;
 pub mod smtp_peer;
+pub mod srp_client;
 
 pub use harness::Harness;
 #[doc(hidden)]

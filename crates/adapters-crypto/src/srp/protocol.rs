@@ -98,7 +98,7 @@ impl<D: Digest> Protocol<D> {
 
 /// H of the parts one after the other.
 pub(super) fn hash<D: Digest>(parts: &[&[u8]]) -> Output<D> {
-    parts.iter().fold(D::new(), |hash, part| hash.chain_update(part)).finalize()
+    parts.iter().fold(D::new(), D::chain_update).finalize()
 }
 
 /// Without leading zero bytes.

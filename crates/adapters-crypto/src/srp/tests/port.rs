@@ -61,12 +61,13 @@ fn verifier(x: &[u8; 32]) -> SrpVerifier {
 
 #[tokio::test]
 async fn whatever_of_an_answer_is_changed_it_is_refused() {
+    type Change<'a> = &'a dyn Fn(&mut SrpAnswer);
     let (srp, x) = (srp(), [0x55; 32]);
     let challenge = srp.challenge(&verifier(&x)).await.unwrap();
     let right = answer(&challenge, &x, &[0x66; 32]);
     assert!(srp.verify(right.clone()).await.unwrap().is_some());
     let other_key = srp.challenge(&verifier(&x)).await.unwrap().public_key;
-    let changes: [(&str, &dyn Fn(&mut SrpAnswer)); 6] = [
+    let changes: [(&str, Change<'_>); 6] = [
         ("identity", &|answer| answer.credential.identity = SrpIdentity::from_bytes([9; 16])),
         ("salt", &|answer| answer.credential.salt = SrpSalt::from_bytes([9; 32])),
         ("verifier", &|answer| answer.credential.verifier = verifier(&[0x56; 32])),
