@@ -3,23 +3,25 @@
 use std::sync::Arc;
 
 use keystead_application::account::{
-    ActivateAccount, BeginReset, ChangePassword, DeactivateAccount, ExportAccount, ForgotPassword, ReadProfile,
+    ActivateAccount, AddSrpCredential, BeginReset, ChangePassword, DeactivateAccount, ExportAccount, ForgotPassword, ReadProfile,
     RegisterUser, ResendCode, ResetPassword, UpdateProfile, VerifyRegistration,
 };
 use keystead_application::admin::{Impersonate, ManageOutbox, ManageSessions, ManageUsers, NoteRefusal};
+use keystead_application::attendance::{Attendances, ManageAttendances};
 use keystead_application::audit::{ReadAudit, VerifyAudit};
 use keystead_application::captcha::CaptchaGate;
 use keystead_application::factor::{
-    Contacts, MakeRecoveryCodes, Passkeys, ResealFactors, TotpFactor, UndoContactChange,
+    Contacts, MakeRecoveryCodes, Passkeys, ResealFactors, SocialLinks, TotpFactor, UndoContactChange,
 };
-use keystead_application::operation::{KeyKeeper, Operator};
+use keystead_application::operation::{KeyKeeper, Operator, SendReminders};
 use keystead_application::ports::{Clock, Entropy, RateLimiter, Store, TokenSigner};
 use keystead_application::revocation::AccessGate;
 use keystead_application::service::{Idempotency, StepUpGate};
 use keystead_application::session::{
     AnswerSecondFactor, EndSessions, ExchangeRefreshToken, Login, PasskeyLogin, Passwordless, Reauthenticate,
-    RefreshSession, SendFactorCode, SessionOverview, StepUp,
+    RefreshSession, SendFactorCode, SessionOverview, SrpChallenge, SrpLogin, StepUp,
 };
+use keystead_application::social::SocialSignIn;
 
 /// The use-cases, and the few ports handlers use directly.
 pub struct Services {
@@ -37,6 +39,12 @@ pub struct Services {
     pub login: Login,
     /// Asks for captchas.
     pub captcha: Arc<CaptchaGate>,
+    /// `/auth/srp/challenge`.
+    pub srp_challenge: SrpChallenge,
+    /// `/auth/srp/login`.
+    pub srp_login: SrpLogin,
+    /// `/auth/srp/verifier`.
+    pub add_srp: AddSrpCredential,
     /// `/auth/login/code`.
     pub second_factor: AnswerSecondFactor,
     /// `/auth/login/otp` for logins and resets.
@@ -73,6 +81,10 @@ pub struct Services {
     pub passkeys: Passkeys,
     /// `/contacts`.
     pub contacts: Contacts,
+    /// `/social`.
+    pub social: SocialSignIn,
+    /// `/users/me/social`.
+    pub social_links: SocialLinks,
     /// `/contacts/undo`.
     pub undo_contact: UndoContactChange,
     /// Seals what was sealed under older keys.
@@ -99,6 +111,8 @@ pub struct Services {
     pub read_audit: ReadAudit,
     /// `keystead audit verify`.
     pub verify_audit: VerifyAudit,
+    /// `/attendance`, `/attendances`; `None` where it is switched off.
+    pub attendance: Option<Arc<Attendance>>,
     /// Who asked for what they may not do.
     pub refusals: NoteRefusal,
     /// `keystead user …`.
@@ -117,4 +131,14 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+}
+
+/// The use-cases of attendance.
+pub struct Attendance {
+    /// One's own coming and going.
+    pub own: Attendances,
+    /// `/admin/attendances`.
+    pub manage: ManageAttendances,
+    /// `keystead reminders run`.
+    pub reminders: Arc<SendReminders>,
 }

@@ -1,10 +1,12 @@
 //! The one place that joins use-cases with adapters. Nothing else names an adapter.
 
 mod captcha;
+mod attendance;
 mod desks;
 mod examine;
 mod mail;
 mod passkeys;
+mod social;
 mod stores;
 mod transfer;
 mod use_cases;
@@ -13,15 +15,15 @@ use std::sync::Arc;
 
 use keystead_adapters_crypto::{
     Argon2Config, Argon2Hasher, ForeignHashes, JoseKeyRing, KeyRingConfig, MasterKeySealer, OsEntropy, SettableClock,
-    SigningAlgorithm, SystemClock, Totp,
+    SigningAlgorithm, Srp, SystemClock, Totp,
 };
 use keystead_adapters_smtp::DevMailbox;
 use keystead_application::audit::{LinkAudit, PruneAudit};
 use keystead_application::factor::ResealFactors;
-use keystead_application::operation::{DeliverMail, Housekeeping, KeyKeeper, PurgeAccounts};
+use keystead_application::operation::{DeliverMail, Housekeeping, KeyKeeper, PurgeAccounts, RemindOnSchedule};
 use keystead_application::ports::{
-    Clock, Entropy, KeyRing, KeyedHash, PasskeyVerifier, PasswordHasher, PasswordImport, Sealer, SessionStore,
-    TokenSigner, TokenVerifier, TotpAlgorithm, Vault,
+    Clock, Entropy, KeyRing, KeyedHash, PasskeyVerifier, PasswordHasher, PasswordImport, Sealer, SessionStore, SocialProvider,
+    SrpServer, TokenSigner, TokenVerifier, TotpAlgorithm, Vault,
 };
 use keystead_application::revocation::{RevocationKeeper, RevocationListener, RevocationView};
 use keystead_application::session::LastSeen;
@@ -31,6 +33,7 @@ use crate::config::{Algorithm, Config};
 use crate::routes::dev::DevToolsHandle;
 use crate::services::Services;
 pub use examine::{Finding, examine};
+pub use mail::examine_templates;
 use mail::{Tools, post};
 use stores::Stores;
 pub use stores::{Garbage, Purpose, migrate, migrate_to, pending_migrations};
@@ -83,6 +86,8 @@ pub struct Background {
     pub prune_audit: PruneAudit,
     /// Deletes accounts that their owners closed long ago.
     pub purge: PurgeAccounts,
+    /// Reminds people to check out; `None` when nobody is to be.
+    pub reminders: Option<RemindOnSchedule>,
     /// When sessions were last seen, collected.
     pub seen: Arc<LastSeen>,
     /// Where that is written.
@@ -134,8 +139,10 @@ struct Ports {
     hash: Arc<dyn KeyedHash>,
     sealer: Arc<dyn Sealer>,
     vault: Arc<dyn Vault>,
+    srp: Arc<dyn SrpServer>,
     totp: Arc<dyn TotpAlgorithm>,
     passkeys: Arc<dyn PasskeyVerifier>,
+    social: Vec<Arc<dyn SocialProvider>>,
     entropy: Arc<dyn Entropy>,
     clock: Arc<dyn Clock>,
 }
@@ -197,8 +204,10 @@ pub fn compose_for(config: &Config, purpose: Purpose) -> Result<Composed, Compos
         hash: Arc::clone(&ring) as Arc<dyn KeyedHash>,
         sealer,
         vault: ring,
+        srp: Arc::new(Srp::new(hasher.pool(), Arc::clone(&entropy))),
         totp: Arc::new(Totp),
         passkeys: passkeys::verifier(config)?,
+        social: social::providers(config, &clock)?,
         entropy,
         clock: Arc::clone(&clock),
     };

@@ -3,25 +3,27 @@
 use std::sync::Arc;
 
 use keystead_application::account::{
-    ActivateAccount, BeginReset, ChangePassword, DeactivateAccount, ExportAccount, ForgotPassword, ReadProfile,
+    ActivateAccount, AddSrpCredential, BeginReset, ChangePassword, DeactivateAccount, ExportAccount, ForgotPassword, ReadProfile,
     RegisterUser, ResendCode, ResetPassword, UpdateProfile, VerifyRegistration,
 };
 use keystead_application::admin::{Impersonate, ManageOutbox, ManageSessions, ManageUsers, NoteRefusal};
 use keystead_application::audit::{LinkAudit, PruneAudit, ReadAudit, SealingStore, VerifyAudit};
 use keystead_application::factor::{
-    Contacts, MakeRecoveryCodes, Passkeys, ResealFactors, TotpFactor, UndoContactChange,
+    Contacts, MakeRecoveryCodes, Passkeys, ResealFactors, SocialLinks, TotpFactor, UndoContactChange,
 };
 use keystead_application::operation::{DeliverMail, Housekeeping, KeyKeeper, MailPolicy, Operator, PurgeAccounts};
 use keystead_application::revocation::{AccessGate, RevocationKeeper, RevocationListener, RevocationView};
 use keystead_application::service::{Idempotency, Revoker, StepUpGate};
 use keystead_application::session::{
     AnswerSecondFactor, EndSessions, ExchangeRefreshToken, LastSeen, Login, PasskeyLogin, Passwordless, Reauthenticate,
-    RefreshDesk, RefreshSession, SendFactorCode, SessionOverview, Standing, StepUp,
+    RefreshDesk, RefreshSession, SendFactorCode, SessionOverview, SrpChallenge, SrpLogin, Standing, StepUp,
 };
+use keystead_application::social::{SocialFlows, SocialSignIn};
 use keystead_application::settings::{AccountLimits, Lifetimes, Settings};
 use keystead_domain::limits::{self, RatePolicy};
 use keystead_domain::token::RefreshPolicy;
 
+use super::attendance;
 use super::desks::Desks;
 use super::mail::Post;
 use super::{Background, Ports, Stores, captcha};
@@ -81,10 +83,12 @@ pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) ->
     let view = Arc::new(RevocationView::default());
     let revoker = Arc::new(Revoker::new(view.clone(), stores.feed.clone()));
     let captcha = captcha::gate(&ports, &stores);
+    let social = (ports.social.clone(), stores.ceremonies.clone(), ports.hash.clone(), ports.entropy.clone());
+    let social = Arc::new(SocialFlows::new(social.0, social.1, social.2, social.3));
     let desks = Desks::new(settings(config), &ports, &stores, revoker, view.clone());
     let Ports { hasher, ring, signer, verifier, hash, sealer, entropy, clock, .. } = ports;
     let Stores { store, watch, sessions, ceremonies, limiter, feed, garbage, is_alone } = stores;
-    let Desks { settings, postbox, guard, issuer, codes, revoker, tools, .. } = desks;
+    let Desks { settings, postbox, guard, issuer, codes, secrets, srp, revoker, tools, .. } = desks;
     let Desks { registration, sign_in, login, continuation, change, factor, admin, .. } = desks;
     let (lifetimes, retention) = (settings.lifetimes.clone(), settings.retention.clone());
     let listener = RevocationListener::new(feed, view.clone());
@@ -95,16 +99,28 @@ pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) ->
     let standing = Standing::new(view.clone(), store.clone());
     let refresh = RefreshDesk { standing: standing.clone(), postbox: postbox.clone(), revoker: revoker.clone() };
     let keys = Arc::new(KeyKeeper::new(watch.clone(), ring, clock.clone(), lifetimes.access, lifetimes.session));
-    let reseal = Arc::new(ResealFactors::new(store.clone(), tools.factors.clone()));
+    let reseal = Arc::new(ResealFactors::new(store.clone(), tools.factors.clone(), secrets.clone()));
     let (s, n, h, c, i, d) = (&store, &sessions, &hasher, &clock, &issuer, &sign_in);
-    let (f, k, b) = (&tools.factors, &tools.passkeys, &tools.guard);
+    let (f, k, b, x) = (&tools.factors, &tools.passkeys, &tools.guard, &secrets);
+    let parts = attendance::Parts { store: s, clock: c, entropy: &entropy, guard: &guard, postbox: &postbox, settings: &settings };
+    let (attendance, reminders) = attendance::attendance(&config.attendance, &parts);
     let services = Services {
         step_up_gate,
-        register: RegisterUser::new(s.clone(), h.clone(), c.clone(), i.clone(), codes.clone(), registration.clone()),
+        social: SocialSignIn::new(
+            s.clone(),
+            c.clone(),
+            social.clone(),
+            d.clone(),
+            registration.clone(),
+            revoker.clone(),
+        ),
+        register: RegisterUser::new(s.clone(), x.clone(), c.clone(), i.clone(), codes.clone(), registration.clone()),
         verify_registration: VerifyRegistration::new(s.clone(), n.clone(), c.clone(), i.clone(), codes.clone(), guard),
         resend_code: ResendCode::new(s.clone(), c.clone(), i.clone(), codes, registration),
         login: Login::new(s.clone(), h.clone(), c.clone(), d.clone()).with_captcha(captcha.clone()),
-        captcha,
+        captcha: captcha.clone(),
+        srp_challenge: SrpChallenge::new(s.clone(), c.clone(), srp.clone()),
+        srp_login: SrpLogin::new(s.clone(), c.clone(), srp.clone(), d.clone()).with_captcha(captcha.clone()),
         second_factor: AnswerSecondFactor::new(s.clone(), c.clone(), f.clone(), b.clone(), d.clone()),
         send_factor_code: SendFactorCode::new(s.clone(), c.clone(), d.clone()),
         passkey_login: PasskeyLogin::new(s.clone(), c.clone(), k.clone(), b.clone(), d.clone()),
@@ -117,20 +133,23 @@ pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) ->
             c.clone(),
             i.clone(),
             k.clone(),
+            srp.clone(),
             login.clone(),
         ),
-        activate: ActivateAccount::new(s.clone(), n.clone(), h.clone(), c.clone(), i.clone(), login.clone()),
+        activate: ActivateAccount::new(s.clone(), n.clone(), x.clone(), c.clone(), i.clone(), login.clone()),
         refresh: RefreshSession::new(n.clone(), s.clone(), c.clone(), i.clone(), hash.clone(), refresh),
         exchange: ExchangeRefreshToken::new(n.clone(), c.clone(), i.clone(), gate.clone(), standing),
         end_sessions: EndSessions::new(s.clone(), n.clone(), c.clone(), i.clone(), revoker.clone()),
         forgot_password: ForgotPassword::new(s.clone(), c.clone(), i.clone(), login.clone()),
         begin_reset: BeginReset::new(s.clone(), c.clone(), d.clone()),
-        reset_password: ResetPassword::new(s.clone(), n.clone(), h.clone(), c.clone(), revoker, login.clone()),
-        change_password: ChangePassword::new(s.clone(), h.clone(), c.clone(), continuation, login),
+        reset_password: ResetPassword::new(s.clone(), n.clone(), x.clone(), c.clone(), revoker, login.clone()),
+        add_srp: AddSrpCredential::new(s.clone(), c.clone(), secrets.clone(), continuation.clone(), login.clone()),
+        change_password: ChangePassword::new(s.clone(), secrets.clone(), c.clone(), continuation, login),
         totp: TotpFactor::new(factor.clone()),
         recovery_codes: MakeRecoveryCodes::new(factor.clone()),
         passkeys: Passkeys::new(factor.clone()),
         contacts: Contacts::new(factor.clone()),
+        social_links: SocialLinks::new(factor.clone(), social),
         undo_contact: UndoContactChange::new(factor),
         reseal: reseal.clone(),
         read_profile: ReadProfile::new(s.clone()),
@@ -144,6 +163,7 @@ pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) ->
         manage_outbox: ManageOutbox::new(admin),
         read_audit: ReadAudit::new(s.clone()),
         verify_audit: VerifyAudit::new(s.clone(), hash.clone()),
+        attendance,
         refusals: NoteRefusal::new(s.clone(), c.clone()),
         operator: Operator::new(s.clone(), n.clone(), h.clone(), c.clone(), i.clone(), change),
         gate,
@@ -165,6 +185,7 @@ pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) ->
         link_audit: LinkAudit::new(s.clone(), hash.clone(), c.clone()),
         prune_audit: PruneAudit::new(s.clone(), hash, c.clone(), retention.audit),
         purge: PurgeAccounts::new(s.clone(), c.clone(), retention.deactivated),
+        reminders,
         view,
         mail,
         keys,

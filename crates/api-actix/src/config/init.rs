@@ -165,6 +165,7 @@ fn write_key(text: &mut String, key: &Key, value: Option<&str>) {
         let _ = writeln!(text, "# Without it: {note}.");
     }
     let name = key.name.split_once('.').map_or(key.name.as_str(), |(_, name)| name);
+    let name = name.replace(keys::social::ANY, keys::social::EXAMPLE);
     let off = if value.is_some() { "" } else { "# " };
     let _ = writeln!(text, "{off}{name} = {}", key.toml(value.unwrap_or(key.sample())));
 }

@@ -1,7 +1,10 @@
 //! The one table of settings. The loader, the hints for unknown keys, the comments of `keystead init` and
 //! `docs/configuration.md` are all made from it.
 
+mod attendance;
 mod factors;
+mod languages;
+pub(super) mod social;
 mod table;
 mod upkeep;
 
@@ -111,8 +114,11 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("passkeys", "Passkeys and security keys."),
     ("passwords", "What passwords must be, and how they are hashed."),
     ("mail", "How mail leaves. Without `smtp_url` and `sendgrid_key` it waits in the outbox."),
+    ("languages", "In what language people are spoken to."),
     ("sms", "How text messages leave. Without a provider numbers cannot be used."),
+    ("social", "Where people may have accounts that open theirs here: Google, GitHub, any OpenID Connect provider."),
     ("limits", "How often things may be tried."),
+    ("attendance", "Who comes and goes when."),
     ("admin", "What people in charge may do."),
     ("audit", "Where audit events go besides the database."),
     ("retention", "How long what nobody needs any more is kept."),
@@ -127,7 +133,7 @@ pub fn all() -> &'static [Key] {
 
 /// The key of that name.
 pub fn find(name: &str) -> Option<&'static Key> {
-    all().iter().find(|key| key.name == name)
+    all().iter().find(|key| key.name == name).or_else(|| social::of_provider(name))
 }
 
 /// Items of a list written on one line.

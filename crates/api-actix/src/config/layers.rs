@@ -70,7 +70,7 @@ impl Layers {
             let full =
                 if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
             let source = at(name.span().start);
-            let is_section = keys::all().iter().any(|key| is_inside(&key.name, &full));
+            let is_section = keys::all().iter().any(|key| is_inside(&key.name, &full)) || keys::social::is_section(&full);
             match (keys::find(&full), value.get_ref()) {
                 (Some(key), value) => match raw(key.kind, value) {
                     Some(raw) => found.push((key, Entry { raw, source })),
@@ -104,7 +104,8 @@ impl Layers {
                 continue;
             }
             let source = Source::Env(name.clone());
-            if let Some(key) = keys::all().iter().find(|key| key.env() == *name) {
+            let key = keys::all().iter().find(|key| key.env() == *name);
+            if let Some(key) = key.or_else(|| keys::social::of_variable(name)) {
                 found.push((key, Entry { raw: text(key.kind, value), source }));
             } else {
                 let hint = nearest(&rest.to_ascii_lowercase().replace("__", "."), key_names());

@@ -5,10 +5,12 @@
 //! [`Config::check_safety`].
 
 mod address;
+mod attendance;
 mod factors;
 mod http;
 mod init;
 pub mod keys;
+mod languages;
 mod layers;
 mod limits;
 mod log;
@@ -23,6 +25,7 @@ mod registration;
 mod safety;
 mod secrets;
 mod sms;
+mod social;
 mod store;
 mod tokens;
 mod upkeep;
@@ -37,9 +40,11 @@ use std::path::{Path, PathBuf};
 use keystead_domain::SecretBytes;
 use zeroize::Zeroizing;
 
+pub use attendance::AttendanceConfig;
 pub use factors::{LoginConfig, MfaConfig, TotpConfig};
 pub use http::{HttpConfig, TlsConfig};
 pub use init::{InitCompose, InitOptions, InitStore, Rendered, render_init, write_new, write_new_private};
+pub use languages::LanguagesConfig;
 pub use limits::{LimitsConfig, LimitsMode, contains};
 pub use log::{LogConfig, LogFormat};
 pub use mail::{MailConfig, MailTransport, SendGridConfig, SmtpConfig, SmtpSecurity};
@@ -52,6 +57,7 @@ pub use registration::{RegistrationConfig, RegistrationContact};
 pub use safety::{Risk, Unsafe, Warning};
 pub use secrets::{MASTER_KEY_BYTES, SecretsConfig, encode_master_key};
 pub use sms::{ProviderUrl, SmsConfig, SmsTransport, TwilioConfig, TwilioSender};
+pub use social::{SocialConfig, SocialPreset, SocialProviderConfig};
 pub use store::{
     Data, Link, PostgresConfig, RedisConfig, RedisTopology, SharedConfig, SqliteConfig, StoreConfig, Synchronous,
 };
@@ -109,10 +115,16 @@ pub struct Config {
     pub passwords: PasswordsConfig,
     /// How mail leaves.
     pub mail: MailConfig,
+    /// In what language people are spoken to.
+    pub languages: LanguagesConfig,
     /// How text messages leave.
     pub sms: SmsConfig,
+    /// Where people may have accounts that open theirs here.
+    pub social: SocialConfig,
     /// How often things may be tried.
     pub limits: LimitsConfig,
+    /// Who comes and goes when.
+    pub attendance: AttendanceConfig,
     /// What people in charge may do.
     pub admin: AdminConfig,
     /// Where audit events go besides the database.
@@ -222,11 +234,14 @@ impl Config {
         let product = mail.as_ref().map(|mail| mail.product_name.as_str()).ok();
         let totp = TotpConfig::read(&mut r, product);
         let passkeys = PasskeysConfig::read(&mut r, public_url, product);
+        let languages = LanguagesConfig::read(&mut r);
         let sms = SmsConfig::read(&mut r);
         if let (Ok(registration), Ok(login), Ok(sms)) = (&registration, &login, &sms) {
             factors::check_channels(&mut r, registration.contact, *login, sms.is_on());
         }
+        let social = SocialConfig::read(&mut r);
         let limits = LimitsConfig::read(&mut r);
+        let attendance = AttendanceConfig::read(&mut r);
         let admin = AdminConfig::read(&mut r);
         let audit = AuditConfig::read(&mut r);
         let session_life = tokens.as_ref().map(|tokens| tokens.session_life).ok();
@@ -249,8 +264,11 @@ impl Config {
                 passkeys: passkeys?,
                 passwords: passwords?,
                 mail: mail?,
+                languages: languages?,
                 sms: sms?,
+                social: social?,
                 limits: limits?,
+                attendance: attendance?,
                 admin: admin?,
                 audit: audit?,
                 retention: retention?,

@@ -46,6 +46,14 @@ impl Reader {
         self.layers.entries.contains_key(key)
     }
 
+    /// The names of the sections below a section that anything is set in.
+    pub(super) fn sections_of(&self, section: &str) -> Vec<String> {
+        let keys = self.layers.entries.keys().filter_map(|key| key.strip_prefix(section)?.strip_prefix('.'));
+        let mut names: Vec<String> = keys.filter_map(|rest| Some(rest.split_once('.')?.0.to_owned())).collect();
+        names.dedup();
+        names
+    }
+
     /// Notes a problem with the value of a key.
     pub(super) fn fault(&mut self, key: &str, what: impl Into<String>, fix: impl AsRef<str>) {
         let source = self.source(key);

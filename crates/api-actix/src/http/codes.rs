@@ -56,9 +56,11 @@ codes! {
     TOKEN_REVOKED = UNAUTHORIZED, "Token revoked", "The token, its session or its user's tokens were revoked.";
     FINGERPRINT_MISMATCH = UNAUTHORIZED, "Fingerprint mismatch", "The client id shown is not the one the token was issued to.";
     INVALID_CREDENTIALS = UNAUTHORIZED, "Invalid credentials", "Identity and password do not belong together.";
+    SRP_INVALID = UNAUTHORIZED, "SRP proof refused", "The proof is wrong, or the challenge was used, is too old, or is of another account; ask for another challenge.";
     CODE_INVALID = UNAUTHORIZED, "Code invalid", "The one-time code is wrong, too old, or was tried too often.";
     OTP_INVALID = UNAUTHORIZED, "Second factor invalid", "The code is wrong, too old, was used, was tried too often, or is of another flow.";
     WEBAUTHN_INVALID = UNAUTHORIZED, "Passkey refused", "The passkey's answer is not of this ceremony, this person or this site, or its counter went back.";
+    SOCIAL_INVALID = UNAUTHORIZED, "Answer of a provider refused", "The state is unknown, used, too old or of another client, session or provider, or the provider's answer does not check out; begin again.";
     LINK_INVALID = UNAUTHORIZED, "Link invalid", "The link is unknown, used, or too old.";
     REFRESH_INVALID = UNAUTHORIZED, "Refresh token invalid", "There is no refresh token, or it is not one of ours.";
     REFRESH_EXPIRED = UNAUTHORIZED, "Refresh token expired", "The session's time is over; sign in again.";
@@ -85,11 +87,18 @@ codes! {
     LAST_ADMINISTRATOR = CONFLICT, "Last administrator", "Nobody of this role would be left; make another administrator first.";
     MESSAGE_DEAD = CONFLICT, "Message dead", "The message expired or was given up; it has no contents any more.";
     CAPTCHA_NOT_USED = CONFLICT, "Captcha not used", "This service asks for no captcha before that; go on without one.";
+    ALREADY_CHECKED_IN = CONFLICT, "Already checked in", "The person checked in today already; GET /api/v1/attendance/status tells how the day stands.";
+    ALREADY_CHECKED_OUT = CONFLICT, "Already checked out", "The person checked out of today already.";
+    NOT_CHECKED_IN = CONFLICT, "Not checked in", "The person has not checked in today, and is not in since yesterday.";
     USERNAME_TAKEN = CONFLICT, "Username taken", "Another account has this username; choose another.";
     FACTOR_NOT_OFFERED = CONFLICT, "Factor not offered", "The sign-in takes other factors; tfaOptions names them.";
     FACTOR_NOT_AVAILABLE = CONFLICT, "Factor not available", "The person has no such factor or enrolled a stronger one, or the service does not offer it.";
     LAST_FACTOR = CONFLICT, "Last factor", "This is the last factor, and one is needed; add another first.";
+    LAST_WAY_IN = CONFLICT, "Last way in", "Nothing else opens the account; set a password or add a passkey first.";
+    SOCIAL_TAKEN = CONFLICT, "Account elsewhere taken", "This account elsewhere opens another account, or another one of that provider opens this account; unlink first.";
+    SOCIAL_LINK_NEEDED = CONFLICT, "Link needed", "This account is not opened by an address alone; sign in another way and link the account elsewhere there.";
     LAST_CONTACT = CONFLICT, "Last contact", "This is the last contact; add another first.";
+    SRP_EXISTS = CONFLICT, "SRP credential exists", "The account has an SRP credential; PATCH /api/v1/auth/password replaces it.";
     PASSKEY_EXISTS = CONFLICT, "Passkey exists", "This passkey is registered already.";
     TOO_MANY_PASSKEYS = CONFLICT, "Too many passkeys", "There are as many passkeys as there may be; remove one first.";
     IDEMPOTENCY_IN_PROGRESS = CONFLICT, "Request in progress", "A request with this Idempotency-Key is being served; repeat it later.";
@@ -107,10 +116,14 @@ codes! {
     PASSWORD_COMMON = UNPROCESSABLE_ENTITY, "Password too common", "The password is among the common or breached ones.";
     PASSWORD_OWN_WORDS = UNPROCESSABLE_ENTITY, "Password is an own word", "The password is the person's own name or address.";
     INVALID_EMAIL = UNPROCESSABLE_ENTITY, "Invalid e-mail address", "The value is no e-mail address of the form name@example.com.";
+    INVALID_SRP_VALUE = UNPROCESSABLE_ENTITY, "Invalid SRP value", "The value is no lower-case hexadecimal number of its length, is out of the group's range, or is a salt that begins with a zero byte.";
+    INVALID_KDF = UNPROCESSABLE_ENTITY, "Invalid key derivation", "The scrypt parameters are below the floor, or more than a client can be asked for.";
     INVALID_PHONE = UNPROCESSABLE_ENTITY, "Invalid phone number", "The value is no phone number with + and country code.";
+    SOCIAL_NO_ADDRESS = UNPROCESSABLE_ENTITY, "No address", "The provider tells no address of this person, and an account needs one.";
     CONTACT_NOT_ACCEPTED = UNPROCESSABLE_ENTITY, "Contact not accepted", "Messages to this kind of contact cannot be sent here, or nobody registers with it.";
     ATTESTATION_INVALID = UNPROCESSABLE_ENTITY, "Registration of a passkey refused", "The authenticator's answer is not of this ceremony or this site.";
     INVALID_REASON = UNPROCESSABLE_ENTITY, "Invalid reason", "The value is no reason: 5 to 200 characters on one line.";
+    INVALID_REMARKS = UNPROCESSABLE_ENTITY, "Invalid remarks", "The value is no remark: at most 100 characters on one line.";
     INVALID_ROLE = UNPROCESSABLE_ENTITY, "Invalid role", "The value is no role: 'user', 'admin' or 'super-admin'.";
     CAPTCHA_REQUIRED = UNPROCESSABLE_ENTITY, "Captcha required", "The request needs a solved captcha in the attribute 'captcha'; POST /api/v1/captcha/challenge gives one to solve.";
     CAPTCHA_INVALID = UNPROCESSABLE_ENTITY, "Captcha invalid", "The captcha is wrong, was used before, is too old, or was solved for something else; get another one.";
@@ -124,6 +137,7 @@ codes! {
     ACCOUNT_LIMITED = TOO_MANY_REQUESTS, "Account limited", "Too many failed tries for this account; Retry-After says when the next one counts.";
     INTERNAL = INTERNAL_SERVER_ERROR, "Internal error", "The service failed; the error's id finds the cause in its log.";
     OVERLOADED = SERVICE_UNAVAILABLE, "Overloaded", "More work is waiting than the service accepts; Retry-After says when to come again.";
+    PROVIDER_UNAVAILABLE = SERVICE_UNAVAILABLE, "Provider unavailable", "The provider of identities does not answer, or answers with errors; try again, or sign in another way.";
     DEPENDENCY_UNAVAILABLE = SERVICE_UNAVAILABLE, "Dependency unavailable", "A store the service needs does not answer; nothing was assumed.";
 }
 

@@ -25,6 +25,10 @@ const LIMITED: &[Rule] = &[
     ("POST", "/api/v1/auth/register", Some(limits::REGISTER)),
     ("POST", "/api/v1/auth/register/verify", Some(limits::REGISTER_VERIFY)),
     ("POST", "/api/v1/auth/login", Some(limits::LOGIN)),
+    ("POST", "/api/v1/auth/srp/register", Some(limits::REGISTER)),
+    ("POST", "/api/v1/auth/srp/challenge", Some(limits::SRP_CHALLENGE)),
+    ("POST", "/api/v1/auth/srp/login", Some(limits::LOGIN)),
+    ("POST", "/api/v1/auth/srp/verifier", None),
     ("POST", "/api/v1/auth/login/otp", Some(limits::REGISTER_VERIFY)),
     ("POST", "/api/v1/auth/login/code", Some(limits::LOGIN_FACTOR)),
     ("POST", "/api/v1/auth/login/passkey", Some(limits::LOGIN_FACTOR)),
@@ -43,6 +47,10 @@ const LIMITED: &[Rule] = &[
     ("POST", "/api/v1/passkeys/options", None),
     ("POST", "/api/v1/contacts", None),
     ("POST", "/api/v1/contacts/undo", Some(limits::LINK)),
+    ("POST", "/api/v1/social/{provider}", Some(limits::SOCIAL)),
+    ("POST", "/api/v1/social/{provider}/callback", Some(limits::SOCIAL)),
+    ("POST", "/api/v1/users/me/social/{provider}", Some(limits::SOCIAL)),
+    ("POST", "/api/v1/users/me/social/{provider}/callback", Some(limits::SOCIAL)),
     ("POST", "/api/v1/auth/activate", Some(limits::LINK)),
     ("POST", "/api/v1/auth/reauth", None),
     ("POST", "/api/v1/auth/refresh", None),
@@ -55,11 +63,13 @@ const LIMITED: &[Rule] = &[
     ("PATCH", "/api/v1/auth/password", None),
 ];
 
-/// Routes that hash a password. While the queue in front of the hasher is full they are refused before anything is read,
+/// Routes that hash a password or compute SRP. While the queue in front of the hasher is full they are refused before anything is read,
 /// counted or written, so that what is shed costs next to nothing (G14).
 const HASHING: &[&str] = &[
     "/api/v1/auth/register",
     "/api/v1/auth/login",
+    "/api/v1/auth/srp/challenge",
+    "/api/v1/auth/srp/login",
     "/api/v1/auth/reauth",
     "/api/v1/auth/activate",
     "/api/v1/auth/password",
@@ -129,7 +139,17 @@ impl RequestLimits {
 fn rule(method: &Method, path: &str) -> Option<&'static Rule> {
     // HEAD does what GET does.
     let method = if *method == Method::HEAD { &Method::GET } else { method };
-    LIMITED.iter().find(|(m, p, _)| *m == method.as_str() && *p == path)
+    LIMITED.iter().find(|(m, p, _)| *m == method.as_str() && is_path_of(p, path))
+}
+
+/// Whether a path is one of a route, whose parameters are in braces.
+fn is_path_of(route: &str, path: &str) -> bool {
+    if !route.contains('{') {
+        return route == path;
+    }
+    let mut segments = path.split('/');
+    let fits = |own: &str| segments.next().is_some_and(|it| if own.starts_with('{') { !it.is_empty() } else { own == it });
+    route.split('/').all(fits) && segments.next().is_none()
 }
 
 /// A request that was counted.
@@ -190,6 +210,17 @@ mod tests {
     fn head_is_counted_as_get() {
         let is_counted = |method| rule(&method, "/api/v1/auth/token").is_some();
         assert_eq!([Method::HEAD, Method::GET, Method::POST].map(is_counted), [true, true, false]);
+    }
+
+    #[test]
+    fn parameters_stand_for_one_segment() {
+        let is_counted = |path| rule(&Method::POST, path).is_some();
+        for path in ["/api/v1/social/idp", "/api/v1/social/idp/callback", "/api/v1/users/me/social/idp"] {
+            assert!(is_counted(path), "{path}");
+        }
+        for path in ["/api/v1/social", "/api/v1/social/", "/api/v1/social/idp/callback/x", "/api/v1/social/idp/other"] {
+            assert!(!is_counted(path), "{path}");
+        }
     }
 
     #[test]

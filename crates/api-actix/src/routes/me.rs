@@ -10,9 +10,11 @@ use serde::Serialize;
 
 use super::RequestLimits;
 use super::access::{Access, Acting};
+use super::attendance::AttendanceAttributes;
 use super::contacts::ContactAttributes;
 use super::passkeys::PasskeyAttributes;
 use super::sessions::{LoginAttributes, SessionAttributes};
+use super::social::SocialIdentityAttributes;
 use crate::dto;
 use crate::http::{ApiBody, ApiError, Change, Check, Code, Document, NoBody, NoQuery, Time, no_content, resource};
 use crate::services::Services;
@@ -159,12 +161,15 @@ pub(super) struct ExportAttributes {
     account: UserAttributes,
     contacts: Vec<ContactAttributes>,
     passkeys: Vec<PasskeyAttributes>,
+    /// Accounts elsewhere that open this one.
+    social_identities: Vec<SocialIdentityAttributes>,
     /// Whether a TOTP secret is confirmed.
     totp: bool,
     /// How many recovery codes are left.
     recovery_codes: u32,
     sessions: Vec<SessionAttributes>,
     logins: Vec<LoginAttributes>,
+    attendances: Vec<AttendanceAttributes>,
     events: Vec<EventAttributes>,
 }
 
@@ -200,10 +205,12 @@ pub(super) async fn export(services: Data<Services>, access: Access, _: NoQuery)
             .map(|contact| ContactAttributes::new(&contact))
             .collect(),
         passkeys: export.passkeys.iter().map(|passkey| PasskeyAttributes::new(passkey, None)).collect(),
+        social_identities: export.social.iter().map(SocialIdentityAttributes::new).collect(),
         totp: export.enrolled.totp,
         recovery_codes: export.enrolled.recovery_codes,
         sessions: export.sessions.iter().map(|session| SessionAttributes::new(session, &current)).collect(),
         logins: export.logins.iter().map(LoginAttributes::new).collect(),
+        attendances: export.attendances.iter().map(AttendanceAttributes::new).collect(),
         events: export
             .events
             .iter()

@@ -2,6 +2,7 @@
 
 mod access;
 mod admin;
+mod attendance;
 mod captcha;
 mod contacts;
 mod factors;
@@ -20,6 +21,8 @@ mod refresh;
 mod register;
 mod second_factor;
 mod sessions;
+mod social;
+mod srp;
 mod step_up;
 mod table;
 mod tokens;

@@ -7,8 +7,8 @@ use utoipa::openapi::{Content, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::{
-    admin, contacts, factors, health, login, logout, me, passkeys, password, refresh, register, second_factor,
-    sessions, step_up, tokens, verify, well_known,
+    admin, attendance, contacts, factors, health, login, logout, me, passkeys, password, refresh, register, second_factor,
+    sessions, social, srp, step_up, tokens, verify, well_known,
 };
 use crate::http::{ApiError, NoQuery};
 
@@ -62,6 +62,7 @@ document! {
     TokensDocument, TokensResource, tokens::Tokens<'static>;
     TokenStatusDocument, TokenStatusResource, verify::TokenStatus<'static>;
     StatusDocument, StatusResource, verify::Status;
+    SrpChallengeDocument, SrpChallengeResource, srp::SrpChallengeAttributes;
     UserDocument, UserResource, me::UserAttributes;
     ManagedUserDocument, ManagedUserResource, admin::users::ManagedUserAttributes;
     OutboxMessageDocument, OutboxMessageResource, admin::outbox::OutboxAttributes;
@@ -71,8 +72,11 @@ document! {
     OtpSessionDocument, OtpSessionResource, step_up::OtpSession<'static>;
     TotpSecretDocument, TotpSecretResource, factors::TotpSecret<'static>;
     RecoveryCodesDocument, RecoveryCodesResource, factors::RecoveryCodes<'static>;
+    SocialFlowDocument, SocialFlowResource, social::FlowAttributes<'static>;
     RenamedPasskeyDocument, RenamedPasskey, passkeys::PasskeyAttributes;
     PendingContactDocument, PendingContact, contacts::ContactAttributes;
+    AttendanceStatusDocument, AttendanceStatusResource, attendance::StatusAttributes;
+    AttendanceDocument, AttendanceResource, attendance::AttendanceAttributes;
 }
 
 list_document! {
@@ -83,7 +87,11 @@ list_document! {
     SessionsDocument, SessionResource, sessions::SessionAttributes;
     LoginsDocument, LoginResource, sessions::LoginAttributes;
     PasskeysDocument, ListedPasskey, passkeys::PasskeyAttributes;
+    SocialProvidersDocument, ListedSocialProvider, social::ProviderAttributes<'static>;
+    SocialIdentitiesDocument, ListedSocialIdentity, social::LinkAttributes;
     ContactsDocument, ListedContact, contacts::ContactAttributes;
+    AttendancesDocument, ListedAttendance, attendance::AttendanceAttributes;
+    ManagedAttendancesDocument, ManagedAttendance, admin::attendances::ManagedAttendanceAttributes;
 }
 
 macro_rules! document_with_tokens {
@@ -112,6 +120,7 @@ macro_rules! document_with_tokens {
 
 document_with_tokens! {
     PasskeyDocument, PasskeyResource, passkeys::PasskeyAttributes;
+    SocialIdentityDocument, SocialIdentityResource, social::LinkAttributes;
     ContactDocument, ContactResource, contacts::ContactAttributes;
 }
 
@@ -178,14 +187,19 @@ struct ErrorSource {
         passkeys::list, passkeys::options, passkeys::register, passkeys::rename, passkeys::remove,
         contacts::list, contacts::add, contacts::verify, contacts::update, contacts::remove, contacts::undo,
         login::login, login::reauth, login::activate,
+        srp::register, srp::challenge, srp::login, srp::add,
         refresh::refresh, refresh::exchange,
         verify::verify, verify::revoke, verify::status, logout::logout,
         password::forgot, password::begin_reset, password::reset, password::change,
         me::read, me::update, me::deactivate, me::export,
+        social::providers, social::begin, social::arrive, social::complete,
+        social::list, social::begin_link, social::complete_link, social::unlink,
         sessions::list, sessions::end, sessions::end_all, sessions::history,
         admin::users::list, admin::users::create, admin::users::read, admin::users::update, admin::users::delete,
         admin::users::end_sessions, admin::users::impersonate,
         admin::sessions::list, admin::sessions::end, admin::sessions::end_everybody,
+        attendance::status, attendance::check_in, attendance::check_out, attendance::list,
+        admin::attendances::list, admin::attendances::of_user, admin::attendances::export,
         admin::audit::list, admin::outbox::list, admin::outbox::retry,
         well_known::jwks, well_known::change_password, well_known::passkey_endpoints, health::live, health::ready,
     ),

@@ -4,8 +4,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    contacts, factors, health, idempotency, limiting, login, logout, me, openapi, passkeys, password, refresh,
-    register, second_factor, sessions, step_up, verify, well_known,
+    attendance, contacts, factors, health, idempotency, limiting, login, logout, me, openapi, passkeys, password, refresh,
+    register, second_factor, sessions, social, srp, step_up, verify, well_known,
 };
 use crate::http::{ApiError, Code, Endpoint, declared};
 
@@ -72,6 +72,10 @@ fn api(config: &mut ServiceConfig) {
         .service(api_endpoint("/auth/otp").post(step_up::request).put(step_up::verify))
         .service(api_endpoint("/auth/otp/passkey").post(step_up::passkey).body_cap(ASSERTION))
         .service(api_endpoint("/auth/otp/passkey/options").post(step_up::passkey_options))
+        .service(api_endpoint("/auth/srp/register").post(srp::register))
+        .service(api_endpoint("/auth/srp/challenge").post(srp::challenge))
+        .service(api_endpoint("/auth/srp/login").post(srp::login))
+        .service(api_endpoint("/auth/srp/verifier").post(srp::add))
         .service(api_endpoint("/auth/reauth").post(login::reauth).body_cap(ASSERTION))
         .service(api_endpoint("/auth/activate").post(login::activate))
         .service(api_endpoint("/auth/refresh").post(refresh::refresh))
@@ -95,14 +99,24 @@ fn api(config: &mut ServiceConfig) {
         .service(api_endpoint("/contacts/{id}/verify").post(contacts::verify))
         .service(api_endpoint("/users/me").get(me::read).patch(me::update).delete(me::deactivate))
         .service(api_endpoint("/users/me/export").get(me::export))
+        .service(api_endpoint("/users/me/social").get(social::list))
+        .service(api_endpoint("/users/me/social/{provider}").post(social::begin_link).delete(social::unlink))
+        .service(api_endpoint("/users/me/social/{provider}/callback").post(social::complete_link))
+        .service(api_endpoint("/social").get(social::providers))
+        .service(api_endpoint("/social/{provider}").post(social::begin))
+        .service(api_endpoint("/social/{provider}/callback").get(social::arrive).post(social::complete))
         .service(api_endpoint("/sessions").get(sessions::list).delete(sessions::end_all))
         .service(api_endpoint("/sessions/{id}").delete(sessions::end))
         .service(api_endpoint("/login-history").get(sessions::history))
+        .service(api_endpoint("/attendance/status").get(attendance::status))
+        .service(api_endpoint("/attendance/in").post(attendance::check_in))
+        .service(api_endpoint("/attendance/out").post(attendance::check_out))
+        .service(api_endpoint("/attendances").get(attendance::list))
         .configure(admin);
 }
 
 fn admin(config: &mut ServiceConfig) {
-    use super::admin::{audit, outbox, sessions, users};
+    use super::admin::{attendances, audit, outbox, sessions, users};
     config
         .service(api_endpoint("/admin/users").get(users::list).post(users::create))
         .service(api_endpoint("/admin/users/{id}").get(users::read).patch(users::update).delete(users::delete))
@@ -110,6 +124,9 @@ fn admin(config: &mut ServiceConfig) {
         .service(api_endpoint("/admin/users/{id}/impersonations").post(users::impersonate))
         .service(api_endpoint("/admin/sessions").get(sessions::list).delete(sessions::end_everybody))
         .service(api_endpoint("/admin/sessions/{id}").delete(sessions::end))
+        .service(api_endpoint("/admin/attendances").get(attendances::list))
+        .service(api_endpoint("/admin/attendances/export").get(attendances::export))
+        .service(api_endpoint("/admin/users/{id}/attendances").get(attendances::of_user))
         .service(api_endpoint("/admin/audit-events").get(audit::list))
         .service(api_endpoint("/admin/outbox").get(outbox::list))
         .service(api_endpoint("/admin/outbox/{id}/retry").post(outbox::retry));

@@ -2,7 +2,7 @@
 
 use keystead_domain::limits;
 
-use super::{Fallback, Key, Kind, factors, upkeep};
+use super::{Fallback, Key, Kind, attendance, factors, languages, upkeep, social};
 use crate::config::values::{duration_text, rate_text};
 
 pub(super) type Row = (&'static str, Kind, Fallback, &'static str);
@@ -25,7 +25,9 @@ pub(super) fn table() -> Vec<Key> {
         factors::totp_and_passkeys(),
         passwords(),
         mail(),
+        languages::languages(),
         factors::sms(),
+        social::social(),
         limit_lists(),
     ];
     let mut keys = Vec::new();
@@ -37,7 +39,7 @@ pub(super) fn table() -> Vec<Key> {
         let default = Fallback::Value(rate_text(policy.limit, policy.window));
         push(&mut keys, &name, Kind::Rate, default, &format!("How many in how long, per {}.", policy.per));
     }
-    for (name, kind, fallback, meaning) in upkeep::upkeep().into_iter().chain(log()) {
+    for (name, kind, fallback, meaning) in attendance::attendance().into_iter().chain(upkeep::upkeep()).chain(log()) {
         push(&mut keys, name, kind, fallback, meaning);
     }
     keys

@@ -1,0 +1,153 @@
+use keystead_domain::SecretString;
+use keystead_domain::social::ProviderId;
+
+use super::problem::Invalid;
+use super::reader::{Noted, Reader, Reading};
+use super::sms::ProviderUrl;
+use super::values::{boolean, choice, line};
+
+/// `[social.…]`: where people may have accounts that open theirs here.
+#[derive(Clone, Debug, Default)]
+pub struct SocialConfig {
+    /// The providers, by name.
+    pub providers: Vec<SocialProviderConfig>,
+}
+
+/// One provider.
+#[derive(Clone, Debug)]
+pub struct SocialProviderConfig {
+    /// What the operator calls it.
+    pub id: ProviderId,
+    /// What it speaks.
+    pub preset: SocialPreset,
+    /// Its issuer, exactly as it calls itself; of GitHub, the address.
+    pub issuer: String,
+    /// What people call it.
+    pub display_name: String,
+    /// This client of it.
+    pub client_id: String,
+    /// The client's secret; a public client has none.
+    pub client_secret: Option<SecretString>,
+    /// What is asked for; empty: the preset's own.
+    pub scopes: Vec<String>,
+    /// Whether it is believed about addresses.
+    pub vouches_for_addresses: bool,
+}
+
+/// What a provider speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocialPreset {
+    /// OpenID Connect.
+    Oidc,
+    /// GitHub's OAuth 2.0.
+    GitHub,
+}
+
+/// Providers whose issuer and name are known.
+const KNOWN: [(&str, &str, &str); 3] = [
+    ("github", "GitHub", "https://github.com"),
+    ("gitlab", "GitLab", "https://gitlab.com"),
+    ("google", "Google", "https://accounts.google.com"),
+];
+
+impl SocialConfig {
+    pub(super) fn read(r: &mut Reader) -> Reading<Self> {
+        let read: Vec<Reading<SocialProviderConfig>> =
+            r.sections_of("social").into_iter().map(|name| SocialProviderConfig::read(r, &name)).collect();
+        Ok(Self { providers: read.into_iter().collect::<Reading<_>>()? })
+    }
+}
+
+impl SocialProviderConfig {
+    fn read(r: &mut Reader, name: &str) -> Reading<Self> {
+        let key = |setting: &str| format!("social.{name}.{setting}");
+        let known = KNOWN.iter().find(|(id, ..)| *id == name);
+        let Ok(id) = ProviderId::try_new(name) else {
+            r.fault(
+                &key("client_id"),
+                "belongs to no provider",
+                "call the provider by small letters, digits and hyphens",
+            );
+            return Err(Noted);
+        };
+        let presets = [("oidc", SocialPreset::Oidc), ("github", SocialPreset::GitHub)];
+        let preset = r.optional(&key("preset"), |text| choice(text, &presets));
+        let client_id = needed(r, &key("client_id"), None, word, "copy the client id the provider gave you");
+        let client_secret = secret(r, &key("client_secret"));
+        let by_name = if name == "github" { SocialPreset::GitHub } else { SocialPreset::Oidc };
+        let preset = preset?.unwrap_or(by_name);
+        let fallback = match (known, preset) {
+            (Some((.., issuer)), _) => Some(*issuer),
+            (None, SocialPreset::GitHub) => Some("https://github.com"),
+            (None, SocialPreset::Oidc) => None,
+        };
+        let fix = "write the `issuer` of the provider's /.well-known/openid-configuration";
+        let issuer = needed(r, &key("issuer"), fallback, issuer, fix);
+        let display_name = r.optional(&key("display_name"), line);
+        let scopes = r.list(&key("scopes"), scope);
+        let vouches_for_addresses = r.value(&key("vouches_for_addresses"), boolean);
+        let scopes = scopes?;
+        if preset == SocialPreset::Oidc && !scopes.is_empty() && !scopes.iter().any(|scope| scope == "openid") {
+            r.fault(&key("scopes"), "lacks \"openid\"", "add \"openid\": without it there is no ID token");
+            return Err(Noted);
+        }
+        let called = known.map_or(name, |(_, called, _)| called);
+        Ok(Self {
+            id,
+            preset,
+            issuer: issuer?,
+            display_name: display_name?.unwrap_or_else(|| called.to_owned()),
+            client_id: client_id?,
+            client_secret: client_secret?,
+            scopes,
+            vouches_for_addresses: vouches_for_addresses?,
+        })
+    }
+}
+
+/// What only a provider that is configured needs, so that it is no required key.
+fn needed(
+    r: &mut Reader,
+    key: &str,
+    fallback: Option<&str>,
+    read: impl FnOnce(&str) -> Result<String, Invalid>,
+    fix: &str,
+) -> Reading<String> {
+    if let Some(value) = r.optional(key, read)?.or_else(|| fallback.map(str::to_owned)) {
+        return Ok(value);
+    }
+    r.fault(key, "must be set for this provider", fix);
+    Err(Noted)
+}
+
+fn secret(r: &mut Reader, key: &str) -> Reading<Option<SecretString>> {
+    let secret = r.secret(key)?;
+    if secret.as_ref().is_some_and(|secret| word(secret.expose()).is_err()) {
+        let key = r.secret_key(key);
+        r.fault(&key, "is empty, too long or holds spaces", "copy the client secret the provider gave you");
+        return Err(Noted);
+    }
+    Ok(secret)
+}
+
+fn word(text: &str) -> Result<String, Invalid> {
+    let fits = (1..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let invalid = || Invalid::new("is empty, too long or holds spaces", "copy what the provider gave you");
+    fits.then(|| text.to_owned()).ok_or_else(invalid)
+}
+
+/// RFC 6749 section 3.3.
+fn scope(text: &str) -> Result<String, Invalid> {
+    let fits = text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| Invalid::new("is no scope", "write one scope each: [\"openid\", \"email\"]"))
+}
+
+/// Kept as written: it is compared with what the provider calls itself.
+fn issuer(text: &str) -> Result<String, Invalid> {
+    if ProviderUrl::parse(text)?.is_exposed() {
+        let fix = "write an https address; http is for providers on this machine";
+        return Err(Invalid::new("is not https: identities would cross a network in clear", fix));
+    }
+    Ok(text.to_owned())
+}
