@@ -88,9 +88,10 @@ impl<D: Digest> Protocol<D> {
         let identity = hash::<D>(&[exchange.identity]);
         let mut accepted = Choice::from(0);
         for mark in &self.marks {
-            accepted |= hash::<D>(&[mark, &identity, exchange.salt, client_key, server_key, &session_key]).ct_eq(proof);
+            let own = hash::<D>(&[mark, &identity, exchange.salt, client_key, server_key, &session_key]);
+            accepted |= own.as_slice().ct_eq(proof);
         }
-        accepted &= !scrambler.ct_eq(&Output::<D>::default());
+        accepted &= !scrambler.as_slice().ct_eq(Output::<D>::default().as_slice());
         let answer = hash::<D>(&[client_key, proof, &session_key]);
         bool::from(accepted).then_some(answer)
     }
