@@ -76,8 +76,8 @@ async fn answer(services: &Services, client: &mut Client, line: &str) -> Result<
         "register" => {
             let (email, password) = credentials(rest)?;
             let address = Address::Email(EmailAddress::try_new(email)?);
-            let password = Some(password);
-            let command = RegisterUserCommand { address, username: None, full_name: None, password };
+            let secret = Some(password.into());
+            let command = RegisterUserCommand { address, username: None, full_name: None, secret };
             let tokens = services.register.run(command, &context).await?;
             client.id = Some(tokens.client_id);
             client.half_way = Some(tokens.token);

@@ -16,7 +16,7 @@ use keystead_application::audit::{LinkAudit, SealingStore};
 use keystead_application::operation::{Channels, DeliverMail, KeyKeeper, MailPolicy};
 use keystead_application::ports::{Clock, Entropy, PasswordHasher, Sealer, SessionStore, Store};
 use keystead_application::revocation::{AccessGate, RevocationKeeper, RevocationView};
-use keystead_application::service::{GuessGuard, OneTimeCodes, Postbox, Revoker, SignInDesk, TokenIssuer};
+use keystead_application::service::{GuessGuard, OneTimeCodes, Postbox, Revoker, Secrets, SignInDesk, TokenIssuer};
 use keystead_application::session::{EndSessions, LastSeen, Login};
 use keystead_application::settings::Settings;
 use keystead_domain::{SecretBytes, limits};
@@ -80,6 +80,7 @@ pub(crate) fn compose(folder: &Path) -> Result<(Services, Background), Box<dyn E
     let view = Arc::new(RevocationView::default());
     let revoker = Arc::new(Revoker::new(view.clone(), feed));
     let postbox = Arc::new(Postbox::new(sealer, entropy.clone()));
+    let secrets = Secrets::new(hasher.clone(), ring.clone());
     let guard = GuessGuard::new(ring.clone());
     let lifetimes = settings.lifetimes.clone();
     let issuer = TokenIssuer::new(ring.clone(), ring.clone(), entropy.clone(), view.clone(), lifetimes);
@@ -102,7 +103,7 @@ pub(crate) fn compose(folder: &Path) -> Result<(Services, Background), Box<dyn E
 
     let (s, n, c, i) = (store, sessions, clock, issuer);
     let services = Services {
-        register: RegisterUser::new(s.clone(), hasher.clone(), c.clone(), i.clone(), codes.clone(), registration),
+        register: RegisterUser::new(s.clone(), secrets, c.clone(), i.clone(), codes.clone(), registration),
         verify_registration: VerifyRegistration::new(s.clone(), n.clone(), c.clone(), i.clone(), codes, guard),
         login: Login::new(s.clone(), hasher, c.clone(), desk),
         end_sessions: EndSessions::new(s.clone(), n, c.clone(), i, revoker),

@@ -8,6 +8,7 @@ use keystead_domain::SecretString;
 
 use super::access::{Access, context, device};
 use super::failure::account_limited;
+use super::srp::{SrpCredentialBody, SrpResponseBody, new_secret};
 use super::tokens;
 use crate::dto;
 use crate::http::{ApiBody, ApiError, Code, ShownCredentials, password_problem};
@@ -61,6 +62,9 @@ dto! {
         /// The password.
         #[schema(value_type = Option<String>, format = Password)]
         password: Option<SecretString>,
+        /// Or an answer to a challenge of `/auth/srp/challenge`.
+        #[schema(inline)]
+        srp: Option<SrpResponseBody>,
         /// Or a passkey's answer to `/auth/otp/passkey/options`: `AuthenticationResponseJSON`.
         #[schema(value_type = Option<Object>)]
         assertion: Option<serde_json::Value>,
@@ -79,27 +83,45 @@ pub(super) async fn reauth(
 ) -> Result<HttpResponse, ApiError> {
     let at = body.pointers();
     let mut check = body.check();
-    if body.password.is_some() == body.assertion.is_some() {
-        check.refuse("password", Code::VALIDATION_FAILED, "exactly one of 'password' and 'assertion' is needed".into());
+    let ReauthBody { password, srp, assertion } = body.into_inner();
+    if [password.is_some(), srp.is_some(), assertion.is_some()].into_iter().filter(|shown| *shown).count() != 1 {
+        let detail = "exactly one of 'password', 'srp' and 'assertion' is needed";
+        check.refuse("password", Code::VALIDATION_FAILED, detail.into());
     }
-    check.finish(())?;
+    let srp = match srp {
+        None => Some(None),
+        Some(answer) => answer.check(&mut check, "srp/").map(Some),
+    };
+    let srp = check.finish(srp)?;
     let (claims, context) = (access.claims(), &access.context);
-    let result = match (&body.password, &body.assertion) {
-        (Some(password), _) => services.reauthenticate.run(claims, password, context).await,
-        (None, assertion) => {
+    let mut proof = None;
+    let (result, shown) = match (password, srp) {
+        (Some(password), _) => (services.reauthenticate.run(claims, &password, context).await, "password"),
+        (None, Some(answer)) => {
+            let result = services.reauthenticate.with_srp(claims, &answer, context).await;
+            let kept = result.map(|(tokens, server_proof)| {
+                proof = Some(server_proof);
+                tokens
+            });
+            (kept, "srp")
+        }
+        (None, None) => {
             let answer = assertion.as_ref().map(ToString::to_string).unwrap_or_default();
-            services.reauthenticate.with_passkey(claims, &answer, context).await
+            (services.reauthenticate.with_passkey(claims, &answer, context).await, "assertion")
         }
     };
     let now = services.clock.now();
     let tokens = result.map_err(|error| match error {
-        ReauthenticateError::WrongPassword => ApiError::new(Code::PASSWORD_WRONG).pointer(at.to("password")),
+        ReauthenticateError::WrongPassword => match shown {
+            "srp" => ApiError::new(Code::SRP_INVALID),
+            _ => ApiError::new(Code::PASSWORD_WRONG).pointer(at.to("password")),
+        },
         ReauthenticateError::PasskeyInvalid => ApiError::new(Code::WEBAUTHN_INVALID),
         ReauthenticateError::Limited { resets_at } => account_limited(resets_at, now),
         ReauthenticateError::SessionOver => ApiError::new(Code::SESSION_ENDED),
         ReauthenticateError::Failure(failure) => failure.into(),
     })?;
-    Ok(tokens::authorized(&req, access.context.client, &tokens, now))
+    Ok(tokens::proved(&req, access.context.client, &tokens, proof, now))
 }
 
 dto! {
@@ -108,9 +130,12 @@ dto! {
         /// The token of the mailed link.
         #[schema(value_type = String)]
         token: SecretString,
-        /// 8 to 128 characters.
-        #[schema(value_type = String, format = Password)]
-        password: SecretString,
+        /// 8 to 128 characters. Either this or `srp`.
+        #[schema(value_type = Option<String>, format = Password)]
+        password: Option<SecretString>,
+        /// A credential whose password never leaves the client.
+        #[schema(inline)]
+        srp: Option<SrpCredentialBody>,
     }
 }
 
@@ -124,8 +149,10 @@ pub(super) async fn activate(
 ) -> Result<HttpResponse, ApiError> {
     let shown = ShownCredentials::read(&req)?;
     let at = body.pointers();
-    let ActivateBody { token, password } = body.into_inner();
-    let command = ActivateAccountCommand { token, password };
+    let mut check = body.check();
+    let ActivateBody { token, password, srp } = body.into_inner();
+    let secret = new_secret(&mut check, "password", password, srp.as_ref());
+    let command = ActivateAccountCommand { token, secret: check.finish(secret)? };
     let tokens = services.activate.run(command, &context(&req, &shown)).await.map_err(|error| match error {
         ActivateAccountError::LinkInvalid => ApiError::new(Code::LINK_INVALID),
         ActivateAccountError::Password(refusal) => password_problem(refusal, at, "password").into(),

@@ -10,6 +10,7 @@ use keystead_domain::SecretString;
 
 use super::access::{Acting, context, pre_authorized};
 use super::failure::account_limited;
+use super::srp::{SrpCredentialBody, new_secret};
 use super::tokens;
 use crate::dto;
 use crate::http::{ApiBody, ApiError, Code, ShownCredentials, accepted, no_content, password_problem};
@@ -69,9 +70,12 @@ pub(super) async fn begin_reset(
 dto! {
     /// A new password.
     pub struct ResetBody: "passwordResets" {
-        /// 8 to 128 characters.
-        #[schema(value_type = String, format = Password)]
-        new_password: SecretString,
+        /// 8 to 128 characters. Either this or `srp`.
+        #[schema(value_type = Option<String>, format = Password)]
+        new_password: Option<SecretString>,
+        /// A credential whose password never leaves the client.
+        #[schema(inline)]
+        srp: Option<SrpCredentialBody>,
     }
 }
 
@@ -86,7 +90,11 @@ pub(super) async fn reset(
 ) -> Result<HttpResponse, ApiError> {
     let (claims, context) = pre_authorized(&req)?;
     let at = body.pointers();
-    let result = services.reset_password.run(&claims, &body.new_password, &context).await;
+    let mut check = body.check();
+    let ResetBody { new_password, srp } = body.into_inner();
+    let secret = new_secret(&mut check, "newPassword", new_password, srp.as_ref());
+    let secret = check.finish(secret)?;
+    let result = services.reset_password.run(&claims, secret, &context).await;
     result.map_err(|error| match error {
         ResetPasswordError::LinkInvalid => ApiError::new(Code::LINK_INVALID),
         ResetPasswordError::MfaRequired => ApiError::new(Code::MFA_REQUIRED),
@@ -102,9 +110,12 @@ dto! {
         /// The password until now. An account without one leaves it out.
         #[schema(value_type = Option<String>, format = Password)]
         current_password: Option<SecretString>,
-        /// The password from now on: 8 to 128 characters.
-        #[schema(value_type = String, format = Password)]
-        new_password: SecretString,
+        /// The password from now on: 8 to 128 characters. Either this or `srp`.
+        #[schema(value_type = Option<String>, format = Password)]
+        new_password: Option<SecretString>,
+        /// A credential whose password never leaves the client, in the place of the password.
+        #[schema(inline)]
+        srp: Option<SrpCredentialBody>,
     }
 }
 
@@ -119,7 +130,10 @@ pub(super) async fn change(
     body: ApiBody<ChangeBody>,
 ) -> Result<HttpResponse, ApiError> {
     let at = body.pointers();
-    let ChangeBody { current_password: current, new_password: new } = body.into_inner();
+    let mut check = body.check();
+    let ChangeBody { current_password: current, new_password, srp } = body.into_inner();
+    let new = new_secret(&mut check, "newPassword", new_password, srp.as_ref());
+    let new = check.finish(new)?;
     let command = ChangePasswordCommand { caller: acting.caller, current, new };
     let result = services.change_password.run(command, &acting.context).await;
     let now = services.clock.now();

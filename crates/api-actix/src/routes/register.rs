@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use keystead_application::account::{
     RegisterUserCommand, RegisterUserError, VerifyRegistrationCommand, VerifyRegistrationError,
 };
+use keystead_application::service::NewSecret;
 use keystead_domain::SecretString;
 use keystead_domain::account::{Address, EmailAddress, FullName, PhoneNumber, Username};
 use keystead_domain::token::OneTimeCode;
@@ -14,7 +15,7 @@ use super::access::{context, pre_authorized};
 use super::table::RouteSettings;
 use super::tokens;
 use crate::dto;
-use crate::http::{ApiBody, ApiError, Code, Pointers, ShownCredentials, password_problem};
+use crate::http::{ApiBody, ApiError, Check, Code, Pointers, ShownCredentials, password_problem};
 use crate::services::Services;
 
 dto! {
@@ -54,29 +55,54 @@ pub(super) async fn register(
 
 fn register_command(body: ApiBody<RegisterBody>, passwordless: bool) -> Result<RegisterUserCommand, ApiError> {
     let mut check = body.check();
-    let email = check.optional("email", body.email.as_deref().map(EmailAddress::try_new), Code::INVALID_EMAIL);
-    let phone = check.optional("phone", body.phone.as_deref().map(PhoneNumber::try_new), Code::INVALID_PHONE);
-    match (&body.email, &body.phone) {
-        (None, None) => check.refuse("email", Code::MISSING_ATTRIBUTE, "either 'email' or 'phone' is needed".into()),
-        (Some(_), Some(_)) => {
-            check.refuse("phone", Code::VALIDATION_FAILED, "only one of 'email' and 'phone' is taken".into());
-        }
-        _ => {}
-    }
+    let wish = wish(&mut check, [&body.email, &body.phone, &body.username, &body.full_name]);
     // The use-case refuses it as well; here it is told together with everything else.
     if body.password.is_none() && !passwordless {
         check.refuse("password", Code::MISSING_ATTRIBUTE, "accounts without a password are not made here".into());
     }
-    let username = check.optional("username", body.username.as_deref().map(Username::try_new), Code::INVALID_USERNAME);
-    let full_name =
-        check.optional("fullName", body.full_name.as_deref().map(FullName::try_new), Code::INVALID_FULL_NAME);
-    let (email, phone, username, full_name) = check.finish((email, phone, username, full_name))?;
-    let address = email.map(Address::Email).or(phone.map(Address::Phone));
-    let address = address.ok_or_else(|| ApiError::internal("an address was checked to be there"))?;
-    Ok(RegisterUserCommand { address, username, full_name, password: body.into_inner().password })
+    let wish = check.finish(wish)?;
+    Ok(wish.with(body.into_inner().password.map(NewSecret::Password)))
 }
 
-fn register_error(error: RegisterUserError, at: Pointers) -> ApiError {
+/// Who somebody wants to be, however they will sign in.
+pub(super) struct Wish {
+    address: Address,
+    username: Option<Username>,
+    full_name: Option<FullName>,
+}
+
+impl Wish {
+    /// The wish for an account that is opened by this.
+    pub(super) fn with(self, secret: Option<NewSecret>) -> RegisterUserCommand {
+        let Self { address, username, full_name } = self;
+        RegisterUserCommand { address, username, full_name, secret }
+    }
+}
+
+/// Reads `email`, `phone`, `username` and `fullName`.
+pub(super) fn wish(check: &mut Check, [email, phone, username, full_name]: [&Option<String>; 4]) -> Option<Wish> {
+    let address = match (email, phone) {
+        (Some(email), None) => {
+            check.field("email", EmailAddress::try_new(email), Code::INVALID_EMAIL).map(Address::Email)
+        }
+        (None, Some(phone)) => {
+            check.field("phone", PhoneNumber::try_new(phone), Code::INVALID_PHONE).map(Address::Phone)
+        }
+        (None, None) => {
+            check.refuse("email", Code::MISSING_ATTRIBUTE, "either 'email' or 'phone' is needed".into());
+            None
+        }
+        (Some(_), Some(_)) => {
+            check.refuse("phone", Code::VALIDATION_FAILED, "only one of 'email' and 'phone' is taken".into());
+            None
+        }
+    };
+    let username = check.optional("username", username.as_deref().map(Username::try_new), Code::INVALID_USERNAME);
+    let full_name = check.optional("fullName", full_name.as_deref().map(FullName::try_new), Code::INVALID_FULL_NAME);
+    Some(Wish { address: address?, username: username?, full_name: full_name? })
+}
+
+pub(super) fn register_error(error: RegisterUserError, at: Pointers) -> ApiError {
     match error {
         RegisterUserError::Closed => ApiError::new(Code::REGISTRATION_CLOSED),
         RegisterUserError::ContactNotAccepted(kind) => {

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use keystead_application::account::AddSrpError;
 use keystead_application::ports::CaptchaAction;
 use keystead_application::random;
-use keystead_application::service::{IssuedSrpChallenge, SrpResponse};
+use keystead_application::service::{IssuedSrpChallenge, NewSecret, SrpResponse};
 use keystead_application::session::{SrpChallengeError, SrpLoginCommand, SrpLoginError};
 use keystead_domain::SecretString;
 use keystead_domain::account::LoginName;
@@ -16,7 +16,7 @@ use keystead_domain::srp::{
 use serde::Serialize;
 
 use super::access::{Acting, context, device};
-use super::captcha::captcha_error;
+use super::captcha::refused;
 use super::failure::account_limited;
 use super::register::{register_error, wish};
 use super::tokens;
@@ -123,6 +123,27 @@ impl SrpCredentialBody {
     }
 }
 
+/// The password under `name`, or the credential under `srp`: exactly one of them.
+pub(super) fn new_secret(
+    check: &mut Check,
+    name: &str,
+    password: Option<SecretString>,
+    srp: Option<&SrpCredentialBody>,
+) -> Option<NewSecret> {
+    match (password, srp) {
+        (Some(password), None) => Some(NewSecret::Password(password)),
+        (None, Some(srp)) => srp.check(check, "srp/").map(|credential| NewSecret::Srp(Box::new(credential))),
+        (None, None) => {
+            check.refuse(name, Code::MISSING_ATTRIBUTE, format!("either '{name}' or 'srp' is needed"));
+            None
+        }
+        (Some(_), Some(_)) => {
+            check.refuse("srp", Code::VALIDATION_FAILED, format!("only one of '{name}' and 'srp' is taken"));
+            None
+        }
+    }
+}
+
 /// An answer to an SRP challenge. Keys and proof in lower-case hexadecimal.
 #[derive(Clone, Debug, utoipa::ToSchema)]
 #[schema(rename_all = "camelCase")]
@@ -202,14 +223,14 @@ pub(super) async fn register(
     let shown = ShownCredentials::read(&req)?;
     let at = body.pointers();
     let mut check = body.check();
-    let wish = wish(&mut check, &body.email, &body.phone, &body.username, &body.full_name);
+    let wish = wish(&mut check, [&body.email, &body.phone, &body.username, &body.full_name]);
     let SrpRegisterBody { srp_identity, kdf, kdf_salt, srp_salt, verifier, captcha, .. } = body.into_inner();
     let credential = SrpCredentialBody { srp_identity, kdf, kdf_salt, srp_salt, verifier }.check(&mut check, "");
     let (wish, credential) = check.finish((wish, credential))?;
     let context = context(&req, &shown);
     let solved = services.captcha.require(CaptchaAction::Register, captcha.as_ref(), false, &context).await;
-    solved.map_err(|refusal| captcha_error(refusal, at))?;
-    let command = wish.with(Some(credential.into()));
+    solved.map_err(|refusal| refused(refusal, at))?;
+    let command = wish.with(Some(NewSecret::Srp(Box::new(credential))));
     let tokens = services.register.run(command, &context).await.map_err(|error| register_error(error, at))?;
     Ok(tokens::pre_authorized(&req, shown.kind, StatusCode::CREATED, &tokens, services.clock.now()))
 }
@@ -265,7 +286,7 @@ pub(super) async fn challenge(
     let action = CaptchaAction::SrpChallenge;
     let known = services.captcha.knows(action, &LoginName::parse(&identity), device.as_ref()).await?;
     let solved = services.captcha.require(action, captcha.as_ref(), known, &context).await;
-    solved.map_err(|refusal| captcha_error(refusal, at))?;
+    solved.map_err(|refusal| refused(refusal, at))?;
     let issued = services.srp_challenge.run(&identity).await;
     let issued = issued.map_err(|SrpChallengeError::Failure(failure)| ApiError::from(failure))?;
     let IssuedSrpChallenge { identity, kdf, kdf_salt, salt, server_key, sealed, expires_at } = issued;
@@ -324,7 +345,7 @@ pub(super) async fn login(
         SrpLoginError::Invalid => ApiError::new(Code::SRP_INVALID),
         SrpLoginError::AccountInactive => ApiError::new(Code::ACCOUNT_INACTIVE),
         SrpLoginError::Limited { resets_at } => account_limited(resets_at, now),
-        SrpLoginError::Captcha(refusal) => captcha_error(refusal, at),
+        SrpLoginError::Captcha(refusal) => refused(refusal, at),
         SrpLoginError::Failure(failure) => failure.into(),
     })?;
     Ok(tokens::admitted_by_srp(&req, shown.kind, &admitted, now))

@@ -3,6 +3,8 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use keystead_application::service::{Admission, AuthorizedTokens, PreAuthorizedTokens};
+use keystead_application::session::SrpAdmitted;
+use keystead_domain::srp::SrpProof;
 use keystead_domain::token::{ClientKind, Factor};
 use keystead_domain::{SecretString, Timestamp};
 use serde::Serialize;
@@ -39,6 +41,9 @@ pub(super) struct Tokens<'a> {
     /// When that proof lapses.
     #[serde(skip_serializing_if = "Option::is_none")]
     otp_session_expires_at: Option<Time>,
+    /// M2, after a sign-in with SRP: check it before the tokens are used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_proof: Option<String>,
     /// Native clients: to be sent as `Keystead-Client-Id` with every request of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<&'a str>,
@@ -63,6 +68,7 @@ fn of_session(tokens: &AuthorizedTokens, now: Timestamp) -> Tokens<'_> {
         default_tfa: None,
         otp_session: tokens.step_up.as_ref().map(|proof| proof.token.expose()),
         otp_session_expires_at: tokens.step_up.as_ref().map(|proof| proof.claims.expires_at.into()),
+        server_proof: None,
         client_id: None,
         refresh_token: None,
         device_token: None,
@@ -76,10 +82,22 @@ pub(super) fn authorized(
     tokens: &AuthorizedTokens,
     now: Timestamp,
 ) -> HttpResponse {
+    proved(req, kind, tokens, None, now)
+}
+
+/// Hands out the tokens of a session, and the proof that the server knows the verifier.
+pub(super) fn proved(
+    req: &HttpRequest,
+    kind: ClientKind,
+    tokens: &AuthorizedTokens,
+    proof: Option<SrpProof>,
+    now: Timestamp,
+) -> HttpResponse {
     let native = kind == ClientKind::Native;
     let secret = |value: &'_ Option<SecretString>| value.as_ref().filter(|_| native).map(|s| s.expose().to_owned());
     let (client_id, refresh, device) = (secret(&tokens.client_id), secret(&tokens.refresh), secret(&tokens.device));
     let attributes = Tokens {
+        server_proof: proof.map(|proof| proof.hex()),
         client_id: client_id.as_deref(),
         refresh_token: refresh.as_deref(),
         device_token: device.as_deref(),
@@ -115,6 +133,20 @@ pub(super) fn admitted(req: &HttpRequest, kind: ClientKind, admission: &Admissio
     }
 }
 
+/// The same after a sign-in with SRP.
+pub(super) fn admitted_by_srp(
+    req: &HttpRequest,
+    kind: ClientKind,
+    admitted: &SrpAdmitted,
+    now: Timestamp,
+) -> HttpResponse {
+    let proof = Some(admitted.server_proof);
+    match &admitted.admission {
+        Admission::Authorized(tokens) => proved(req, kind, tokens, proof, now),
+        Admission::Asked(tokens) => half_way(req, kind, (StatusCode::OK, proof), tokens, now),
+    }
+}
+
 /// Hands out a token that only the next step of a flow takes.
 pub(super) fn pre_authorized(
     req: &HttpRequest,
@@ -123,6 +155,17 @@ pub(super) fn pre_authorized(
     tokens: &PreAuthorizedTokens,
     now: Timestamp,
 ) -> HttpResponse {
+    half_way(req, kind, (status, None), tokens, now)
+}
+
+fn half_way(
+    req: &HttpRequest,
+    kind: ClientKind,
+    (status, proof): (StatusCode, Option<SrpProof>),
+    tokens: &PreAuthorizedTokens,
+    now: Timestamp,
+) -> HttpResponse {
+    let server_proof = proof.map(|proof| proof.hex());
     let native = kind == ClientKind::Native;
     let claims = &tokens.claims;
     let options: Vec<&'static str> = claims.tfa_options.iter().map(|factor| factor.as_str()).collect();
@@ -137,6 +180,7 @@ pub(super) fn pre_authorized(
         default_tfa: claims.default_tfa.map(Factor::as_str),
         otp_session: None,
         otp_session_expires_at: None,
+        server_proof,
         client_id: native.then(|| tokens.client_id.expose()),
         refresh_token: None,
         device_token: None,

@@ -74,7 +74,7 @@ impl ForgotPassword {
             expires_at: now.plus(limits::RESET_LINK_LIFE),
         };
         tx.link_tokens().issue(&token).await?;
-        let message = self.message(owner.as_ref(), secret.expose());
+        let message = self.message(owner.as_ref(), secret.expose()).or_in(context.languages.as_deref());
         self.desk.postbox.post(&mut *tx, &message, now, limits::RESET_LINK_LIFE).await?;
         let subject = owner.map(|user| user.id);
         record(&mut *tx, AuditEventName::PasswordResetRequested, (None, subject), None, context, now).await?;

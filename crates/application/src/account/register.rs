@@ -261,7 +261,8 @@ impl RegistrationDesk {
             let _ = self.guard.reserve(tx, &ticket, now).await?;
             let notice = Notice::VerifyEmail { code: code.expose().to_owned(), minutes };
             let name = full_name.map(ToString::to_string);
-            return Ok((IssuedCode::Real(code), Message { to: address.clone(), locale: None, name, notice }));
+            let locale = context.languages.clone();
+            return Ok((IssuedCode::Real(code), Message { to: address.clone(), locale, name, notice }));
         };
         let ticket = self.guard.account(self.settings.limits.account_exists, owner.id);
         let notice = match self.guard.reserve(tx, &ticket, now).await? {

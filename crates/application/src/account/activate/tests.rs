@@ -93,6 +93,7 @@ async fn the_hash_is_made_between_the_transactions_and_a_lost_commit_makes_no_se
     let mut setting = MockTx::new().failing(down());
     setting.link_tokens.expect_consume().times(1).return_once(move |_, _, _| Ok(Some(link())));
     setting.users.expect_get().return_once(|_| Ok(Some(a_user())));
+    setting.srp.expect_delete().times(1).returning(|_| Ok(false));
     setting.users.expect_set_password().times(1).returning(|_, _, _| Ok(()));
     setting.devices.expect_remember().times(1).returning(|_, _, _, _| Ok(()));
     setting.login_history.expect_append().times(1).returning(|_| Ok(()));

@@ -162,11 +162,13 @@ fn looked_up_and_counted() -> [MockTx; 2] {
 /// Everything a change writes, in one transaction.
 fn replacing() -> MockTx {
     let mut tx = MockTx::new();
+    tx.users.expect_password().times(1).returning(|_| Ok(Some(fake_hash(PASSWORD))));
+    tx.srp.expect_delete().times(1).returning(|_| Ok(false));
     tx.users
-        .expect_upgrade_password()
+        .expect_set_password()
         .times(1)
-        .withf(|_, old, new| *old == fake_hash(PASSWORD) && *new == fake_hash(OTHER_PASSWORD))
-        .returning(|_, _, _| Ok(true));
+        .withf(|_, new, _| *new == fake_hash(OTHER_PASSWORD))
+        .returning(|_, _, _| Ok(()));
     tx.users.expect_get().times(1).return_once(|_| Ok(Some(a_user())));
     tx.devices.expect_forget_all().times(1).returning(|_| Ok(()));
     tx.users.expect_bump_epoch().times(1).returning(|_, _, _| Ok(Some((Epoch::new(2), Epoch::new(2)))));
@@ -212,7 +214,7 @@ async fn of_parallel_changes_the_second_finds_another_hash_and_writes_nothing() 
     let [looking, counting] = looked_up_and_counted();
     let mut replacing = MockTx::new();
     replacing.users.expect_get().times(1).return_once(|_| Ok(Some(a_user())));
-    replacing.users.expect_upgrade_password().times(1).returning(|_, _, _| Ok(false));
+    replacing.users.expect_password().times(1).returning(|_| Ok(Some(fake_hash(OTHER_PASSWORD))));
     let outcome = replacing.outcome();
     let parts = Parts::on(MockStore::with_all([looking, counting, replacing]));
     let lost = change(&parts).run(command(&access_claims()), &browser()).await;
@@ -244,4 +246,33 @@ async fn a_busy_hasher_changes_nothing() {
         assert_eq!(busy, Err(ChangePasswordError::from(HashError::Busy { retry_after })), "never an attempt spent");
     }
     assert_eq!(world.password(&a_user()), PASSWORD);
+}
+
+/// A credential that a client made.
+fn credential() -> keystead_domain::srp::SrpCredential {
+    use keystead_domain::srp::{SrpCredential, SrpIdentity, SrpKdf, SrpSalt, SrpVerifier};
+    SrpCredential {
+        identity: SrpIdentity::from_bytes([3; 16]),
+        kdf: SrpKdf::DEFAULT,
+        kdf_salt: SrpSalt::from_bytes([4; 32]),
+        salt: SrpSalt::from_bytes([5; 32]),
+        verifier: SrpVerifier::try_from_bytes(&[6; 500]).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn what_takes_the_place_of_a_secret_takes_that_of_both_kinds() {
+    let world = World::with(a_user());
+    let here = world.sign_in(&a_user()).await;
+    let new = NewSecret::Srp(Box::new(credential()));
+    let to_srp = ChangePasswordCommand { new, ..command(&here.claims) };
+    let tokens = change(&world).run(to_srp, &browser()).await.unwrap();
+    let state = world.rows.state();
+    assert_eq!((world.password(&a_user()), state.srp.0.len()), (String::new(), 1));
+    assert!(!format!("{state:?}").contains("6, 6, 6, 6"), "the verifier is kept sealed");
+
+    // Now the account has no password to show: a fresh sign-in is the proof.
+    let back = ChangePasswordCommand { current: None, ..command(&tokens.claims) };
+    change(&world).run(back, &browser()).await.unwrap();
+    assert_eq!((world.password(&a_user()), world.rows.state().srp.0.len()), (OTHER_PASSWORD.to_owned(), 0));
 }

@@ -129,6 +129,7 @@ fn replacing() -> MockTx {
     tx.link_tokens.expect_consume_begun().times(1).return_once(|_, _| Ok(Some(a_link_token())));
     tx.users.expect_get().return_once(|_| Ok(Some(a_user())));
     tx.factors.expect_enrolled().times(1).returning(|_| Ok(Enrolled::default()));
+    tx.srp.expect_delete().times(1).returning(|_| Ok(true));
     tx.users.expect_set_password().times(1).returning(|_, _, _| Ok(()));
     tx.devices.expect_forget_all().times(1).returning(|_| Ok(()));
     tx.users
