@@ -13,7 +13,7 @@ use keystead_application::ports::{
 };
 use keystead_application::testing::{
     START, a_contact_undo, a_key, a_mac_tag, a_message, a_passkey, a_pending_contact, a_recovery_code, a_session,
-    a_totp, an_audit_event, session_id, user_id, user_number,
+    a_social_identity, a_stored_srp, a_totp, an_attendance, an_audit_event, session_id, user_id, user_number,
 };
 use keystead_domain::factor::FactorFailures;
 use keystead_domain::token::{EndReason, Revocation, RevocationTarget, Session};
@@ -83,6 +83,10 @@ async fn everything_is_read_once_in_pages() {
     tx.contacts().insert(&a_pending_contact()).await.unwrap();
     tx.contacts().insert_undo(&a_contact_undo()).await.unwrap();
     tx.factor_failures().put(&BudgetKey("f".into()), &FactorFailures::default(), START).await.unwrap();
+    tx.srp().put(&a_stored_srp(user_id(1))).await.unwrap();
+    tx.social().insert(&a_social_identity()).await.unwrap();
+    tx.attendance().insert(&an_attendance()).await.unwrap();
+    assert!(tx.leases().acquire("reminders", "this process", START, START).await.unwrap(), "it is not carried over");
     for _ in 0..3 {
         tx.audit().append_sealed(&an_audit_event(), &a_mac_tag()).await.unwrap();
     }
@@ -101,11 +105,14 @@ async fn everything_is_read_once_in_pages() {
     sessions.end(&session_id("s0007"), EndReason::LoggedOut, START).await.unwrap().unwrap();
     let hour = START.plus(Duration::from_secs(3600));
     for (kind, id) in [
+        (CeremonyKind::Captcha, "c"),
         (CeremonyKind::Code, "a"),
         (CeremonyKind::Code, "b"),
         (CeremonyKind::Contact, "a"),
         (CeremonyKind::Idempotency, "a"),
         (CeremonyKind::Passkey, "p"),
+        (CeremonyKind::Social, "o"),
+        (CeremonyKind::Srp, "r"),
         (CeremonyKind::StepUp, "s"),
     ] {
         database.ceremonies().insert(&CeremonyKey { kind, id: id.into() }, id.as_bytes(), START, hour).await.unwrap();
@@ -121,8 +128,9 @@ async fn everything_is_read_once_in_pages() {
     let audit = [("audit_events", 2), ("audit_checkpoints", 1), ("general_revocations", 1), ("keys", 1)];
     let factors = [("totp", 1), ("recovery_codes", 2), ("passkeys", 1)];
     let rest = [("pending_contacts", 1), ("contact_undos", 1), ("factor_failures", 1), ("factor_keys", 1)];
-    assert_eq!(pages, [&users[..], &audit, &factors, &rest].concat());
-    assert_eq!(export.tallies().iter().map(|tally| tally.rows).sum::<u64>(), 2514);
+    let last = [("srp_credentials", 1), ("social_identities", 1), ("attendances", 1)];
+    assert_eq!(pages, [&users[..], &audit, &factors, &rest, &last].concat());
+    assert_eq!(export.tallies().iter().map(|tally| tally.rows).sum::<u64>(), 2517);
     let numbers = export.last_numbers().await.unwrap();
     assert!(numbers.contains(&("audit_events".to_owned(), 3)), "{numbers:?}");
     assert_eq!(export.keys().await.unwrap(), [a_key("k"), seal]);
@@ -138,6 +146,6 @@ async fn everything_is_read_once_in_pages() {
     assert_eq!((read, ended), (1200, vec![session_id("s0007")]));
     let ceremonies = export.next_ceremonies(START).await.unwrap();
     let read: Vec<(&str, &[u8])> = ceremonies.iter().map(|one| (one.key.id.as_str(), one.state.expose())).collect();
-    assert_eq!(read, ["a", "b", "a", "a", "p", "s"].map(|id| (id, id.as_bytes())));
+    assert_eq!(read, ["c", "a", "b", "a", "a", "p", "o", "r", "s"].map(|id| (id, id.as_bytes())));
     assert!(export.next_ceremonies(START).await.unwrap().is_empty());
 }
