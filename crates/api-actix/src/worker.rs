@@ -1,6 +1,7 @@
 //! What runs beside requests. Every task goes on after a failure: what failed is tried again in the next round.
 
 mod audit;
+mod reminders;
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -63,6 +64,7 @@ pub async fn start(mut background: Background) -> Workers {
         link_audit,
         prune_audit,
         purge,
+        reminders: on_schedule,
     } = background;
     let gap = Arc::new(Notify::new());
     let mut key_table = Ability::new("keys can be read");
@@ -96,6 +98,11 @@ pub async fn start(mut background: Background) -> Workers {
             }
         }),
     ];
+    if let Some(mut on_schedule) = on_schedule {
+        let mut ability = Ability::new("reminders can be sent");
+        let round = async move || reminders::round(&mut on_schedule, &mut ability).await;
+        tasks.push(every(reminders::POLL, stopped.clone(), round));
+    }
     if let Some(mail) = mail {
         // Where this is the only worker, what its predecessor had claimed need not wait.
         if is_alone && let Err(error) = mail.take_over().await {

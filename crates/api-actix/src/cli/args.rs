@@ -1,6 +1,7 @@
 //! What can be typed after `keystead`. Definitions only; nothing here does anything.
 
 mod audit;
+mod reminders;
 mod user_files;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use keystead_domain::account::Role;
 
 pub use self::audit::{AuditCommand, AuditExportArgs, AuditVerifyArgs, KeptHead};
+pub use self::reminders::RemindersCommand;
 pub use self::user_files::{UserExportArgs, UserImportArgs};
 use crate::config::{ConfigSources, LimitsMode};
 
@@ -68,6 +70,9 @@ pub enum Command {
     /// The audit log
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Reminders to check out
+    #[command(subcommand)]
+    Reminders(RemindersCommand),
     /// Print the OpenAPI document
     #[command(after_help = "Example:\n  keystead openapi > openapi.json")]
     Openapi,

@@ -11,6 +11,7 @@ mod keys;
 mod logging;
 mod migrate_store;
 mod outcome;
+mod reminders;
 mod serve;
 mod user_export;
 mod user_import;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli) -> Outcome {
         Command::User(command) => users::run(command, json),
         Command::Key(command) => keys::run(command, json),
         Command::Audit(command) => audit::run(command, json),
+        Command::Reminders(command) => reminders::run(&command, json),
         Command::Openapi => {
             debug::openapi();
             Ok(())

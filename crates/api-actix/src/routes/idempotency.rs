@@ -34,6 +34,8 @@ const ROUTES: &[(&str, Duration)] = &[
     ("/api/v1/contacts", IDEMPOTENCY_LIFE),
     ("/api/v1/admin/users", IDEMPOTENCY_LIFE),
     ("/api/v1/auth/password/forgot", IDEMPOTENCY_LIFE),
+    ("/api/v1/attendance/in", IDEMPOTENCY_LIFE),
+    ("/api/v1/attendance/out", IDEMPOTENCY_LIFE),
 ];
 
 /// Headers of an answer that belong to it and not to its request.
@@ -90,8 +92,15 @@ pub(super) async fn once(
 /// Answers for the signed-in are repeated only to who may use the route now. The registration of a passkey ends the
 /// token it came with, so that its answer could never be repeated.
 async fn still_counts(req: &ServiceRequest) -> Result<(), ApiError> {
-    const SIGNED_IN: [&str; 5] =
-        ["/api/v1/auth/otp", "/api/v1/totp", "/api/v1/recovery-codes", "/api/v1/contacts", "/api/v1/admin/users"];
+    const SIGNED_IN: [&str; 7] = [
+        "/api/v1/auth/otp",
+        "/api/v1/totp",
+        "/api/v1/recovery-codes",
+        "/api/v1/contacts",
+        "/api/v1/admin/users",
+        "/api/v1/attendance/in",
+        "/api/v1/attendance/out",
+    ];
     let rule = rules_of(req.path()).into_iter().find(|rule| rule.method == "POST");
     if let Some(rule) = rule.filter(|_| SIGNED_IN.contains(&req.path())) {
         acting(req.request(), rule).await?;

@@ -138,6 +138,9 @@ impl RemindOnSchedule {
             if !self.lease().await? {
                 return Ok(None);
             }
+            if after.is_none() {
+                tracing::debug!("this replica sends what reminders are due");
+            }
             match self.send.page(due, after, &mut reminded).await? {
                 Some(last) => after = Some(last),
                 None => break,

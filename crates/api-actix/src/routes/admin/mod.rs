@@ -1,5 +1,6 @@
 //! `/admin/…`: other people's accounts, sessions, and what happened.
 
+pub(super) mod attendances;
 pub(super) mod audit;
 pub(super) mod outbox;
 pub(super) mod sessions;
