@@ -17,7 +17,9 @@ pub(super) struct Group {
 /// SHA-256 of the parts one after the other.
 pub(super) fn hash(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    parts.iter().for_each(|part| hash.update(part));
+    for part in parts {
+        hash.update(part);
+    }
     hash.finish()
 }
 

@@ -1,8 +1,8 @@
+use data_encoding::HEXLOWER;
 use openssl::bn::BigNum;
 use serde_json::{Value, json};
 
 use super::group::{Group, hash, pad};
-use super::hex::{hex, octets};
 use super::{Challenge, ClientRefusal, ProofForm};
 
 /// What a client sends, and what it keeps to know the server by.
@@ -70,8 +70,8 @@ impl Login {
     pub fn attributes(&self, login_name: &str) -> Value {
         json!({
             "identity": login_name,
-            "clientPublicKey": hex(&self.client_key),
-            "clientProof": hex(&self.proof),
+            "clientPublicKey": HEXLOWER.encode(&self.client_key),
+            "clientProof": HEXLOWER.encode(&self.proof),
             "sealed": self.sealed,
         })
     }
@@ -83,6 +83,6 @@ impl Login {
 
     /// Whether `serverProof` of the answer is right. Believe nothing of an answer before.
     pub fn accepts(&self, server_proof: &str) -> bool {
-        octets(server_proof).is_some_and(|proof| proof == self.server_proof())
+        HEXLOWER.decode(server_proof.as_bytes()).is_ok_and(|proof| proof == self.server_proof())
     }
 }

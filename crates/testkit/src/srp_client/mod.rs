@@ -7,16 +7,15 @@
 //! ```
 
 mod group;
-mod hex;
 mod login;
 
+use data_encoding::HEXLOWER;
 use openssl::error::ErrorStack;
 use serde_json::{Value, json};
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization as _;
 
 use group::{Group, hash};
-use hex::{hex, octets};
 pub use login::Login;
 use login::Prepared;
 
@@ -150,7 +149,7 @@ impl SrpClient {
         let identity = loop {
             let mut identity = [0; 16];
             random(&mut identity);
-            let identity = hex(&identity);
+            let identity = HEXLOWER.encode(&identity);
             if inner(&identity, &password).first() != Some(&0) {
                 break identity;
             }
@@ -212,7 +211,7 @@ impl SrpClient {
         };
         let mut key = [0; 32];
         openssl::pkcs5::scrypt(self.password.as_bytes(), salt, n.into(), r.into(), p.into(), MOST, &mut key)?;
-        Ok(hex(&key))
+        Ok(HEXLOWER.encode(&key))
     }
 }
 
@@ -233,9 +232,9 @@ impl NewCredential {
         json!({
             "srpIdentity": self.identity,
             "kdf": { "n": n, "r": r, "p": p },
-            "kdfSalt": hex(&self.kdf_salt),
-            "srpSalt": hex(&self.salt),
-            "verifier": hex(&self.verifier),
+            "kdfSalt": HEXLOWER.encode(&self.kdf_salt),
+            "srpSalt": HEXLOWER.encode(&self.salt),
+            "verifier": HEXLOWER.encode(&self.verifier),
         })
     }
 }
@@ -245,7 +244,7 @@ impl Challenge {
     pub fn from_attributes(attributes: &Value) -> Result<Self, ClientRefusal> {
         let text = |name| attributes.get(name).and_then(Value::as_str).ok_or(ClientRefusal::Malformed(name));
         let salt = |name| {
-            let bytes = octets(text(name)?).and_then(|bytes| bytes.try_into().ok());
+            let bytes = HEXLOWER.decode(text(name)?.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
             bytes.ok_or(ClientRefusal::Malformed(name))
         };
         let number = |name| {
@@ -257,7 +256,9 @@ impl Challenge {
             kdf: Kdf { n: number("n")?, r: number("r")?, p: number("p")? },
             kdf_salt: salt("kdfSalt")?,
             salt: salt("srpSalt")?,
-            server_key: octets(text("serverPublicKey")?).ok_or(ClientRefusal::Malformed("serverPublicKey"))?,
+            server_key: HEXLOWER
+                .decode(text("serverPublicKey")?.as_bytes())
+                .map_err(|_| ClientRefusal::Malformed("serverPublicKey"))?,
             sealed: text("sealed")?.to_owned(),
         })
     }
