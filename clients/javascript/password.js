@@ -24,15 +24,24 @@ export function passwordBytes(password) {
 }
 
 /**
- * Refuses what the server refuses of new passwords, but for the common ones: `isBreached` says whether a password is
- * among those known from breaches. `ownWords` are the address and the names of whose password it is.
+ * Refuses what the server refuses of new passwords elsewhere, and what `isBreached` knows beyond the common ones. `ownWords`
+ * are the address and the names of whose password it is.
  */
 export async function checkNewPassword(password, { minLength = FEWEST, ownWords = [], isBreached } = {}) {
   passwordBytes(password).fill(0);
   const normal = password.normalize('NFC');
   if (length(normal) < minLength) refuse(`a password has at least ${minLength} characters`);
-  if (isOwnWord(normal.toLowerCase(), ownWords)) refuse('a password must not be your own name or address');
-  if ((await isBreached?.(normal)) === true) refuse('this password is among the commonly used ones; choose another');
+  const folded = normal.toLowerCase();
+  if ((await isCommon(folded)) || (await isBreached?.(normal)) === true) {
+    refuse('this password is among the commonly used ones; choose another');
+  }
+  if (isOwnWord(folded, ownWords)) refuse('a password must not be your own name or address');
+}
+
+async function isCommon(folded) {
+  // Not on the way to a login, which needs no list.
+  const { COMMON } = await import('./common-passwords.js');
+  return !folded.includes('\n') && `\n${COMMON}\n`.includes(`\n${folded}\n`);
 }
 
 function length(text) {

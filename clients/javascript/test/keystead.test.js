@@ -2,9 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { scryptSync, webcrypto as crypto } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { inspect } from 'node:util';
 
+import { COMMON } from '../common-passwords.js';
 import { DEFAULT_KDF, KeysteadError, login, makeCredential, register, solveChallenge } from '../keystead.js';
 import { innerHash, N } from '../srp.js';
 import { minimal, refused, Server, TOKENS } from './server.js';
@@ -216,6 +218,7 @@ test('a password that must not be is not stretched', async () => {
     ['Ada Lovelace!', { fullName: 'Ada Lovelace' }],
     ['lovelace1815', { fullName: 'Ada Lovelace' }],
     ['Keystead2026'],
+    ['PassWord1'],
     ['hunter2 hunter2', { isBreached }],
     ['half a pair \ud800 of it'],
     [undefined],
@@ -226,6 +229,13 @@ test('a password that must not be is not stretched', async () => {
   assert.deepEqual(server.requests, []);
   await choose('kürzer78', { isBreached });
   await choose('😀'.repeat(128));
+});
+
+test('the common passwords are those the server refuses', () => {
+  const list = new URL('../../../crates/domain/src/common_passwords.txt', import.meta.url);
+  const server = readFileSync(list, 'utf8').trimEnd().split('\n');
+  assert.deepEqual(COMMON.split('\n'), server);
+  assert.ok(server.length > 1000);
 });
 
 test('errors carry what the API said', async () => {
