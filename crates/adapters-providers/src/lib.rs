@@ -8,10 +8,12 @@
 
 mod http;
 mod sendgrid;
+mod siteverify;
 mod social;
 mod twilio;
 
 pub use http::{ProviderConfigError, Timeouts};
 pub use sendgrid::{SendGrid, SendGridConfig};
+pub use siteverify::{SiteVerify, SiteVerifyConfig, SiteVerifyTools};
 pub use social::{GitHub, GitHubConfig, Oidc, OidcConfig, SocialClient};
 pub use twilio::{Twilio, TwilioConfig, TwilioSender};

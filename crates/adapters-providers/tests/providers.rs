@@ -5,5 +5,7 @@
 mod sendgrid;
 #[path = "providers/server.rs"]
 mod server;
+#[path = "providers/siteverify.rs"]
+mod siteverify;
 #[path = "providers/twilio.rs"]
 mod twilio;

@@ -151,10 +151,8 @@ impl CaptchaVerifier for ProofOfWork {
         let key = CeremonyKey { kind: CeremonyKind::Captcha, id: solved.id };
         let until = solved.issued_at.plus(limits::CAPTCHA_LIFE).plus(REMEMBERED);
         let inserted = self.tools.ceremonies.insert(&key, &[1], now, until).await;
-        match inserted.map_err(|error| CaptchaError::Unavailable(error.to_string()))? {
-            true => Ok(()),
-            false => Err(CaptchaError::Refused),
-        }
+        let is_first = inserted.map_err(|error| CaptchaError::Unavailable(error.to_string()))?;
+        if is_first { Ok(()) } else { Err(CaptchaError::Refused) }
     }
 }
 
