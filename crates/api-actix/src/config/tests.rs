@@ -1,5 +1,6 @@
 //! The sources laid over each other, everything that is refused, and what `keystead init` writes.
 
+mod attendance;
 mod factors;
 mod upkeep;
 
