@@ -62,7 +62,7 @@ impl Target {
             _ => &self.user,
         };
         let query = if (rule.method, rule.path) == ("POST", "/api/v1/auth/otp") { "?media=email" } else { "" };
-        rule.path.replace("{id}", id).replace("{jti}", &self.token) + query
+        rule.path.replace("{id}", id).replace("{jti}", &self.token).replace("{provider}", "nowhere") + query
     }
 
     /// A body the route takes, so that nothing but the caller can be wrong. `nth` makes addresses different.
@@ -94,6 +94,9 @@ impl Target {
             | ("DELETE", "/totp") => json!({ "code": NO_CODE }),
             ("POST", "/contacts") => json!({ "kind": "email", "address": email }),
             ("PATCH", "/contacts/{id}") => json!({ "otpEnabled": true }),
+            ("POST", "/social/{provider}/callback" | "/users/me/social/{provider}/callback") => {
+                json!({ "code": link, "state": link })
+            }
             ("POST", "/passkeys") => json!({ "attestation": registration }),
             ("PATCH", "/passkeys/{id}") => json!({ "name": "Mallory's" }),
             ("PATCH", "/users/me") => json!({ "fullName": "Mallory" }),

@@ -99,11 +99,11 @@ impl SocialLinks {
 
     /// Begins a link, for this session alone: where to send the person, and until when.
     pub async fn begin(&self, caller: &Caller, provider: &ProviderId) -> Result<(String, Timestamp), SocialLinkError> {
+        let now = self.desk.clock.now();
+        let mut opened = self.desk.open(caller, now).await?;
         if self.flows.provider(provider).is_none() {
             return Err(SocialLinkError::UnknownProvider);
         }
-        let now = self.desk.clock.now();
-        let mut opened = self.desk.open(caller, now).await?;
         let linked = opened.tx.social().list(opened.user.id).await?;
         if linked.iter().any(|link| link.provider == *provider) {
             return Err(SocialLinkError::Taken);

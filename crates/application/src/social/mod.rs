@@ -17,3 +17,6 @@ mod sign_in;
 pub(crate) use flow::LinkPlace;
 pub use flow::{FlowRefusal, SocialFlows, SocialReturn, SocialStart};
 pub use sign_in::{SocialSignIn, SocialSignInError};
+
+#[cfg(test)]
+mod tests;
