@@ -2,7 +2,7 @@
 
 pub(crate) mod api;
 mod attacks;
-mod browser;
+pub(crate) mod browser;
 mod canary;
 mod cli;
 pub(crate) mod configured;

@@ -58,6 +58,11 @@ impl Site {
         &self.api
     }
 
+    /// Where each process listens.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        self.services.iter().map(|service| service.url().to_owned()).collect()
+    }
+
     /// The process that requests on the bare connection are sent to.
     pub(crate) fn service(&self) -> &Keystead {
         &self.services[0]

@@ -25,7 +25,7 @@ const SWITCHES: [&str; 8] = [
 ];
 
 /// A browser with one page and a profile of its own. It ends when this is dropped, and with the process that holds it.
-pub(super) struct Browser {
+pub(crate) struct Browser {
     http: reqwest::Client,
     /// The session's URL at the driver.
     session: String,
@@ -41,7 +41,7 @@ pub(super) struct Authenticator {
 
 impl Browser {
     /// A browser that shows an empty page.
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let driver = Driver::start();
         // A script ends sooner than the test loses patience.
         let http = client_builder().no_proxy().timeout(PATIENCE).build().unwrap();
@@ -63,12 +63,12 @@ impl Browser {
     }
 
     /// Goes to a page.
-    pub(super) async fn open(&self, url: &str) {
+    pub(crate) async fn open(&self, url: &str) {
         self.post("/url", json!({ "url": url })).await;
     }
 
     /// Runs a script in the page. Its last argument is a function that takes the result.
-    pub(super) async fn run(&self, script: &str, arguments: Value) -> Value {
+    pub(crate) async fn run(&self, script: &str, arguments: Value) -> Value {
         self.post("/execute/async", json!({ "script": script, "args": arguments })).await
     }
 

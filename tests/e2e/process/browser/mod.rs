@@ -1,6 +1,6 @@
 //! Passkeys in a real browser: Chromium with virtual authenticators at the real service.
 
-mod driver;
+pub(crate) mod driver;
 mod front;
 mod page;
 mod place;

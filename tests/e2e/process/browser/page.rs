@@ -32,7 +32,7 @@ pub(super) type Ceremony = Result<Value, String>;
 
 impl Browser {
     /// A request of the page to where it came from.
-    pub(super) async fn fetch(
+    pub(crate) async fn fetch(
         &self,
         method: &str,
         path: &str,
