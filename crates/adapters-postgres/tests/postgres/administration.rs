@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use keystead_application::ports::{LoginRecord, Store, StoreError};
 use keystead_application::testing::{
-    a_device, a_registration, after, contact, email, fake_hash, token_id, user_id, user_number,
+    a_device, a_presence, a_registration, a_social_identity, after, an_attendance, contact, email, fake_hash, token_id,
+    user_id, user_number,
 };
 use keystead_domain::account::{AccountStatus, Address, PendingRegistration, Role, User, UserId};
+use keystead_domain::attendance::{Attendance, AttendanceId};
+use keystead_domain::social::SocialIdentity;
 use keystead_domain::token::DeviceTokenHash;
 use keystead_test_servers::Postgres;
 use keystead_testkit::race::race;
+use uuid::Uuid;
 
 use crate::{find, insert, migrated, open};
 
@@ -133,6 +137,51 @@ async fn an_account_goes_while_others_are_at_it_and_nobody_deadlocks() {
             race(WIDTH, |racer| at_once(Arc::clone(&replicas[racer % 2]), racer, round, address.clone())).await;
         assert!(results.iter().all(Result::is_ok), "{results:?}");
         assert_eq!(find(&store, &account).await, None);
+    }
+    assert!(!server.log().contains("deadlock"), "{}", server.log());
+}
+
+/// What may go on about a person's day while their account is deleted, whether the user was looked at first or not.
+async fn day_at_once(store: Arc<dyn Store>, racer: usize, round: u8) -> Result<(), StoreError> {
+    let (person, id) = (user_id(round.into()), Uuid::from_bytes([round; 16]));
+    let (row, now) = (AttendanceId(id), after(racer as u64));
+    let mut tx = store.begin().await?;
+    match racer % 6 {
+        0 => drop(tx.users().delete(person).await?),
+        1 => drop(tx.attendance().close(row, &a_presence(now)).await?),
+        2 => drop(tx.attendance().mark_reminded(row, now).await?),
+        3 => tx.social().touch(id, now).await?,
+        4 => {
+            tx.users().get(person).await?;
+            tx.attendance().close(row, &a_presence(now)).await?;
+        }
+        _ => {
+            tx.attendance().mark_reminded(row, now).await?;
+            tx.users().bump_epoch(person, true, now).await?;
+        }
+    }
+    tx.commit().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_goes_while_their_day_goes_on_and_nobody_deadlocks() {
+    let server = Postgres::start().unwrap();
+    let database = migrated(&server);
+    let replicas = [(); 2].map(|()| Arc::new(open(database.url(), 10)) as Arc<dyn Store>);
+    for round in 1..=10 {
+        let (person, id) = (user_id(round.into()), Uuid::from_bytes([round; 16]));
+        insert(&open(database.url(), 1), &user_number(round.into())).await.unwrap();
+        let mut tx = replicas[0].begin().await.unwrap();
+        let row = Attendance { id: AttendanceId(id), user_id: person, ..an_attendance() };
+        tx.attendance().insert(&row).await.unwrap();
+        let link = SocialIdentity { id, user_id: person, ..a_social_identity() };
+        tx.social().insert(&link).await.unwrap();
+        tx.commit().await.unwrap();
+        let results = race(WIDTH, |racer| day_at_once(Arc::clone(&replicas[racer % 2]), racer, round)).await;
+        assert!(results.iter().all(Result::is_ok), "{results:?}");
+        let mut tx = replicas[0].read().await.unwrap();
+        assert_eq!(tx.attendance().latest(person).await.unwrap(), None);
+        assert_eq!(tx.social().find(&link.provider, &link.subject).await.unwrap(), None);
     }
     assert!(!server.log().contains("deadlock"), "{}", server.log());
 }

@@ -1,12 +1,15 @@
 use keystead_adapters_sql::LAPSED_BATCH;
 use keystead_application::ports::{BudgetDecision, BudgetKey, LoginRecord, Store, Tx};
 use keystead_application::testing::{
-    a_login, a_passkey, a_recovery_code, a_totp, a_user, after, an_audit_event, token_id, user_id,
+    a_login, a_passkey, a_presence, a_recovery_code, a_stored_srp, a_totp, a_user, after, an_audit_event, token_id,
+    user_id,
 };
+use keystead_domain::attendance::AttendanceId;
 use keystead_domain::factor::FactorFailures;
 use keystead_domain::limits::LOGIN_ACCOUNT;
 use keystead_domain::token::DeviceTokenHash;
 use keystead_test_servers::Postgres;
+use uuid::Uuid;
 
 use super::{insert, migrated, migrated_database, open};
 
@@ -28,6 +31,11 @@ async fn write(tx: &mut dyn Tx, number: u8) {
     tx.factors().replace_recovery_codes(user, &[a_recovery_code("aaaa")], after(0)).await.unwrap();
     tx.passkeys().update(&a_passkey()).await.unwrap();
     tx.link_tokens().prove_begun(&next, &next, after(0)).await.unwrap();
+    tx.srp().put(&a_stored_srp(user)).await.unwrap();
+    tx.social().touch(Uuid::nil(), after(0)).await.unwrap();
+    tx.attendance().close(AttendanceId(Uuid::nil()), &a_presence(after(0))).await.unwrap();
+    tx.attendance().mark_reminded(AttendanceId(Uuid::nil()), after(0)).await.unwrap();
+    tx.leases().acquire("l", "a", after(0), after(10)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,6 +72,11 @@ async fn a_connection_prepares_every_statement_once() {
         r#"UPDATE "passkeys""#,
         r#"UPDATE "link_tokens""#,
         r#"SELECT "users"."id" FROM "users" WHERE id = (SELECT user_id FROM link_tokens WHERE begun_as"#,
+        r#"INSERT INTO "srp_credentials""#,
+        r#"UPDATE "social_identities""#,
+        r#"UPDATE "attendances" SET "left_at""#,
+        r#"UPDATE "attendances" SET "reminded_at""#,
+        r#"INSERT INTO "leases""#,
     ] {
         assert_eq!((count("parse", text), count("execute", text)), (1, 3), "{text}\n{log}");
     }

@@ -1,15 +1,18 @@
 //! Rows of another database, on their way here.
 
 use keystead_adapters_postgres::{PgConfig, PgImport};
-use keystead_adapters_sql::rows::{FailuresRow, PasskeyRow, PendingContactRow, TotpRow, UndoRow, UserRow};
+use keystead_adapters_sql::rows::{
+    AttendanceRow, FailuresRow, PasskeyRow, PendingContactRow, SocialRow, SrpRow, TotpRow, UndoRow, UserRow,
+};
 use keystead_adapters_sql::transfer::{Rows, Tally, row};
 use keystead_adapters_sql::types::{At, Uid};
 use keystead_application::ports::{BudgetKey, ChainLink, CheckpointKind, MacTag, Store};
 use keystead_application::testing::{
-    START, a_contact_undo, a_passkey, a_pending_contact, a_totp, a_user, after, an_audit_event, contact, contact_id,
-    key_id, phone, user_id, user_number,
+    START, a_contact_undo, a_passkey, a_pending_contact, a_presence, a_social_identity, a_stored_srp, a_totp, a_user,
+    after, an_attendance, an_audit_event, contact, contact_id, key_id, phone, user_id, user_number,
 };
 use keystead_domain::account::{Contact, User};
+use keystead_domain::attendance::Attendance;
 use keystead_domain::factor::{Enrolled, FactorFailures, PendingTotp, Totp};
 
 use crate::migrated_database;
@@ -39,7 +42,12 @@ fn user(user: &User) -> row::Users {
     })
 }
 
-/// Rows of the tables of second factors and of administration, and of those that were changed for them.
+/// A day that is over.
+fn attendance() -> Attendance {
+    Attendance { left: Some(a_presence(after(9))), reminded_at: Some(after(8)), ..an_attendance() }
+}
+
+/// Rows of the tables that came after the first version, and of those that were changed for them.
 fn rows() -> Vec<Rows> {
     let (owner, now) = (Uid(user_id(1)), At(START));
     let claim = |number, kind: &str, password: Option<&str>| row::PendingRegistrations {
@@ -51,6 +59,10 @@ fn rows() -> Vec<Rows> {
         created_at: now,
         expires_at: now,
         kind: kind.to_owned(),
+        srp: password.map(|_| vec![3, 0, 0xff]),
+        social_provider: Some("idp".to_owned()),
+        social_subject: Some("248289761001".to_owned()),
+        social_label: None,
     };
     let code = |selector: &str| row::RecoveryCodes {
         user_id: owner,
@@ -109,6 +121,16 @@ fn rows() -> Vec<Rows> {
             active_from: now,
             retires_at: None,
         }]),
+        Rows::SrpCredentials(vec![
+            same_fields!(SrpCredentials, SrpRow::from(&a_stored_srp(user_id(1))), { user_id, sealed, created_at }),
+        ]),
+        Rows::SocialIdentities(vec![same_fields!(SocialIdentities, SocialRow::from(&a_social_identity()), {
+            id, user_id, provider, subject, label, created_at, last_used_at,
+        })]),
+        Rows::Attendances(vec![same_fields!(Attendances, AttendanceRow::from(&attendance()), {
+            id, user_id, date, entered_at, entered_ip, entered_user_agent, entered_remarks, left_at, left_ip,
+            left_user_agent, left_remarks, reminded_at,
+        })]),
     ]
 }
 
@@ -178,7 +200,7 @@ async fn rows_arrive_as_they_were() {
         Tally::add(&mut sent, &rows);
     }
     assert_eq!(import.read_back().await.unwrap(), sent);
-    assert_eq!(sent.iter().map(|tally| tally.rows).sum::<u64>(), 18);
+    assert_eq!(sent.iter().map(|tally| tally.rows).sum::<u64>(), 21);
     import.commit().await.unwrap();
 
     let store = crate::open(database.url(), 1);
@@ -188,4 +210,7 @@ async fn rows_arrive_as_they_were() {
     let all = Enrolled { totp: true, passkeys: 1, recovery_codes: 2 };
     assert_eq!(tx.factors().enrolled(user_id(1)).await.unwrap(), all);
     assert_eq!(tx.contacts().find_undo(a_contact_undo().hash, START).await.unwrap(), Some(a_contact_undo()));
+    assert_eq!(tx.srp().get(user_id(1)).await.unwrap(), Some(a_stored_srp(user_id(1))));
+    assert_eq!(tx.social().list(user_id(1)).await.unwrap(), [a_social_identity()]);
+    assert_eq!(tx.attendance().latest(user_id(1)).await.unwrap(), Some(attendance()));
 }

@@ -54,7 +54,6 @@ macro_rules! store_contracts {
                 pages_go_either_way_without_gap_or_repeat,
                 a_list_goes_on_behind_somebody_who_is_gone,
                 another_administrator_is_active_and_has_the_role,
-                every_way_to_sign_in_makes_another_administrator,
                 who_asks_for_other_administrators_holds_others_back,
                 administrators_who_close_each_other_leave_one,
                 a_deleted_user_leaves_audit_and_revocations_only,
@@ -297,6 +296,7 @@ macro_rules! store_contracts {
                 of_parallel_links_of_a_person_to_a_provider_one_wins,
                 the_last_use_is_noted,
                 a_link_is_deleted_once_by_its_owner,
+                every_way_to_sign_in_makes_another_administrator,
             ]
         );
         $crate::contract_tests!(

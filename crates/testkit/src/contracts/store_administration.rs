@@ -207,23 +207,6 @@ pub async fn another_administrator_is_active_and_has_the_role(store: Arc<dyn Sto
     }
 }
 
-/// An administrator whose password never reaches the server, or who comes by an account elsewhere, is one too.
-pub async fn every_way_to_sign_in_makes_another_administrator(store: Arc<dyn Store>) {
-    let (admin, above) = (an_admin(), a_super_admin());
-    insert(&store, &[admin.clone(), above.clone()]).await;
-    let mut tx = begin(&store).await;
-    tx.srp().put(&a_stored_srp(above.id)).await.unwrap();
-    assert!(tx.users().has_other_administrator(admin.id, Role::Admin).await.unwrap());
-    assert!(tx.srp().delete(above.id).await.unwrap());
-    assert!(!tx.users().has_other_administrator(admin.id, Role::Admin).await.unwrap());
-    let link = SocialIdentity { user_id: above.id, ..a_social_identity() };
-    tx.social().insert(&link).await.unwrap();
-    assert!(tx.users().has_other_administrator(admin.id, Role::Admin).await.unwrap());
-    assert!(!tx.users().has_other_administrator(above.id, Role::Admin).await.unwrap(), "it is not the other's");
-    tx.social().delete(above.id, &link.provider).await.unwrap();
-    assert!(!tx.users().has_other_administrator(admin.id, Role::Admin).await.unwrap());
-}
-
 /// Who asks is told what the one who asked before did: until that is known they wait.
 pub async fn who_asks_for_other_administrators_holds_others_back(store: Arc<dyn Store>) {
     let (one, two) = (an_admin(), User { role: Role::Admin, ..user_number(2) });

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use keystead_application::ports::{Constraint, Store, StoreError};
-use keystead_application::testing::{START, a_social_identity, after, provider, subject, user_id, user_number};
+use keystead_application::testing::{
+    START, a_social_identity, a_stored_srp, a_super_admin, after, an_admin, provider, subject, user_id, user_number,
+};
+use keystead_domain::account::Role;
 use keystead_domain::social::SocialIdentity;
 use uuid::Uuid;
 
@@ -176,4 +179,23 @@ pub async fn a_link_is_deleted_once_by_its_owner(store: Arc<dyn Store>) {
     commit(tx).await;
     assert_eq!(list(&store, 1).await, [hub]);
     assert_eq!(list(&store, 2).await, [theirs]);
+}
+
+/// An administrator who comes by an account elsewhere, or whose password never reaches the server, is another one.
+pub async fn every_way_to_sign_in_makes_another_administrator(store: Arc<dyn Store>) {
+    let (admin, above) = (an_admin(), a_super_admin());
+    let mut tx = begin(&store).await;
+    for user in [&admin, &above] {
+        tx.users().insert(user, None).await.unwrap();
+    }
+    tx.srp().put(&a_stored_srp(above.id)).await.unwrap();
+    assert!(tx.users().has_other_administrator(admin.id, Role::Admin).await.unwrap());
+    assert!(tx.srp().delete(above.id).await.unwrap());
+    assert!(!tx.users().has_other_administrator(admin.id, Role::Admin).await.unwrap());
+    let link = SocialIdentity { user_id: above.id, ..a_social_identity() };
+    tx.social().insert(&link).await.unwrap();
+    assert!(tx.users().has_other_administrator(admin.id, Role::Admin).await.unwrap());
+    assert!(!tx.users().has_other_administrator(above.id, Role::Admin).await.unwrap(), "it is not the other's");
+    tx.social().delete(above.id, &link.provider).await.unwrap();
+    assert!(!tx.users().has_other_administrator(admin.id, Role::Admin).await.unwrap());
 }
