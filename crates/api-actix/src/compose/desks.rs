@@ -7,7 +7,7 @@ use keystead_application::admin::AdminDesk;
 use keystead_application::factor::FactorDesk;
 use keystead_application::revocation::RevocationView;
 use keystead_application::service::{
-    Continuation, FactorCodes, FactorGuard, GuessGuard, OneTimeCodes, PasskeyCeremonies, Postbox, Revoker, SignInDesk,
+    Continuation, FactorCodes, FactorGuard, GuessGuard, OneTimeCodes, PasskeyCeremonies, Postbox, Revoker, Secrets, SignInDesk, SrpExchange,
     StoredCodes, TokenIssuer,
 };
 use keystead_application::session::{LoginDesk, StepUpTools};
@@ -22,6 +22,9 @@ pub(super) struct Desks {
     pub guard: GuessGuard,
     pub issuer: Arc<TokenIssuer>,
     pub codes: Arc<OneTimeCodes>,
+    /// Passwords, and SRP credentials.
+    pub secrets: Secrets,
+    pub srp: SrpExchange,
     pub revoker: Arc<Revoker>,
     /// Codes, passkeys and failures of second factors.
     pub tools: StepUpTools,
@@ -52,6 +55,15 @@ impl Desks {
         let lifetimes = settings.lifetimes.clone();
         let issuer = Arc::new(TokenIssuer::new(ports.signer.clone(), hash.clone(), entropy.clone(), view, lifetimes));
         let codes = Arc::new(OneTimeCodes::new(ceremonies.clone(), store.clone(), hash.clone(), entropy.clone()));
+        let secrets = Secrets::new(ports.hasher.clone(), ports.vault.clone());
+        let srp = SrpExchange::new(
+            ports.srp.clone(),
+            secrets.clone(),
+            ports.vault.clone(),
+            hash.clone(),
+            ceremonies.clone(),
+            entropy.clone(),
+        );
         let tools = tools(&settings, ports, stores);
         let sign_in = SignInDesk {
             sessions: stores.sessions.clone(),
@@ -89,6 +101,8 @@ impl Desks {
             guard,
             issuer,
             codes,
+            secrets,
+            srp,
             revoker,
             tools,
             registration,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keystead_adapters_crypto::SettableClock;
 use keystead_adapters_providers::{SendGrid, SendGridConfig, Timeouts, Twilio, TwilioConfig, TwilioSender};
-use keystead_adapters_smtp::{DevMailbox, SmtpConfig, SmtpMailer, SmtpSecurity, Templates, TemplatesConfig};
+use keystead_adapters_smtp::{Coverage, DevMailbox, SmtpConfig, SmtpMailer, SmtpSecurity, Templates, TemplatesConfig};
 use keystead_application::operation::Channels;
 use keystead_application::ports::{Clock, DeliveryError, Mail, Mailer, MessageRenderer, SmsSender};
 use keystead_domain::SecretString;
@@ -26,6 +26,10 @@ pub(super) fn post(config: &Config, mailbox: &Arc<DevMailbox>, clock: &Arc<dyn C
     let (mailer, domain) = mailer(config, mailbox, clock)?;
     let sms = sms_sender(config, mailbox)?;
     if mailer.is_none() && sms.is_none() {
+        // Broken texts are found when they were put there, not when mail is turned on.
+        if config.mail.templates_dir.is_some() {
+            renderer(config, domain)?;
+        }
         return Ok(None);
     }
     let channels = Channels { mailer: mailer.unwrap_or_else(|| Arc::new(NoMailer)), sms };
@@ -118,12 +122,22 @@ fn read(path: &Path) -> Result<Vec<u8>, ComposeError> {
 }
 
 fn renderer(config: &Config, sender_domain: String) -> Result<Arc<dyn MessageRenderer>, ComposeError> {
-    let templates = Templates::new(TemplatesConfig {
+    let templates = Templates::new(templates_config(config, sender_domain));
+    Ok(Arc::new(templates.map_err(|error| broken(format!("mail.templates_dir: {error}")))?))
+}
+
+fn templates_config(config: &Config, sender_domain: String) -> TemplatesConfig {
+    TemplatesConfig {
         product_name: config.mail.product_name.clone(),
         sender_domain,
+        default_language: config.languages.default.to_string(),
         override_dir: config.mail.templates_dir.clone(),
-    });
-    Ok(Arc::new(templates.map_err(broken)?))
+    }
+}
+
+/// Renders every message in every language, whether messages leave or not.
+pub fn examine_templates(config: &Config) -> Result<Coverage, String> {
+    Templates::examine(templates_config(config, "localhost".into())).map_err(|error| error.to_string())
 }
 
 /// The mailbox and the clock of `keystead dev`.

@@ -91,7 +91,7 @@ pub fn json_api(status: StatusCode, document: &impl Serialize) -> HttpResponse {
     let mut body = Vec::with_capacity(512);
     match serde_json::to_writer(&mut body, document) {
         Ok(()) => HttpResponse::build(status).insert_header((header::CONTENT_TYPE, JSON_API)).body(body),
-        Err(error) => super::ApiError::internal(error).to_response(None),
+        Err(error) => super::ApiError::internal(error).to_response(None, super::Language::default()),
     }
 }
 
@@ -166,6 +166,14 @@ impl Serialize for Time {
 pub(super) fn accepts_json_api(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::ACCEPT).peekable();
     values.peek().is_none() || values.any(|value| value.to_str().is_ok_and(accepts))
+}
+
+/// Whether the client takes `text/csv`.
+pub(super) fn accepts_csv(headers: &HeaderMap) -> bool {
+    let is_csv = |range: MediaType<'_>| range.weight() > 0.0 && matches!(range.essence.as_str(), "text/*" | "text/csv");
+    let values = headers.get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
+    let mut ranges = values.flat_map(|value| super::media::split_outside_quotes(value, b','));
+    ranges.any(|range| MediaType::parse(range).is_some_and(is_csv))
 }
 
 fn accepts(accept: &str) -> bool {

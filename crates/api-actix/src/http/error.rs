@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::codes::Code;
 use super::document::JSON_API;
+use super::languages::Language;
 
 /// `WWW-Authenticate` when no token was shown (RFC 6750 section 3).
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"keystead\"");
@@ -56,7 +57,8 @@ impl Problem {
         Self { code, detail: None, source: None, meta: Map::new() }
     }
 
-    /// Says what happened this time. Never a rejected value, never another library's words.
+    /// Says what happened this time, in English; without it an error says what its code means. Never a rejected value,
+    /// never another library's words. The text is also the key of the catalogues of other languages: see `languages`.
     pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = Some(detail.into());
         self
@@ -214,8 +216,8 @@ impl ApiError {
     }
 
     /// The document, with `id` when the request's id is known.
-    pub fn body(&self, request_id: Option<&str>) -> Vec<u8> {
-        let errors = self.0.problems.iter().map(|problem| ErrorObject::new(problem, request_id)).collect();
+    pub fn body(&self, request_id: Option<&str>, language: Language) -> Vec<u8> {
+        let errors = self.0.problems.iter().map(|problem| ErrorObject::new(problem, request_id, language)).collect();
         serde_json::to_vec(&ErrorDocument { errors }).unwrap_or_default()
     }
 
@@ -241,12 +243,13 @@ impl ApiError {
     }
 
     /// The whole answer.
-    pub fn to_response(&self, request_id: Option<&str>) -> HttpResponse {
+    pub fn to_response(&self, request_id: Option<&str>, language: Language) -> HttpResponse {
         let mut response = HttpResponse::build(self.code().status());
         for header in self.headers() {
             response.append_header(header);
         }
-        response.body(self.body(request_id))
+        response.append_header((header::CONTENT_LANGUAGE, language.header()));
+        response.body(self.body(request_id, language))
     }
 }
 
@@ -280,9 +283,9 @@ impl ResponseError for ApiError {
         self.code().status()
     }
 
-    // The edge middleware knows the request's id and renders the body again with it.
+    // The edge middleware knows the request's id and language and renders the body again with them.
     fn error_response(&self) -> HttpResponse<BoxBody> {
-        self.to_response(None)
+        self.to_response(None, Language::default())
     }
 }
 
@@ -298,8 +301,7 @@ struct ErrorObject<'a> {
     status: String,
     code: &'static str,
     title: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'a str>,
+    detail: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<SourceObject<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -315,13 +317,13 @@ enum SourceObject<'a> {
 }
 
 impl<'a> ErrorObject<'a> {
-    fn new(problem: &'a Problem, id: Option<&'a str>) -> Self {
+    fn new(problem: &'a Problem, id: Option<&'a str>, language: Language) -> Self {
         Self {
             id,
             status: problem.code.status().as_u16().to_string(),
             code: problem.code.as_str(),
             title: problem.code.title(),
-            detail: problem.detail.as_deref(),
+            detail: language.say(problem.code, problem.detail.as_deref()),
             source: problem.source.as_ref().map(|source| match source {
                 Source::Pointer(text) => SourceObject::Pointer(text),
                 Source::Parameter(name) => SourceObject::Parameter(name),
@@ -339,7 +341,7 @@ mod tests {
     use super::*;
 
     fn header_of(error: &ApiError, name: HeaderName) -> Option<String> {
-        let response = error.to_response(None);
+        let response = error.to_response(None, Language::English);
         response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
     }
 
@@ -350,13 +352,14 @@ mod tests {
             Problem::new(Code::MISSING_ATTRIBUTE).pointer("/password"),
         ])
         .unwrap();
-        let document: Value = serde_json::from_slice(&error.body(Some("r1"))).unwrap();
+        let document: Value = serde_json::from_slice(&error.body(Some("r1"), Language::English)).unwrap();
         assert_eq!(
             document,
             json!({"errors": [
                 {"id": "r1", "status": "422", "code": "WRONG_TYPE", "title": "Wrong type", "detail": "must be a string",
                  "source": {"pointer": "/email"}, "meta": {"expected": "string"}},
                 {"id": "r1", "status": "422", "code": "MISSING_ATTRIBUTE", "title": "Missing attribute",
+                 "detail": "The route needs this attribute.",
                  "source": {"pointer": "/password"}},
             ]})
         );
@@ -384,7 +387,8 @@ mod tests {
         }
         assert_eq!(keystead_domain::limits::REAUTH_WINDOW.as_secs(), 300, "max_age");
         let basic = HeaderValue::from_static("Basic realm=\"x\"");
-        let own = ApiError::new(Code::OTP_INVALID).header(header::WWW_AUTHENTICATE, basic.clone()).to_response(None);
+        let own = ApiError::new(Code::OTP_INVALID).header(header::WWW_AUTHENTICATE, basic.clone());
+        let own = own.to_response(None, Language::English);
         assert_eq!(own.headers().get_all(header::WWW_AUTHENTICATE).collect::<Vec<_>>(), [&basic], "the only one");
         for code in Code::ALL.iter().filter(|code| code.status() == StatusCode::UNAUTHORIZED) {
             assert!(header_of(&(*code).into(), header::WWW_AUTHENTICATE).is_some(), "{code}");
@@ -403,7 +407,7 @@ mod tests {
     fn a_cause_is_for_the_log_alone() {
         let error = ApiError::internal("SELECT secret FROM users");
         assert_eq!(error.log_cause(), Some("SELECT secret FROM users"));
-        assert!(!String::from_utf8(error.body(Some("r1"))).unwrap().contains("SELECT"));
+        assert!(!String::from_utf8(error.body(Some("r1"), Language::English)).unwrap().contains("SELECT"));
         assert_eq!(error.to_string(), "INTERNAL");
     }
 }

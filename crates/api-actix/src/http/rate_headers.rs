@@ -80,7 +80,7 @@ mod tests {
     fn a_refusal_tells_when_to_come_back() {
         let decisions = [decision(LOGIN, 10, false, 60_000), decision(LOGIN_ACCOUNT, 10, false, 60_500)];
         let error = enforce_limits(&decisions, Timestamp::default()).unwrap_err();
-        let answer = error.to_response(None);
+        let answer = error.to_response(None, crate::http::Language::English);
         assert_eq!(answer.status(), 429);
         assert_eq!(answer.headers().get("retry-after").unwrap(), "61");
         assert_eq!(answer.headers().get(LIMIT).unwrap(), "\"login\";r=0;t=60, \"login-account\";r=0;t=61");

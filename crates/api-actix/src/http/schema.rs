@@ -75,10 +75,10 @@ pub struct ErrorObject {
     /// One of the documented codes.
     #[schema(pattern = "^[A-Z_]+$")]
     pub code: String,
-    /// The same for every occurrence of the code.
+    /// The same for every occurrence of the code, in English.
     pub title: String,
-    /// What happened this time.
-    pub detail: Option<String>,
+    /// What happened this time, in the language of `Content-Language`.
+    pub detail: String,
     /// Where in the request it lies.
     pub source: Option<ErrorSource>,
     /// Facts for programs.

@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use ipnet::IpNet;
 
 use super::cookies::CookieNames;
+use super::languages::Language;
 use super::origin::AllowedOrigins;
 use super::remote::TrustedProxies;
 
@@ -19,11 +20,18 @@ pub struct HttpSettings {
     pub proxies: TrustedProxies,
     /// Networks that get nothing but 403.
     pub denied: Vec<IpNet>,
+    /// The language of errors to clients that ask for none of ours.
+    pub language: Language,
 }
 
 /// The safe ones: https, nobody trusted.
-static STRICT: HttpSettings =
-    HttpSettings { secure: true, origins: AllowedOrigins::NONE, proxies: TrustedProxies::NONE, denied: Vec::new() };
+static STRICT: HttpSettings = HttpSettings {
+    secure: true,
+    origins: AllowedOrigins::NONE,
+    proxies: TrustedProxies::NONE,
+    denied: Vec::new(),
+    language: Language::English,
+};
 
 impl Default for HttpSettings {
     fn default() -> Self {

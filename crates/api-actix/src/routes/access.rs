@@ -12,7 +12,7 @@ use keystead_domain::{SecretString, limits};
 
 use super::RequestLimits;
 use crate::authorization::{Admits, Rule, StepUp};
-use crate::http::{ApiError, Code, Declared, ShownCredentials, device_info, step_up_proof};
+use crate::http::{ApiError, Code, Declared, ShownCredentials, accept_language, device_info, step_up_proof};
 use crate::services::Services;
 
 /// The request as a use-case is told about it.
@@ -22,7 +22,8 @@ pub(super) fn context(req: &HttpRequest, shown: &ShownCredentials<'_>) -> Reques
         ClientKind::Native => None,
     };
     let attempt = req.extensions().get::<Attempt>().cloned();
-    RequestContext { client: shown.kind, device: device_info(req), client_id, impersonator: None, attempt }
+    let languages = accept_language(req.headers());
+    RequestContext { client: shown.kind, device: device_info(req), client_id, impersonator: None, attempt, languages }
 }
 
 /// The same, for somebody signed in.

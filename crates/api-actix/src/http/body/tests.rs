@@ -84,7 +84,7 @@ async fn every_problem_is_found_at_once_and_no_value_is_echoed() {
     let mut actual = found(&error);
     actual[4..].sort_by_key(|(_, pointer)| *pointer);
     assert_eq!(actual, expected);
-    assert!(!String::from_utf8(error.body(None)).unwrap().contains("hunter2"));
+    assert!(!String::from_utf8(error.body(None, crate::http::Language::English)).unwrap().contains("hunter2"));
 
     let document = format!(r#"{{"data":{{"type":"samples","attributes":{bare}}}}}"#);
     let error = read(JSON_API, &document).await.unwrap_err();
@@ -96,7 +96,7 @@ async fn validator_speaks_with_pointers_and_without_values() {
     let body = r#"{"email":"a@b.cd","newPassword":"pw","nickName":"far too long","age":11}"#;
     let error = read(JSON, body).await.unwrap_err();
     assert_eq!(found(&error), [(Code::VALIDATION_FAILED, "/age"), (Code::VALIDATION_FAILED, "/nickName")]);
-    let text = String::from_utf8(error.body(None)).unwrap();
+    let text = String::from_utf8(error.body(None, crate::http::Language::English)).unwrap();
     assert!(text.contains("the length must be 2 to 5") && text.contains("the value must be at most 10"), "{text}");
     assert!(!text.contains("far too long"));
 }
@@ -147,7 +147,7 @@ async fn h04_media_types_are_checked_before_the_body() {
         .to_http_parts();
     let error = ApiBody::<Sample>::from_request(&req, &mut payload).await.unwrap_err();
     assert_eq!(found(&error), [(Code::UNSUPPORTED_MEDIA_TYPE, "Content-Encoding")]);
-    assert_eq!(error.to_response(None).headers().get(header::ACCEPT_ENCODING).unwrap(), "identity");
+    assert_eq!(error.to_response(None, crate::http::Language::English).headers().get(header::ACCEPT_ENCODING).unwrap(), "identity");
 }
 
 #[actix_web::test]
@@ -222,7 +222,7 @@ async fn the_domain_s_refusals_come_all_at_once() {
     let password = check.password("newPassword", PasswordPolicy::default().accept(body.new_password.expose(), &[]));
     let error = check.finish((email, name, password)).unwrap_err();
     assert_eq!(found(&error), [(Code::INVALID_EMAIL, "/email"), (Code::PASSWORD_TOO_SHORT, "/newPassword")]);
-    assert!(String::from_utf8(error.body(None)).unwrap().contains("\"minLength\":8"));
+    assert!(String::from_utf8(error.body(None, crate::http::Language::English)).unwrap().contains("\"minLength\":8"));
 
     let mut check = body.check();
     let name = check.optional("nickName", None::<Result<FullName, String>>, Code::INVALID_FULL_NAME);

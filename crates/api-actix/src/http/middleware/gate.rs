@@ -10,7 +10,7 @@ use super::request_id::RequestId;
 use crate::config::contains;
 use crate::http::origin::preflight;
 use crate::http::query::Params;
-use crate::http::{ApiError, Code, HttpSettings, client_address, document};
+use crate::http::{ApiError, Code, HttpSettings, Language, client_address, document};
 
 /// Longest path, in bytes.
 const MAX_PATH: usize = 1024;
@@ -20,6 +20,8 @@ const MAX_HOST: usize = 261;
 const MAX_HEADERS: usize = 16 * 1024;
 /// Where answers are JSON:API.
 const API: &str = "/api/v1/";
+/// The one answer there that is a file for spreadsheets.
+const FILE: &str = "/api/v1/admin/attendances/export";
 
 /// Headers that decide something: two of them mean two readers could decide differently.
 const SINGLE: [(&str, &str); 13] = [
@@ -40,7 +42,8 @@ const SINGLE: [(&str, &str); 13] = [
 
 /// The early answer to a request that goes no further.
 pub(super) fn stop(req: &ServiceRequest, settings: &HttpSettings, id: &RequestId) -> Option<HttpResponse> {
-    let refuse = |error: ApiError| error.to_response(Some(id.as_str()));
+    let language = || Language::of_request(req.headers(), settings.language);
+    let refuse = |error: ApiError| error.to_response(Some(id.as_str()), language());
     if is_denied(req, &settings.denied) {
         return Some(refuse(ApiError::new(Code::FORBIDDEN)));
     }
@@ -75,7 +78,8 @@ fn inspect(req: &ServiceRequest) -> Result<(), ApiError> {
     if !req.query_string().is_empty() {
         Params::parse(req.query_string())?;
     }
-    if path.starts_with(API) && !document::accepts_json_api(req.headers()) {
+    let takes_answer = document::accepts_json_api(req.headers()) || (path == FILE && document::accepts_csv(req.headers()));
+    if path.starts_with(API) && !takes_answer {
         return Err(ApiError::new(Code::NOT_ACCEPTABLE).in_header("Accept"));
     }
     Ok(())

@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{Error, HttpMessage as _, HttpResponse};
 use futures_util::FutureExt as _;
@@ -28,7 +29,7 @@ use keystead_application::ports::Entropy;
 
 use super::document::JSON_API;
 use super::origin::share;
-use super::{ApiError, Code, HttpSettings};
+use super::{ApiError, Code, HttpSettings, Language};
 use outage::Outage;
 use panics::Broken;
 pub use panics::log_panics;
@@ -114,7 +115,7 @@ where
             let call = async move { service.call(req).await };
             match AssertUnwindSafe(call).catch_unwind().await {
                 Ok(Ok(response)) => {
-                    let answer = worker.finish(with_error_body(response, &seen.id), &seen);
+                    let answer = worker.finish(with_error_body(response, &worker.settings, &seen.id), &seen);
                     Ok(unread.hang_up_after(answer))
                 }
                 Ok(Err(error)) => Err(worker.broken(error, seen)),
@@ -134,6 +135,9 @@ struct Seen {
 impl Worker {
     fn finish<B>(&self, mut answer: ServiceResponse<EitherBody<B>>, seen: &Seen) -> ServiceResponse<EitherBody<B>> {
         dress(answer.headers_mut(), &self.settings, seen.origin.as_ref(), &seen.id);
+        if is_error(answer.status()) && answer.headers().contains_key(header::CONTENT_LANGUAGE) {
+            vary_by_language(answer.headers_mut());
+        }
         self.telemetry.record(answer.request(), answer.status(), seen.started.elapsed(), &seen.id);
         answer
     }
@@ -153,30 +157,45 @@ fn dress(answer: &mut HeaderMap, settings: &HttpSettings, origin: Option<&Header
     share(origin, &settings.origins, answer);
 }
 
+/// Tells caches that another `Accept-Language` gets another text.
+fn vary_by_language(answer: &mut HeaderMap) {
+    answer.append(header::VARY, HeaderValue::from_static("Accept-Language"));
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
 /// Gives an error its JSON:API body with the request's id, whoever made the error. An error with a body of its own
 /// format (a health report) keeps it.
-fn with_error_body<B>(answer: ServiceResponse<B>, id: &RequestId) -> ServiceResponse<EitherBody<B>>
+fn with_error_body<B>(
+    answer: ServiceResponse<B>,
+    settings: &HttpSettings,
+    id: &RequestId,
+) -> ServiceResponse<EitherBody<B>>
 where
     B: MessageBody + 'static,
 {
     let status = answer.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    if !is_error(status) {
         return answer.map_into_left_body();
     }
     let (req, response) = answer.into_parts();
+    let language = Language::of_request(req.headers(), settings.language);
     let known = response.error().and_then(Error::as_error::<ApiError>);
     let body = match known {
         Some(error) => {
             report(error, id);
-            error.body(Some(id.as_str()))
+            error.body(Some(id.as_str()), language)
         }
         None if has_own_body(&response) => {
             return ServiceResponse::new(req, response.map_into_left_body());
         }
-        None => ApiError::new(Code::of_status(status)).body(Some(id.as_str())),
+        None => ApiError::new(Code::of_status(status)).body(Some(id.as_str()), language),
     };
     let mut response = response.set_body(BoxBody::new(body));
     response.headers_mut().insert(header::CONTENT_TYPE, JSON_API);
+    response.headers_mut().insert(header::CONTENT_LANGUAGE, language.header());
     ServiceResponse::new(req, response.map_into_right_body())
 }
 

@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
 use actix_web::{Error, HttpResponse, ResponseError};
 
-use super::dress;
+use super::{dress, vary_by_language};
 use super::request_id::RequestId;
 use crate::http::{ApiError, Code, HttpSettings};
 
@@ -55,8 +55,9 @@ impl ResponseError for Broken {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut answer = self.api().to_response(Some(self.id.as_str()));
+        let mut answer = self.api().to_response(Some(self.id.as_str()), self.settings.language);
         dress(answer.headers_mut(), &self.settings, self.origin.as_ref(), &self.id);
+        vary_by_language(answer.headers_mut());
         answer
     }
 }
