@@ -23,7 +23,8 @@ const SECRET_BYTES: usize = 32;
 
 /// The server's side of SRP-6a.
 ///
-/// A challenge takes one power of 256 bits, a check three: 4 and 12 ms. S, K and b are wiped after use.
+/// A challenge takes one power of 256 bits, a check three: some 2 and 6 ms. v, b, S and K are wiped
+/// after use; what crypto-bigint and the hash keep on the way is not.
 pub struct Srp {
     pool: HashPool,
     entropy: Arc<dyn Entropy>,

@@ -8,7 +8,7 @@
 use sha2::Digest;
 use sha2::digest::Output;
 use subtle::{Choice, ConstantTimeEq as _};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::group::{Group, Residue};
 
@@ -56,7 +56,7 @@ impl<D: Digest> Protocol<D> {
         Self { group, multiplier, marks }
     }
 
-    /// B of v and b. `None` when it is zero, which gives the session to anybody (RFC 5054 section 2.5.3): draw another b.
+    /// B of v and b. `None` when it is zero, at which clients stop (RFC 5054 section 2.5.3): draw another b.
     pub(super) fn server_key(&self, verifier: &[u8], secret: &[u8]) -> Option<Zeroizing<Box<[u8]>>> {
         let key = self.public_key(&self.group.residue(verifier), secret);
         key.iter().any(|byte| *byte != 0).then_some(key)
@@ -77,14 +77,16 @@ impl<D: Digest> Protocol<D> {
         Shared { server_key, scrambler, premaster }
     }
 
-    /// M2 when `proof` is M1 in either form, and u is not zero (RFC 5054 section 2.5.3). The work is the same whatever the
-    /// answer.
+    /// M2 when `proof` is M1 in either form, and u is not zero: with that S would not depend on v. The work is the same
+    /// whatever the answer.
     pub(super) fn check(&self, exchange: &Exchange<'_>, proof: &[u8]) -> Option<Output<D>> {
         let Shared { server_key, scrambler, premaster } = self.share(exchange);
         let (client_key, server_key) = (minimal(exchange.client_key), minimal(&server_key));
         // How long S is shows to whoever can measure a hash of 511 bytes against one of 512; the interoperable form of K
         // asks for that, and it says nothing of the password.
-        let session_key = Zeroizing::new(hash::<D>(&[minimal(&premaster)]).to_vec());
+        let mut digest = hash::<D>(&[minimal(&premaster)]);
+        let session_key = Zeroizing::new(digest.to_vec());
+        digest.as_mut_slice().zeroize();
         let identity = hash::<D>(&[exchange.identity]);
         let mut accepted = Choice::from(0);
         for mark in &self.marks {

@@ -56,7 +56,7 @@ pub enum ClientRefusal {
     /// An attribute is missing, or not what it should be.
     #[error("the challenge has no proper {0}")]
     Malformed(&'static str),
-    /// B mod N = 0 or u = 0 (RFC 5054 section 2.5.4).
+    /// B mod N = 0 (RFC 5054 section 2.5.3), or u = 0.
     #[error("the server's public key gives the session away")]
     UnsafeKey,
     /// The arithmetic failed.
