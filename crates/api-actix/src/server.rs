@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::compose::{Composed, HashingFigures};
 use crate::config::{Config, TlsConfig};
-use crate::http::{AllowedOrigins, BodyLimits, Edge, HttpSettings, TrustedProxies};
+use crate::http::{AllowedOrigins, BodyLimits, Edge, HttpSettings, Language, TrustedProxies};
 use crate::routes::{self, HashingRoom, Readiness, RequestLimits, RouteSettings};
 use crate::worker::{self, Workers};
 
@@ -101,6 +101,8 @@ pub async fn start(
         origins: origins.map_err(io::Error::other)?,
         proxies: TrustedProxies::new(config.http.trusted_proxies.clone()),
         denied: config.limits.deny.clone(),
+        // A language that only the operator's mails have is not one of errors.
+        language: Language::lookup(config.languages.default.as_str()).unwrap_or_default(),
     };
     let edge = Edge::new(Arc::new(http.clone()), Arc::clone(&services.entropy) as Arc<dyn Entropy>);
     let room = Arc::clone(&hashing);

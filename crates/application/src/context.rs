@@ -21,6 +21,8 @@ pub struct RequestContext {
     pub impersonator: Option<UserId>,
     /// Set when the client may send the request again: it came with an `Idempotency-Key`.
     pub attempt: Option<Attempt>,
+    /// What the person reads: the list of `Accept-Language`, as sent.
+    pub languages: Option<String>,
 }
 
 impl RequestContext {

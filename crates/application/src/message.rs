@@ -259,7 +259,7 @@ impl std::fmt::Debug for Notice {
 pub struct Message {
     /// Recipient.
     pub to: Address,
-    /// Language wished for.
+    /// Language wished for: a tag, or a list as in `Accept-Language`.
     pub locale: Option<String>,
     /// What to call them.
     pub name: Option<String>,
@@ -284,6 +284,13 @@ impl Message {
     /// A message that is never sent.
     pub fn decoy() -> Self {
         Self { to: Address::Email(EmailAddress::nobody()), locale: None, name: None, notice: Notice::Decoy }
+    }
+
+    /// The same, in what the person who asks reads when nobody knows what the reader does. For messages to whoever asks;
+    /// a stranger does not choose the language of a notice.
+    pub fn or_in(mut self, languages: Option<&str>) -> Self {
+        self.locale = self.locale.or_else(|| languages.map(str::to_owned));
+        self
     }
 
     /// The message as text, to be sealed.
@@ -325,6 +332,10 @@ mod tests {
         };
         assert_eq!(Message::decode(message.encode().expose().as_bytes()), Some(message.clone()));
         assert!(!format!("{message:?}").contains("000123"));
+        assert_eq!(message.clone().or_in(Some("de")), message);
+        let unknown = Message { locale: None, ..message.clone() };
+        assert_eq!(unknown.clone().or_in(Some("fr, de;q=0.5")).locale.as_deref(), Some("fr, de;q=0.5"));
+        assert_eq!(unknown.or_in(None).locale, None);
         let to = Address::from_stored(ContactKind::Phone, "+442079460958").unwrap();
         let text = Message { to, ..message };
         assert_eq!(Message::decode(text.encode().expose().as_bytes()), Some(text));

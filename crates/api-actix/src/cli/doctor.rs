@@ -19,6 +19,7 @@ pub(super) fn run(args: &DataArgs, json: bool) -> Outcome {
         ("configuration", finding(safety(&config))),
         ("migrations", finding(migrations(&config))),
         ("mail", finding(mail(&config))),
+        ("templates", finding(templates(&config))),
         ("certificate", finding(certificate(&config))),
     ];
     findings.extend(shared_stores(&config)?);
@@ -80,6 +81,12 @@ fn mail(config: &Config) -> Result<String, String> {
         Ok(_) => Ok(format!("{}:{} answers", smtp.host, smtp.port)),
         Err(error) => Err(format!("{}:{}: {error}", smtp.host, smtp.port)),
     }
+}
+
+/// Writes every message in every language, with the operator's texts where there are any.
+fn templates(config: &Config) -> Result<String, String> {
+    let coverage = compose::examine_templates(config)?;
+    Ok(format!("{} messages render in {}", coverage.messages, coverage.locales.join(", ")))
 }
 
 fn certificate(config: &Config) -> Result<String, String> {

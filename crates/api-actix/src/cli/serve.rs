@@ -43,6 +43,7 @@ pub(super) fn check(args: &ConfigArgs, json: bool) -> Outcome {
     let config = load(args)?;
     let mut dangers: Vec<String> = config.check_safety().iter().map(ToString::to_string).collect();
     dangers.extend(missing_folder(&config));
+    dangers.extend(compose::examine_templates(&config).err().map(|error| format!("error: mail templates: {error}")));
     let warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
     if json {
         say(serde_json::json!({ "unsafe": dangers, "warnings": warnings }));

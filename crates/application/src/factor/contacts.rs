@@ -100,7 +100,8 @@ impl Contacts {
             }
             _ => {
                 let notice = Notice::VerifyContact { code: code.expose().to_owned(), minutes };
-                (IssuedCode::Real(code), to_address(&user, address.clone(), notice))
+                let message = to_address(&user, address.clone(), notice);
+                (IssuedCode::Real(code), message.or_in(context.languages.as_deref()))
             }
         };
         let pending = PendingContact {

@@ -135,7 +135,7 @@ impl SignInDesk {
             // Somebody who has the password could have messages sent all day.
             Some(address) if self.may_send(&mut *tx, user, now).await? => {
                 let code = self.codes.draw(context.attempt.as_ref());
-                self.send(&mut *tx, user, address, PreAuthorizedPurpose::Login, &code, now).await?;
+                self.send(&mut *tx, (user, address), (PreAuthorizedPurpose::Login, &code), context, now).await?;
                 Some(code)
             }
             _ => None,
@@ -172,10 +172,9 @@ impl SignInDesk {
     pub(crate) async fn send(
         &self,
         tx: &mut dyn Tx,
-        user: &User,
-        address: &Address,
-        purpose: PreAuthorizedPurpose,
-        code: &OneTimeCode,
+        (user, address): (&User, &Address),
+        (purpose, code): (PreAuthorizedPurpose, &OneTimeCode),
+        context: &RequestContext,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (code, minutes) = (code.expose().to_owned(), limits::CODE_LIFE.as_secs() / 60);
@@ -183,7 +182,8 @@ impl SignInDesk {
             PreAuthorizedPurpose::Reset => Notice::ResetCode { code, minutes },
             _ => Notice::LoginCode { code, minutes },
         };
-        self.postbox.post(tx, &to_address(user, address.clone(), notice), now, limits::CODE_LIFE).await
+        let message = to_address(user, address.clone(), notice).or_in(context.languages.as_deref());
+        self.postbox.post(tx, &message, now, limits::CODE_LIFE).await
     }
 }
 

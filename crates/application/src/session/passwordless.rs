@@ -93,7 +93,7 @@ impl Passwordless {
         if desk.guard.was_carried_out(&mut *tx, context.attempt.as_ref(), now).await? {
             drop(tx);
         } else {
-            self.send(&mut *tx, user.as_ref().zip(target.as_ref()), &name, &code, now).await?;
+            self.send(&mut *tx, user.as_ref().zip(target.as_ref()), (&name, &code), context, now).await?;
             let subject = user.map(|user| user.id);
             record(&mut *tx, AuditEventName::PasswordlessStarted, (None, subject), None, context, now).await?;
             tx.commit().await?;
@@ -188,8 +188,8 @@ impl Passwordless {
         &self,
         tx: &mut dyn Tx,
         target: Option<(&User, &Address)>,
-        name: &LoginName,
-        code: &OneTimeCode,
+        (name, code): (&LoginName, &OneTimeCode),
+        context: &RequestContext,
         now: Timestamp,
     ) -> Result<(), StartPasswordlessError> {
         let desk = &self.desk;
@@ -211,7 +211,8 @@ impl Passwordless {
             let code = code.expose().to_owned();
             let link = format!("{}/sign-in/code#code={code}", desk.settings.public_url);
             let minutes = limits::CODE_LIFE.as_secs() / 60;
-            to_address(user, address.clone(), Notice::PasswordlessCode { code, link, minutes })
+            let message = to_address(user, address.clone(), Notice::PasswordlessCode { code, link, minutes });
+            message.or_in(context.languages.as_deref())
         });
         Ok(desk.postbox.post(tx, &message, now, limits::CODE_LIFE).await?)
     }

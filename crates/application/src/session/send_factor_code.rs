@@ -102,7 +102,7 @@ impl SendFactorCode {
         {
             return Err(SendFactorCodeError::Over);
         }
-        desk.send(&mut *tx, &user, &address, claims.purpose, &code, now).await?;
+        desk.send(&mut *tx, (&user, &address), (claims.purpose, &code), context, now).await?;
         record(&mut *tx, AuditEventName::CodeSent, (None, Some(user.id)), None, context, now).await?;
         tx.commit().await?;
         desk.codes.open(&tokens.claims, now).await?;

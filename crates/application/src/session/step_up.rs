@@ -155,7 +155,7 @@ impl StepUp {
                 let code = self.tools.codes.draw();
                 let notice =
                     Notice::StepUpCode { code: code.expose().to_owned(), minutes: limits::CODE_LIFE.as_secs() / 60 };
-                let message = to_address(&user, address, notice);
+                let message = to_address(&user, address, notice).or_in(context.languages.as_deref());
                 self.desk.postbox.post(&mut *tx, &message, now, limits::CODE_LIFE).await?;
                 Some(IssuedCode::Real(code))
             }
