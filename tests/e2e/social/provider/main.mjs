@@ -1,5 +1,5 @@
-// A real OpenID Connect provider on 127.0.0.1, for tests: whoever comes is signed in as the account of the last
-// `PUT /test/account`, without a question. Prints its port, and ends when standard input does.
+// A real OpenID Connect provider on 127.0.0.1, for tests: whoever comes is signed in, without a question, as the account
+// that `login_hint` holds (claims as JSON in base64url). Prints its port, and ends when standard input does.
 import { createServer } from 'node:http';
 import { generateKeyPairSync } from 'node:crypto';
 import { Provider } from 'oidc-provider';
@@ -18,7 +18,8 @@ const keys = ALGORITHMS.map((alg) => ({
 }));
 
 const accounts = new Map();
-let current;
+const callbacks = ['idp', 'other'].flatMap((provider) =>
+  ['127.0.0.1', 'localhost'].map((host) => `http://${host}/api/v1/social/${provider}/callback`));
 
 const server = createServer();
 server.listen(0, '127.0.0.1', () => {
@@ -29,7 +30,7 @@ server.listen(0, '127.0.0.1', () => {
       client_secret: 'a-secret:+/%?&=',
       // Addresses of this machine count with any port (RFC 8252 section 7.3).
       application_type: 'native',
-      redirect_uris: ['http://127.0.0.1/api/v1/social/idp/callback', 'http://localhost/api/v1/social/idp/callback'],
+      redirect_uris: callbacks,
       id_token_signed_response_alg: alg,
     })),
     jwks: { keys },
@@ -50,18 +51,15 @@ server.listen(0, '127.0.0.1', () => {
   });
   const answer = provider.callback();
   server.on('request', async (request, response) => {
-    if (request.method === 'PUT' && request.url === '/test/account') {
-      let body = '';
-      for await (const chunk of request) body += chunk;
-      current = JSON.parse(body);
-      accounts.set(current.sub, current);
-      response.writeHead(204).end();
-    } else if (request.url.startsWith('/test/interaction/')) {
-      const result = { login: { accountId: current.sub }, consent: {} };
-      await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
-    } else {
+    if (!request.url.startsWith('/test/interaction/')) {
       answer(request, response);
+      return;
     }
+    const { params } = await provider.interactionDetails(request, response);
+    const account = JSON.parse(Buffer.from(params.login_hint, 'base64url'));
+    accounts.set(account.sub, account);
+    const result = { login: { accountId: account.sub }, consent: {} };
+    await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
   });
   console.log(port);
 });
