@@ -31,6 +31,8 @@ mod replicas;
 mod restart;
 mod sessions;
 mod single_use;
+mod srp;
 mod srp_clients;
+mod social;
 mod story;
 mod support;

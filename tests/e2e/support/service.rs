@@ -230,9 +230,15 @@ impl Service {
     }
 
     /// Ends every replica in order and starts them anew: same data, same ports, clocks at the system's time again.
-    pub async fn restart(mut self) -> Self {
+    pub async fn restart(self) -> Self {
+        self.restart_configured(|_| ()).await
+    }
+
+    /// The same with other settings.
+    pub async fn restart_configured(mut self, change: impl Fn(&mut Config)) -> Self {
         let mut configs = Vec::new();
         for mut replica in self.running.drain(..) {
+            change(&mut replica.config);
             configs.push(replica.config.clone());
             replica.handle.stop(true).await;
             let thread = replica.thread.take().unwrap();

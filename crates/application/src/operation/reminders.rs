@@ -82,10 +82,13 @@ impl SendReminders {
         let rows = self.store.read().await?.attendance().to_remind(date, after, PAGE).await?;
         // Whoever came later is not late.
         for row in rows.iter().filter(|row| row.entered.at <= due) {
-            match self.remind(row).await? {
-                Outcome::Reminded => done.reminded += 1,
-                Outcome::Unreachable => done.unreachable += 1,
-                Outcome::Over => {}
+            match self.remind(row).await {
+                Ok(Outcome::Reminded) => done.reminded += 1,
+                Ok(Outcome::Unreachable) => done.unreachable += 1,
+                Ok(Outcome::Over) => {}
+                // What is wrong with one person must not keep the others from their reminders.
+                Err(Failure::Internal(error)) => tracing::error!(row = %row.id, error, "somebody was not reminded"),
+                Err(failure) => return Err(failure),
             }
         }
         Ok(rows.last().filter(|_| rows.len() >= PAGE as usize).map(|row| row.id))
