@@ -20,7 +20,7 @@ struct Tool {
     purpose: &'static str,
 }
 
-const TOOLS: [Tool; 11] = [
+const TOOLS: [Tool; 12] = [
     Tool { programs: &["cc", "gcc", "clang"], package: "gcc libc6-dev", purpose: "a C compiler: SQLite, OpenSSL" },
     Tool { programs: &["make"], package: "make", purpose: "builds OpenSSL" },
     Tool { programs: &[PERL], package: "perl", purpose: "configures OpenSSL" },
@@ -31,6 +31,7 @@ const TOOLS: [Tool; 11] = [
     Tool { programs: &["oathtool"], package: "oathtool", purpose: "computes the codes of an authenticator program" },
     Tool { programs: &["chromedriver"], package: "chromium-driver", purpose: "drives the browser" },
     Tool { programs: &["node"], package: "nodejs", purpose: "runs the client of clients/javascript" },
+    Tool { programs: &["npm"], package: "npm", purpose: "fetches the OpenID Connect provider of the tests" },
     Tool { programs: &[PYTHON], package: "python3-srp", purpose: "speaks SRP as other people do" },
 ];
 
@@ -186,13 +187,14 @@ mod tests {
                 "chromedriver",
                 "oathtool",
                 "node",
+                "npm",
                 PYTHON
             ]),
             Vec::<&str>::new()
         );
         assert_eq!(
             packages(&["cc", "chromium"]),
-            ["make", "perl", "curl", "nginx-light", "systemd", "oathtool", "chromium-driver", "nodejs", "python3-srp"]
+            ["make", "perl", "curl", "nginx-light", "systemd", "oathtool", "chromium-driver", "nodejs", "npm", "python3-srp"]
         );
         assert_eq!(
             packages(&[
@@ -205,6 +207,7 @@ mod tests {
                 "chromedriver",
                 "oathtool",
                 "node",
+                "npm",
                 PYTHON
             ]),
             ["gcc libc6-dev"]

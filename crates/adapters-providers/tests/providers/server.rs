@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+/// What a server answers a request.
+type Answering = Arc<dyn Fn(&Seen) -> Reply + Send + Sync>;
+
 use keystead_application::ports::DeliveryError;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -40,6 +43,27 @@ impl Reply {
     }
 }
 
+/// A server that listens.
+pub(crate) struct Bound {
+    pub(crate) url: String,
+    listener: TcpListener,
+}
+
+impl Bound {
+    /// Answers as this says.
+    pub(crate) fn answer(self, answering: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Server {
+        let Self { url, listener } = self;
+        let (seen, answering) = (Arc::<Mutex<Vec<Seen>>>::default(), Arc::new(answering) as Answering);
+        let log = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, Arc::clone(&answering), Arc::clone(&log)));
+            }
+        });
+        Server { url, seen }
+    }
+}
+
 /// A running server; it ends with the runtime of its test.
 pub(crate) struct Server {
     pub(crate) url: String,
@@ -49,17 +73,19 @@ pub(crate) struct Server {
 impl Server {
     /// Gives these answers in turn, the last one for ever.
     pub(crate) async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
+        let replies = Mutex::new(replies.into_iter().collect::<VecDeque<_>>());
+        let next = move |_: &Seen| {
+            let mut replies = replies.lock().unwrap();
+            let reply = if replies.len() > 1 { replies.pop_front() } else { replies.front().cloned() };
+            reply.unwrap()
+        };
+        Self::bind().await.answer(next)
+    }
+
+    /// Listens, and answers nothing yet.
+    pub(crate) async fn bind() -> Bound {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (seen, mut replies) = (Arc::<Mutex<Vec<Seen>>>::default(), replies.into_iter().collect::<VecDeque<_>>());
-        let log = Arc::clone(&seen);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let reply = if replies.len() > 1 { replies.pop_front() } else { replies.front().cloned() };
-                tokio::spawn(serve(stream, reply.unwrap(), Arc::clone(&log)));
-            }
-        });
-        Self { url, seen }
+        Bound { url: format!("http://{}", listener.local_addr().unwrap()), listener }
     }
 
     /// What was asked so far.
@@ -68,8 +94,9 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, reply: Reply, log: Arc<Mutex<Vec<Seen>>>) {
+async fn serve(mut stream: TcpStream, answering: Answering, log: Arc<Mutex<Vec<Seen>>>) {
     let Some(request) = read(&mut stream).await else { return };
+    let reply = answering(&request);
     log.lock().unwrap().push(request);
     match reply {
         Reply::Answer(status, headers, body) => {
@@ -109,7 +136,7 @@ async fn read(stream: &mut TcpStream) -> Option<Seen> {
     let headers: Vec<_> =
         lines.map(|line| line.split_once(": ").map(|(n, v)| (n.to_owned(), v.to_owned())).unwrap()).collect();
     let mut seen = Seen { line, headers, body: String::new() };
-    let length: usize = seen.header("content-length").unwrap().parse().unwrap();
+    let length: usize = seen.header("content-length").map_or(0, |length| length.parse().unwrap());
     while bytes.len() < end + 4 + length {
         stream.read_buf(&mut bytes).await.ok()?;
     }
