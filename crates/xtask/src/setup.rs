@@ -194,7 +194,18 @@ mod tests {
         );
         assert_eq!(
             packages(&["cc", "chromium"]),
-            ["make", "perl", "curl", "nginx-light", "systemd", "oathtool", "chromium-driver", "nodejs", "npm", "python3-srp"]
+            [
+                "make",
+                "perl",
+                "curl",
+                "nginx-light",
+                "systemd",
+                "oathtool",
+                "chromium-driver",
+                "nodejs",
+                "npm",
+                "python3-srp"
+            ]
         );
         assert_eq!(
             packages(&[

@@ -3,7 +3,7 @@
 use keystead_testkit::race;
 use reqwest::Method;
 
-use super::provider::{Account, Provider};
+use super::provider::Account;
 use super::{come, start};
 use crate::support::{Back, Kind, refusal, tally};
 
@@ -168,5 +168,4 @@ async fn a_provider_that_is_gone_is_an_outage_of_its_own() {
     let (service, _) = super::start_with(|idp| idp.issuer = "http://127.0.0.1:1".to_owned()).await;
     assert_eq!(service.native().begin_social("idp").await.unwrap_err(), refusal(503, "PROVIDER_UNAVAILABLE"));
     service.native().begin_social("other").await.unwrap();
-    let _ = Provider::running();
 }

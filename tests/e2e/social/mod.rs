@@ -11,7 +11,7 @@ use keystead_api_actix::config::{SocialPreset, SocialProviderConfig};
 use keystead_domain::SecretString;
 use keystead_domain::social::ProviderId;
 
-use crate::support::{Answer, Anonymous, Arrived, Service};
+use crate::support::{Anonymous, Answer, Arrived, Service};
 use provider::{Account, Provider};
 
 /// A service whose providers `idp` and `other` are the real one.

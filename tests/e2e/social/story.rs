@@ -1,6 +1,5 @@
 //! Signing in with an account elsewhere, from the first time on.
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::provider::Account;
@@ -18,7 +17,10 @@ async fn somebody_new_comes_and_comes_again_whatever_the_provider_signs_with() {
             let account = Account::new(&format!("{nth}-{kind:?}"), &format!("new-{nth}-{kind:?}@example.com"));
             let first = come(&client, provider, &account).await.unwrap().signed_in();
             let profile = first.get("/users/me").await.unwrap();
-            assert_eq!(profile["data"]["attributes"]["email"], format!("new-{nth}-{kind:?}@example.com").to_lowercase());
+            assert_eq!(
+                profile["data"]["attributes"]["email"],
+                format!("new-{nth}-{kind:?}@example.com").to_lowercase()
+            );
             assert_eq!(profile["data"]["attributes"]["fullName"], "Ada Lovelace");
             assert_eq!(first.claims()["amr"], json!(["fed"]), "{algorithm}");
             let again = come(&client, provider, &account).await.unwrap().signed_in();
@@ -138,5 +140,4 @@ async fn coming_back_changes_nothing_and_leads_to_our_own_page() {
     assert_eq!(twice.refusal(), refusal(400, "DUPLICATE_PARAMETER"));
     // Nothing was used up.
     flow.complete(&back).await.unwrap().signed_in();
-    let _ = Method::GET;
 }

@@ -7,6 +7,7 @@ mod factors;
 mod http;
 mod mailbox;
 mod service;
+mod social;
 mod stores;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ pub use factors::{Authenticator, STEP};
 pub use http::{Answer, Api, Call, Refusal, Reply, client_builder, refusal};
 pub use mailbox::Mail;
 pub use service::Service;
+pub use social::{Arrived, Back, Flow};
 pub use stores::{REPLICAS, Shared, Stores, embedded_in_every_run};
 
 /// How long something that happens beside requests may take before a test fails.
