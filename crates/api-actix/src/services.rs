@@ -9,7 +9,7 @@ use keystead_application::account::{
 use keystead_application::admin::{Impersonate, ManageOutbox, ManageSessions, ManageUsers, NoteRefusal};
 use keystead_application::attendance::{Attendances, ManageAttendances};
 use keystead_application::audit::{ReadAudit, VerifyAudit};
-use keystead_application::captcha::CaptchaGate;
+use keystead_application::captcha::{CaptchaGate, ProofOfWork};
 use keystead_application::factor::{
     Contacts, MakeRecoveryCodes, Passkeys, ResealFactors, SocialLinks, TotpFactor, UndoContactChange,
 };
@@ -22,6 +22,21 @@ use keystead_application::session::{
     RefreshSession, SendFactorCode, SessionOverview, SrpChallenge, SrpLogin, StepUp,
 };
 use keystead_application::social::SocialSignIn;
+
+/// Where captchas come from.
+pub enum CaptchaSource {
+    /// There are none.
+    Off,
+    /// Made here.
+    ProofOfWork(Arc<ProofOfWork>),
+    /// A company's widget.
+    Site {
+        /// Whose.
+        provider: &'static str,
+        /// What its widget is made with.
+        site_key: String,
+    },
+}
 
 /// The use-cases, and the few ports handlers use directly.
 pub struct Services {
@@ -39,6 +54,8 @@ pub struct Services {
     pub login: Login,
     /// Asks for captchas.
     pub captcha: Arc<CaptchaGate>,
+    /// `/captcha/challenge`.
+    pub captchas: CaptchaSource,
     /// `/auth/srp/challenge`.
     pub srp_challenge: SrpChallenge,
     /// `/auth/srp/login`.

@@ -39,6 +39,7 @@ pub const RULES: &[Rule] = &[
     // Signing up, signing in, signing out.
     everybody("POST", "/api/v1/auth/register"),
     half_way("POST", "/api/v1/auth/register/verify", &[Register]),
+    everybody("POST", "/api/v1/captcha/challenge"),
     everybody("POST", "/api/v1/auth/activate"),
     everybody("POST", "/api/v1/auth/login"),
     half_way("POST", "/api/v1/auth/login/code", QUESTION),

@@ -214,7 +214,8 @@ pub fn compose_for(config: &Config, purpose: Purpose) -> Result<Composed, Compos
     let mailbox = dev_mailbox(config, &clock)?;
     let post = post(config, &mailbox, &clock)?;
     let dev = dev_clock.map(|clock| Arc::new(Tools { mailbox, clock }) as DevToolsHandle);
-    let (services, background) = join(config, ports, stores, post);
+    let captchas = captcha::captchas(config, &ports, &stores, captcha::load(&hasher))?;
+    let (services, background) = join(config, ports, stores, post, captchas);
     Ok(Composed { services: Arc::new(services), background, dev, hashing: hasher })
 }
 

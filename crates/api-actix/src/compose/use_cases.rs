@@ -24,9 +24,10 @@ use keystead_domain::limits::{self, RatePolicy};
 use keystead_domain::token::RefreshPolicy;
 
 use super::attendance;
+use super::captcha::{self, Captchas};
 use super::desks::Desks;
 use super::mail::Post;
-use super::{Background, Ports, Stores, captcha};
+use super::{Background, Ports, Stores};
 use crate::config::{Config, LimitsMode};
 use crate::services::Services;
 
@@ -75,14 +76,20 @@ fn settings(config: &Config) -> Settings {
 
 /// Joins ports and use-cases.
 #[expect(clippy::many_single_char_names, reason = "short names for the five ports nearly every use-case takes")]
-pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) -> (Services, Background) {
+pub(super) fn join(
+    config: &Config,
+    ports: Ports,
+    stores: Stores,
+    post: Post,
+    captchas: Captchas,
+) -> (Services, Background) {
     // Every event is sealed where it is written, by whichever use-case.
     let sealing = |store| Arc::new(SealingStore::new(store, ports.hash.clone(), ports.entropy.clone()));
     let (store, watch) = (sealing(stores.store.clone()), sealing(stores.watch.clone()));
     let stores = Stores { store, watch, ..stores };
     let view = Arc::new(RevocationView::default());
     let revoker = Arc::new(Revoker::new(view.clone(), stores.feed.clone()));
-    let captcha = captcha::gate(&ports, &stores);
+    let captcha = captcha::gate(config, &ports, &stores, captchas.verifier);
     let social = (ports.social.clone(), stores.ceremonies.clone(), ports.hash.clone(), ports.entropy.clone());
     let social = Arc::new(SocialFlows::new(social.0, social.1, social.2, social.3));
     let desks = Desks::new(settings(config), &ports, &stores, revoker, view.clone());
@@ -119,6 +126,7 @@ pub(super) fn join(config: &Config, ports: Ports, stores: Stores, post: Post) ->
         resend_code: ResendCode::new(s.clone(), c.clone(), i.clone(), codes, registration),
         login: Login::new(s.clone(), h.clone(), c.clone(), d.clone()).with_captcha(captcha.clone()),
         captcha: captcha.clone(),
+        captchas: captchas.source,
         srp_challenge: SrpChallenge::new(s.clone(), c.clone(), srp.clone()),
         srp_login: SrpLogin::new(s.clone(), c.clone(), srp.clone(), d.clone()).with_captcha(captcha.clone()),
         second_factor: AnswerSecondFactor::new(s.clone(), c.clone(), f.clone(), b.clone(), d.clone()),

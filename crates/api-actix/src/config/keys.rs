@@ -2,6 +2,7 @@
 //! `docs/configuration.md` are all made from it.
 
 mod attendance;
+mod captcha;
 mod factors;
 mod languages;
 pub(super) mod social;
@@ -117,6 +118,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("languages", "In what language people are spoken to."),
     ("sms", "How text messages leave. Without a provider numbers cannot be used."),
     ("social", "Where people may have accounts that open theirs here: Google, GitHub, any OpenID Connect provider."),
+    ("captcha", "What keeps programs from asking: work for the processor of whoever asks, or a company's captcha."),
     ("limits", "How often things may be tried."),
     ("attendance", "Who comes and goes when."),
     ("admin", "What people in charge may do."),

@@ -6,6 +6,7 @@
 
 mod address;
 mod attendance;
+mod captcha;
 mod factors;
 mod http;
 mod init;
@@ -41,6 +42,7 @@ use keystead_domain::SecretBytes;
 use zeroize::Zeroizing;
 
 pub use attendance::AttendanceConfig;
+pub use captcha::{CaptchaConfig, CaptchaProvider, SiteVerifyConfig};
 pub use factors::{LoginConfig, MfaConfig, TotpConfig};
 pub use http::{HttpConfig, TlsConfig};
 pub use init::{InitCompose, InitOptions, InitStore, Rendered, render_init, write_new, write_new_private};
@@ -121,6 +123,8 @@ pub struct Config {
     pub sms: SmsConfig,
     /// Where people may have accounts that open theirs here.
     pub social: SocialConfig,
+    /// What keeps programs from asking.
+    pub captcha: CaptchaConfig,
     /// How often things may be tried.
     pub limits: LimitsConfig,
     /// Who comes and goes when.
@@ -182,6 +186,8 @@ impl Config {
             ("store.url", format!("sqlite://{database}")),
             ("secrets.master_key", encode_master_key(master_key).to_string()),
             ("log.format", "text".to_owned()),
+            // Requests are written by hand here.
+            ("captcha.provider", "none".to_owned()),
             // What a person looks at; `--audit` asks for it.
             ("audit.stream", "false".to_owned()),
             // Survives a kill; a power cut may lose the last moments, which is what trying out can bear.
@@ -240,6 +246,7 @@ impl Config {
             factors::check_channels(&mut r, registration.contact, *login, sms.is_on());
         }
         let social = SocialConfig::read(&mut r);
+        let captcha = CaptchaConfig::read(&mut r, public_url);
         let limits = LimitsConfig::read(&mut r);
         let attendance = AttendanceConfig::read(&mut r);
         let admin = AdminConfig::read(&mut r);
@@ -267,6 +274,7 @@ impl Config {
                 languages: languages?,
                 sms: sms?,
                 social: social?,
+                captcha: captcha?,
                 limits: limits?,
                 attendance: attendance?,
                 admin: admin?,

@@ -24,6 +24,7 @@ type Rule = (&'static str, &'static str, Option<RatePolicy>);
 const LIMITED: &[Rule] = &[
     ("POST", "/api/v1/auth/register", Some(limits::REGISTER)),
     ("POST", "/api/v1/auth/register/verify", Some(limits::REGISTER_VERIFY)),
+    ("POST", "/api/v1/captcha/challenge", Some(limits::CAPTCHA)),
     ("POST", "/api/v1/auth/login", Some(limits::LOGIN)),
     ("POST", "/api/v1/auth/srp/register", Some(limits::REGISTER)),
     ("POST", "/api/v1/auth/srp/challenge", Some(limits::SRP_CHALLENGE)),

@@ -7,7 +7,7 @@ use utoipa::openapi::{Content, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::{
-    admin, attendance, contacts, factors, health, login, logout, me, passkeys, password, refresh, register, second_factor,
+    admin, attendance, captcha, contacts, factors, health, login, logout, me, passkeys, password, refresh, register, second_factor,
     sessions, social, srp, step_up, tokens, verify, well_known,
 };
 use crate::http::{ApiError, NoQuery};
@@ -62,6 +62,7 @@ document! {
     TokensDocument, TokensResource, tokens::Tokens<'static>;
     TokenStatusDocument, TokenStatusResource, verify::TokenStatus<'static>;
     StatusDocument, StatusResource, verify::Status;
+    CaptchaChallengeDocument, CaptchaChallengeResource, captcha::CaptchaChallengeAttributes<'static>;
     SrpChallengeDocument, SrpChallengeResource, srp::SrpChallengeAttributes;
     UserDocument, UserResource, me::UserAttributes;
     ManagedUserDocument, ManagedUserResource, admin::users::ManagedUserAttributes;
@@ -187,6 +188,7 @@ struct ErrorSource {
         passkeys::list, passkeys::options, passkeys::register, passkeys::rename, passkeys::remove,
         contacts::list, contacts::add, contacts::verify, contacts::update, contacts::remove, contacts::undo,
         login::login, login::reauth, login::activate,
+        captcha::challenge,
         srp::register, srp::challenge, srp::login, srp::add,
         refresh::refresh, refresh::exchange,
         verify::verify, verify::revoke, verify::status, logout::logout,

@@ -6,9 +6,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use keystead_application::account::{
     BeginResetError, ChangePasswordCommand, ChangePasswordError, ForgotPasswordError, ResetPasswordError,
 };
+use keystead_application::ports::CaptchaAction;
 use keystead_domain::SecretString;
+use keystead_domain::account::LoginName;
 
-use super::access::{Acting, context, pre_authorized};
+use super::access::{Acting, context, device, pre_authorized};
+use super::captcha::refused;
 use super::failure::account_limited;
 use super::srp::{SrpCredentialBody, new_secret};
 use super::tokens;
@@ -21,6 +24,12 @@ dto! {
     pub struct ForgotBody: "passwordResets" {
         /// E-mail address, phone number or username.
         identity: String,
+        /// A solved captcha (`POST /captcha/challenge`), where one is asked for.
+        #[schema(value_type = Option<String>)]
+        captcha: Option<SecretString>,
+        /// Native clients: the device token of an earlier login; who signed in from there needs no captcha.
+        #[schema(value_type = Option<String>)]
+        device_token: Option<SecretString>,
     }
 }
 
@@ -33,7 +42,14 @@ pub(super) async fn forgot(
     body: ApiBody<ForgotBody>,
 ) -> Result<HttpResponse, ApiError> {
     let shown = ShownCredentials::read(&req)?;
-    let result = services.forgot_password.run(&body.identity, &context(&req, &shown)).await;
+    let at = body.pointers();
+    let ForgotBody { identity, captcha, device_token } = body.into_inner();
+    let (action, device) = (CaptchaAction::Forgot, device(&shown).or(device_token));
+    let context = context(&req, &shown);
+    let known = services.captcha.knows(action, &LoginName::parse(&identity), device.as_ref()).await?;
+    let solved = services.captcha.require(action, captcha.as_ref(), known, &context).await;
+    solved.map_err(|refusal| refused(refusal, at))?;
+    let result = services.forgot_password.run(&identity, &context).await;
     result.map_err(|error| match error {
         ForgotPasswordError::Limited { resets_at } => account_limited(resets_at, services.clock.now()),
         ForgotPasswordError::Failure(failure) => failure.into(),

@@ -6,12 +6,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use keystead_application::account::{
     RegisterUserCommand, RegisterUserError, VerifyRegistrationCommand, VerifyRegistrationError,
 };
+use keystead_application::ports::CaptchaAction;
 use keystead_application::service::NewSecret;
 use keystead_domain::SecretString;
 use keystead_domain::account::{Address, EmailAddress, FullName, PhoneNumber, Username};
 use keystead_domain::token::OneTimeCode;
 
 use super::access::{context, pre_authorized};
+use super::captcha::refused;
 use super::table::RouteSettings;
 use super::tokens;
 use crate::dto;
@@ -33,6 +35,9 @@ dto! {
         /// 8 to 128 characters. May be left out where `login.passwordless` is on.
         #[schema(value_type = Option<String>, format = Password)]
         password: Option<SecretString>,
+        /// A solved captcha (`POST /captcha/challenge`), where one is asked for.
+        #[schema(value_type = Option<String>)]
+        captcha: Option<SecretString>,
     }
 }
 
@@ -47,13 +52,20 @@ pub(super) async fn register(
 ) -> Result<HttpResponse, ApiError> {
     let shown = ShownCredentials::read(&req)?;
     let at = body.pointers();
-    let command = register_command(body, settings.passwordless)?;
-    let tokens =
-        services.register.run(command, &context(&req, &shown)).await.map_err(|error| register_error(error, at))?;
+    let (command, captcha) = register_command(body, settings.passwordless)?;
+    let context = context(&req, &shown);
+    // Nobody who registers is known, from whatever device.
+    let solved = services.captcha.require(CaptchaAction::Register, captcha.as_ref(), false, &context).await;
+    solved.map_err(|refusal| refused(refusal, at))?;
+    let tokens = services.register.run(command, &context).await.map_err(|error| register_error(error, at))?;
     Ok(tokens::pre_authorized(&req, shown.kind, StatusCode::CREATED, &tokens, services.clock.now()))
 }
 
-fn register_command(body: ApiBody<RegisterBody>, passwordless: bool) -> Result<RegisterUserCommand, ApiError> {
+/// The wish, and the captcha that was shown with it.
+fn register_command(
+    body: ApiBody<RegisterBody>,
+    passwordless: bool,
+) -> Result<(RegisterUserCommand, Option<SecretString>), ApiError> {
     let mut check = body.check();
     let wish = wish(&mut check, [&body.email, &body.phone, &body.username, &body.full_name]);
     // The use-case refuses it as well; here it is told together with everything else.
@@ -61,7 +73,8 @@ fn register_command(body: ApiBody<RegisterBody>, passwordless: bool) -> Result<R
         check.refuse("password", Code::MISSING_ATTRIBUTE, "accounts without a password are not made here".into());
     }
     let wish = check.finish(wish)?;
-    Ok(wish.with(body.into_inner().password.map(NewSecret::Password)))
+    let RegisterBody { password, captcha, .. } = body.into_inner();
+    Ok((wish.with(password.map(NewSecret::Password)), captcha))
 }
 
 /// Who somebody wants to be, however they will sign in.

@@ -4,7 +4,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    attendance, contacts, factors, health, idempotency, limiting, login, logout, me, openapi, passkeys, password, refresh,
+    attendance, captcha, contacts, factors, health, idempotency, limiting, login, logout, me, openapi, passkeys, password, refresh,
     register, second_factor, sessions, social, srp, step_up, verify, well_known,
 };
 use crate::http::{ApiError, Code, Endpoint, declared};
@@ -62,6 +62,7 @@ fn api(config: &mut ServiceConfig) {
         .service(api_endpoint("/openapi.json").get(openapi::serve))
         .service(api_endpoint("/auth/register").post(register::register))
         .service(api_endpoint("/auth/register/verify").post(register::verify))
+        .service(api_endpoint("/captcha/challenge").post(captcha::challenge))
         .service(api_endpoint("/auth/login").post(login::login))
         .service(api_endpoint("/auth/login/otp").post(second_factor::send))
         .service(api_endpoint("/auth/login/code").post(second_factor::code))

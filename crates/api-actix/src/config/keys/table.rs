@@ -2,7 +2,7 @@
 
 use keystead_domain::limits;
 
-use super::{Fallback, Key, Kind, attendance, factors, languages, upkeep, social};
+use super::{Fallback, Key, Kind, attendance, captcha, factors, languages, upkeep, social};
 use crate::config::values::{duration_text, rate_text};
 
 pub(super) type Row = (&'static str, Kind, Fallback, &'static str);
@@ -28,6 +28,7 @@ pub(super) fn table() -> Vec<Key> {
         languages::languages(),
         factors::sms(),
         social::social(),
+        captcha::captcha(),
         limit_lists(),
     ];
     let mut keys = Vec::new();
