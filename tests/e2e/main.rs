@@ -23,6 +23,7 @@ mod factors;
 mod faults;
 mod idempotency;
 mod keys;
+mod languages;
 mod process;
 mod profile;
 mod reads;

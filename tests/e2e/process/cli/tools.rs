@@ -128,7 +128,7 @@ fn migrate_and_doctor_tell_what_they_did_and_found() {
     let found: Vec<Value> = found.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let checks: BTreeSet<&str> = found.iter().map(|one| one["check"].as_str().unwrap()).collect();
     let shared = ["redis", "clock"].into_iter().filter(|_| Stores::are_shared());
-    let expected = ["configuration", "migrations", "mail", "certificate", "database"].into_iter().chain(shared);
+    let expected = ["configuration", "migrations", "mail", "templates", "certificate", "database"].into_iter().chain(shared);
     assert_eq!(checks, expected.collect());
     assert!(found.iter().all(|one| one["state"] == "ok"), "{found:?}");
 
@@ -142,6 +142,35 @@ fn migrate_and_doctor_tell_what_they_did_and_found() {
         assert!(line.starts_with("failed"), "{line}");
     }
     assert!(found.stdout.contains("master key"), "{found:?}");
+}
+
+#[test]
+fn broken_texts_are_found_before_anybody_is_sent_one() {
+    let at = Configured::new(&[]);
+    let run = |words: &[&str], rest: &[&str]| finish(at.command(words, rest), "");
+    let found = run(&["doctor"], &[]).ok();
+    let line = found.lines().find(|line| line.contains("templates")).unwrap();
+    assert!(line.starts_with("ok") && line.contains("messages render in de, en, es, fr, id, pt"), "{line}");
+
+    let write = |name: &str, source: &str| {
+        let path = at.path().join("texts").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, source).unwrap();
+    };
+    at.replace("# templates_dir", "templates_dir = \"texts\"");
+    write("nl/login_code.sms.txt", "{{ code }} is de code");
+    let found = run(&["doctor"], &[]).ok();
+    assert!(found.contains("messages render in de, en, es, fr, id, nl, pt"), "{found}");
+    write("de/new_device.txt", "Hallo {{ name }}\n{{ gerät }}");
+    write("fr/login_code.html", "\n\n{% if %}");
+    let wrong = ["de/new_device.txt line 2", "fr/login_code.html line 3"];
+    run(&["check"], &[]).refused(78, &wrong);
+    let found = run(&["doctor"], &[]);
+    assert_eq!(found.code, Some(1), "{found:?}");
+    let line = found.stdout.lines().find(|line| line.contains("templates")).unwrap();
+    assert!(line.starts_with("failed") && wrong.iter().all(|place| line.contains(place)), "{line}");
+    let refused = run(&["serve"], &[]);
+    assert!(refused.code != Some(0) && wrong.iter().all(|place| refused.stderr.contains(place)), "{refused:?}");
 }
 
 #[test]

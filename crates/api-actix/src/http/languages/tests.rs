@@ -59,7 +59,7 @@ fn refusals() -> Vec<String> {
 }
 
 /// Texts that are put together, or stand where the search below does not look.
-const OTHERS: [&str; 12] = [
+const OTHERS: [&str; 13] = [
     "the type must be \"users\"",
     "the length must be 6",
     "the length must be 1 to 6",
@@ -72,6 +72,7 @@ const OTHERS: [&str; 12] = [
     "the value breaks a rule",
     "the body is not UTF-8",
     "the body begins with a byte order mark",
+    "the body is not valid JSON at line 1, column 2",
 ];
 
 /// The texts of details in the sources of this crate: what is given to `detail` and `refuse`, what attributes expect, and
@@ -88,9 +89,13 @@ fn texts_of_sources() -> BTreeSet<String> {
             texts.extend(calls.filter_map(|rest| literals(arguments(rest)).pop()));
         }
         let expected = code.match_indices("const EXPECTED: &'static str = \"");
-        texts.extend(expected.filter_map(|(at, _)| literals(&code[at..]).into_iter().next()).map(|e| format!("must be {e}")));
+        texts.extend(
+            expected.filter_map(|(at, _)| literals(&code[at..]).into_iter().next()).map(|e| format!("must be {e}")),
+        );
         let attributes = code.match_indices("\nattribute!(");
-        texts.extend(attributes.filter_map(|(at, _)| literals(&code[at..]).into_iter().next()).map(|e| format!("must be {e}")));
+        texts.extend(
+            attributes.filter_map(|(at, _)| literals(&code[at..]).into_iter().next()).map(|e| format!("must be {e}")),
+        );
         texts.extend(literals(code).into_iter().filter(|text| text.starts_with("must be ")));
     }
     texts.iter().map(|text| with_sevens(text)).filter(|text| text.contains(' ') && text != "must be 7").collect()
@@ -207,14 +212,20 @@ fn what_goes_into_a_text_goes_into_its_translation() {
     for (english, german) in [
         ("the length must be 3 to 5", "die Länge muss 3 bis 5 sein"),
         ("the type must be \"users\"", "der type muss \"users\" sein"),
-        ("a name has 1 to 64 characters and no control characters", "ein Name hat 1 bis 64 Zeichen und keine Steuerzeichen"),
+        (
+            "a name has 1 to 64 characters and no control characters",
+            "ein Name hat 1 bis 64 Zeichen und keine Steuerzeichen",
+        ),
         ("a name has 1 to 64 characters", "ein Name hat 1 bis 64 Zeichen"),
         ("the body is not valid JSON at line 1, column 20", "der Inhalt ist kein gültiges JSON in Zeile 1, Spalte 20"),
         ("nobody wrote this", "nobody wrote this"),
     ] {
         assert_eq!(Language::German.say(Code::VALIDATION_FAILED, Some(english)), german);
     }
-    assert_eq!(Language::German.say(Code::NOT_FOUND, None), "Es gibt keine solche Ressource, oder sie gehört jemand anderem.");
+    assert_eq!(
+        Language::German.say(Code::NOT_FOUND, None),
+        "Es gibt keine solche Ressource, oder sie gehört jemand anderem."
+    );
     let meaning = Code::NOT_FOUND.meaning();
     assert_eq!(Language::English.say(Code::NOT_FOUND, None), meaning);
     assert_eq!(Language::Spanish.say(Code::NOT_FOUND, Some(meaning)), "No existe ese recurso, o es de otra persona.");
