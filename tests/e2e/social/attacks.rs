@@ -1,6 +1,6 @@
 //! Flows that are taken over, replayed, mixed up or raced.
 
-use keystead_testkit::race;
+use keystead_testkit::race::race;
 use reqwest::Method;
 
 use super::provider::Account;
@@ -39,11 +39,8 @@ async fn a_state_counts_once_for_the_client_that_began() {
 #[tokio::test]
 async fn a_code_of_another_flow_is_refused() {
     let (service, provider) = start().await;
-    let victim = provider.visit(
-        &service.browser().begin_social("idp").await.unwrap().url,
-        &Account::new("victim", "victim@example.com"),
-    );
-    let stolen = victim.await.code;
+    let victims = service.browser().begin_social("idp").await.unwrap();
+    let stolen = provider.visit(&victims.url, &Account::new("victim", "victim@example.com")).await.code;
     // The attacker's own flow, at their own client, with the victim's code: PKCE and the nonce are the victim's.
     let own = service.browser().begin_social("idp").await.unwrap();
     let injected = Back { code: stolen, state: own.parameter("state"), iss: Some(provider.issuer.clone()) };

@@ -22,7 +22,7 @@ pub use factors::{Authenticator, STEP};
 pub use http::{Answer, Api, Call, Refusal, Reply, client_builder, refusal};
 pub use mailbox::Mail;
 pub use service::Service;
-pub use social::{Arrived, Back, Flow};
+pub use social::{Arrived, Back};
 pub use stores::{REPLICAS, Shared, Stores, embedded_in_every_run};
 
 /// How long something that happens beside requests may take before a test fails.
