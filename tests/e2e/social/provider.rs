@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 
 use base64::Engine as _;
@@ -56,6 +56,8 @@ pub struct Provider {
     pub issuer: String,
     _process: Child,
     _input: ChildStdin,
+    /// Kept, so that it can always print.
+    _output: BufReader<ChildStdout>,
 }
 
 impl Provider {
@@ -73,11 +75,12 @@ impl Provider {
             .stderr(Stdio::null())
             .spawn()
             .expect("node: `cargo xtask setup` installs it");
+        let mut output = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        output.read_line(&mut line).unwrap();
         let port: u16 = line.trim().parse().expect("the provider prints its port");
         let input = process.stdin.take().unwrap();
-        Self { issuer: format!("http://127.0.0.1:{port}"), _process: process, _input: input }
+        Self { issuer: format!("http://127.0.0.1:{port}"), _process: process, _input: input, _output: output }
     }
 
     /// The address of a flow, which whoever opens it passes as this account.
