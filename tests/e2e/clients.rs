@@ -58,6 +58,7 @@ async fn over_https_cookies_are_secure_and_prefixed() {
             ("http.listen", "127.0.0.1:0".to_owned()),
             ("http.public_url", "https://auth.example.com".to_owned()),
             ("store.url", "sqlite://set-below".to_owned()),
+            ("captcha.provider", "none".to_owned()),
             ("secrets.master_key", encode_master_key(&config.secrets.master_key).to_string()),
         ];
         let flags = flags.map(|(key, value)| (key.to_owned(), value)).into();

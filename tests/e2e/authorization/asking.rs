@@ -77,6 +77,7 @@ impl Target {
         let new = "copper-violin-meadow-17";
         Some(match (rule.method, rule.path.strip_prefix("/api/v1").unwrap_or(rule.path)) {
             ("POST", "/auth/register") => json!({ "email": email, "password": PASSWORD }),
+            ("POST", "/captcha/challenge") => json!({ "action": "register" }),
             ("POST", "/auth/activate") => json!({ "token": link, "password": new }),
             ("POST", "/auth/login") => json!({ "identity": email, "password": PASSWORD }),
             ("POST", "/auth/passwordless" | "/auth/password/forgot") => json!({ "identity": email }),

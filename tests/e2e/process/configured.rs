@@ -20,7 +20,8 @@ pub(crate) struct Configured {
 }
 
 impl Configured {
-    /// Runs `keystead init` for a service on a free port and the stores of this run, with these further arguments.
+    /// Runs `keystead init` for a service on a free port and the stores of this run, with these further
+    /// arguments. It asks for no captchas; `captcha.actions` says otherwise.
     pub(crate) fn new(arguments: &[&str]) -> Self {
         Self::on(Stores::are_shared().then(Shared::new), arguments)
     }
@@ -41,6 +42,7 @@ impl Configured {
         }
         run(home.path(), &all).ok();
         let configured = Self { home, shared };
+        configured.replace("# actions", "actions = []");
         if let Some([.., prefix]) = &settings {
             configured.replace("# redis_prefix", &format!("redis_prefix = \"{}\"", prefix.1));
         }

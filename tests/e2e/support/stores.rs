@@ -179,6 +179,7 @@ fn settings(postgres: &str, prefix: &str) -> [(&'static str, String); 3] {
 fn configured(settings: &[(&'static str, String)]) -> Config {
     let mut flags = vec![
         ("http.public_url".to_owned(), "http://127.0.0.1".to_owned()),
+        ("captcha.provider".to_owned(), "none".to_owned()),
         ("secrets.master_key".to_owned(), "0NwGIT4gnPmyEbexjTF_mC2kWQ5Xk9s1rzYhV3tAqco".to_owned()),
     ];
     flags.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));

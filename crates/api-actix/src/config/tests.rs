@@ -542,6 +542,7 @@ fn every_line_init_comments_out_is_a_working_setting() {
         .map(|line| if is_setting(&line) { line.replacen("# ", "", 1) } else { line.to_owned() })
         // Its other settings mean nothing without a provider.
         .map(|line| line.replace("provider = \"none\"", "provider = \"twilio\""))
+        .map(|line| line.replace("provider = \"proof-of-work\"", "provider = \"siteverify\""))
         .collect();
     Config::from_text(Path::new("keystead.toml"), &live.join("\n"), &[]).unwrap_or_else(|errors| panic!("{errors}"));
 }

@@ -57,11 +57,7 @@ pub(super) struct CaptchaChallengeAttributes<'a> {
     responses((status = 200, description = "A captcha", body = inline(super::openapi::CaptchaChallengeDocument), content_type = "application/vnd.api+json")))]
 pub(super) async fn challenge(services: Data<Services>, body: ApiBody<CaptchaBody>) -> Result<HttpResponse, ApiError> {
     let mut check = body.check();
-    let action = CaptchaAction::parse(&body.action);
-    if action.is_none() {
-        let known = CaptchaAction::ALL.map(CaptchaAction::as_str).join(", ");
-        check.refuse("action", Code::VALIDATION_FAILED, format!("is none of: {known}"));
-    }
+    let action = check.parsed("action", CaptchaAction::parse(&body.action), Code::VALIDATION_FAILED);
     let action = check.finish(action)?;
     if !services.captcha.guards(action) {
         return Err(Code::CAPTCHA_NOT_USED.into());

@@ -138,7 +138,7 @@ impl Config {
     /// What every command on this configuration is given.
     fn arguments(&self, more: &[&str]) -> Vec<std::ffi::OsString> {
         let mut words: Vec<std::ffi::OsString> = vec!["--config".into(), self.file.clone().into()];
-        for setting in [UNSAFE, "limits.mode=off", "log.level=warn"].iter().chain(more) {
+        for setting in [UNSAFE, "limits.mode=off", "log.level=warn", "captcha.provider=none"].iter().chain(more) {
             words.extend(["--set".into(), (*setting).into()]);
         }
         words
