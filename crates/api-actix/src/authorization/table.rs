@@ -106,10 +106,10 @@ pub const RULES: &[Rule] = &[
     signed_in("DELETE", "/api/v1/sessions/{id}").in_person(),
     signed_in("GET", "/api/v1/login-history"),
     // Coming and going.
-    signed_in("GET", "/api/v1/attendance/status"),
+    signed_in("GET", "/api/v1/attendance/status").in_person(),
     signed_in("POST", "/api/v1/attendance/in").proved(),
     signed_in("POST", "/api/v1/attendance/out").proved(),
-    signed_in("GET", "/api/v1/attendances"),
+    signed_in("GET", "/api/v1/attendances").in_person(),
     // Other people's accounts.
     admin("GET", "/api/v1/admin/users"),
     admin("POST", "/api/v1/admin/users"),
