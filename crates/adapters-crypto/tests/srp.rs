@@ -174,6 +174,12 @@ async fn a_client_answers_no_key_that_is_zero_modulo_n() {
     }
 }
 
+#[test]
+fn the_modulus_is_the_prime_openssl_has() {
+    let prime = openssl::bn::BigNum::get_rfc3526_prime_4096().unwrap();
+    assert_eq!(prime.to_vec(), keystead_domain::srp::MODULUS);
+}
+
 /// P of the quick clients.
 fn stretched(password: &str, salt: &[u8; 32]) -> String {
     let mut key = [0; 32];

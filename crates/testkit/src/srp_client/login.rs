@@ -1,5 +1,5 @@
 use data_encoding::HEXLOWER;
-use openssl::bn::BigNum;
+use num_bigint::BigUint;
 use serde_json::{Value, json};
 
 use super::group::{Group, hash, pad};
@@ -23,11 +23,11 @@ pub struct Login {
 pub(super) struct Prepared<'a> {
     challenge: &'a Challenge,
     group: Group,
-    x: BigNum,
+    x: BigUint,
     /// B, at its shortest and at the width of N.
     server_key: [Vec<u8>; 2],
     /// B - k · g^x.
-    base: BigNum,
+    base: BigUint,
     /// H(N) xor H(g).
     mark: Vec<u8>,
 }
@@ -35,29 +35,29 @@ pub(super) struct Prepared<'a> {
 impl<'a> Prepared<'a> {
     /// Refuses B mod N = 0.
     pub(super) fn new(challenge: &'a Challenge, x: &[u8; 32], form: ProofForm) -> Result<Self, ClientRefusal> {
-        let mut group = Group::new()?;
-        let (server_key, x) = (BigNum::from_slice(&challenge.server_key)?, BigNum::from_slice(x)?);
-        if group.is_zero(&server_key)? {
+        let group = Group::new();
+        let (server_key, x) = (BigUint::from_bytes_be(&challenge.server_key), BigUint::from_bytes_be(x));
+        if group.is_zero(&server_key) {
             return Err(ClientRefusal::UnsafeKey);
         }
-        let padded = pad(&server_key).map_err(|_| ClientRefusal::Malformed("serverPublicKey"))?;
-        let base = group.base(&server_key, &x)?;
-        let mark = group.mark(form == ProofForm::Padded)?;
-        Ok(Self { challenge, group, x, server_key: [server_key.to_vec(), padded], base, mark })
+        let padded = pad(&server_key).ok_or(ClientRefusal::Malformed("serverPublicKey"))?;
+        let base = group.base(&server_key, &x);
+        let mark = group.mark(form == ProofForm::Padded);
+        Ok(Self { challenge, group, x, server_key: [server_key.to_bytes_be(), padded], base, mark })
     }
 
     /// A, S, K and M1 of a.
-    pub(super) fn login(&mut self, secret: &[u8]) -> Result<Login, ClientRefusal> {
-        let secret = BigNum::from_slice(secret)?;
-        let client_key = self.group.power(&secret)?;
+    pub(super) fn login(&self, secret: &[u8]) -> Result<Login, ClientRefusal> {
+        let secret = BigUint::from_bytes_be(secret);
+        let client_key = self.group.power(&secret);
         let [server_key, padded] = &self.server_key;
-        let scrambler = hash(&[&pad(&client_key)?, padded]);
+        let scrambler = hash(&[&pad(&client_key).unwrap_or_default(), padded]);
         if scrambler == [0; 32] {
             return Err(ClientRefusal::UnsafeKey);
         }
-        let scrambler = BigNum::from_slice(&scrambler)?;
-        let premaster = self.group.premaster(&self.base, &self.x, &secret, &scrambler)?.to_vec();
-        let (client_key, session_key) = (client_key.to_vec(), hash(&[&premaster]));
+        let scrambler = BigUint::from_bytes_be(&scrambler);
+        let premaster = self.group.premaster(&self.base, &self.x, &secret, &scrambler).to_bytes_be();
+        let (client_key, session_key) = (client_key.to_bytes_be(), hash(&[&premaster]));
         let identity = hash(&[self.challenge.identity.as_bytes()]);
         let parts: [&[u8]; 6] = [&self.mark, &identity, &self.challenge.salt, &client_key, server_key, &session_key];
         let sealed = self.challenge.sealed.clone();

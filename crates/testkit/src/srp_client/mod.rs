@@ -1,4 +1,4 @@
-//! A client of SRP-6a as the API speaks it, on OpenSSL's numbers: nothing of it is shared with the server's arithmetic.
+//! A client of SRP-6a as the API speaks it, on num-bigint's numbers: nothing of it is shared with the server's arithmetic.
 //!
 //! ```text
 //! register: srpIdentity, kdf, kdfSalt, srpSalt, verifier     ─►
@@ -9,8 +9,10 @@
 mod group;
 mod login;
 
+use std::fs::File;
+use std::io::Read as _;
+
 use data_encoding::HEXLOWER;
-use openssl::error::ErrorStack;
 use serde_json::{Value, json};
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization as _;
@@ -59,9 +61,6 @@ pub enum ClientRefusal {
     /// B mod N = 0 (RFC 5054 section 2.5.3), or u = 0.
     #[error("the server's public key gives the session away")]
     UnsafeKey,
-    /// The arithmetic failed.
-    #[error("OpenSSL: {0}")]
-    Arithmetic(#[from] ErrorStack),
 }
 
 /// Fills with random bytes.
@@ -107,9 +106,9 @@ pub struct Challenge {
     pub sealed: String,
 }
 
-/// OpenSSL's generator.
+/// The operating system's generator.
 pub fn os_random(buffer: &mut [u8]) {
-    if openssl::rand::rand_bytes(buffer).is_err() {
+    if File::open("/dev/urandom").and_then(|mut source| source.read_exact(buffer)).is_err() {
         std::process::abort();
     }
 }
@@ -154,7 +153,7 @@ impl SrpClient {
                 break identity;
             }
         };
-        let verifier = Group::new()?.verifier(&outer(&salt, &identity, &password))?;
+        let verifier = Group::new().verifier(&outer(&salt, &identity, &password));
         Ok(NewCredential { identity, kdf, kdf_salt, salt, verifier })
     }
 
@@ -179,7 +178,7 @@ impl SrpClient {
         wanted: impl Fn(&Login) -> bool,
     ) -> Result<Option<Login>, ClientRefusal> {
         let x = self.private_key(challenge)?;
-        let mut prepared = Prepared::new(challenge, &x, self.form)?;
+        let prepared = Prepared::new(challenge, &x, self.form)?;
         let mut secret = [0; 32];
         os_random(&mut secret);
         for count in 0..10_000_u16 {
@@ -202,15 +201,16 @@ impl SrpClient {
 
     /// P: 64 hexadecimal characters.
     fn stretched(&self, kdf: Kdf, salt: &[u8; 32]) -> Result<String, ClientRefusal> {
-        /// The most memory scrypt may take, in bytes: N = 2^20.
-        const MOST: u64 = 1100 << 20;
         let Kdf { n, r, p } = kdf;
-        let n = match self.stretch {
-            Stretch::Scrypt => n,
-            Stretch::Quick => 16,
+        let cost = match self.stretch {
+            Stretch::Scrypt => u8::try_from(n.trailing_zeros()).ok().filter(|_| n.is_power_of_two() && n <= 1 << 20),
+            Stretch::Quick => Some(4),
         };
+        let parameters = cost.and_then(|cost| scrypt::Params::new(cost, r, p).ok());
+        let parameters = parameters.ok_or(ClientRefusal::Malformed("kdf"))?;
         let mut key = [0; 32];
-        openssl::pkcs5::scrypt(self.password.as_bytes(), salt, n.into(), r.into(), p.into(), MOST, &mut key)?;
+        scrypt::scrypt(self.password.as_bytes(), salt, &parameters, &mut key)
+            .map_err(|_| ClientRefusal::Malformed("kdf"))?;
         Ok(HEXLOWER.encode(&key))
     }
 }
