@@ -151,3 +151,72 @@ fn issuer(text: &str) -> Result<String, Invalid> {
     }
     Ok(text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::{Config, ConfigErrors};
+    use super::*;
+
+    const BASE: &str = "http.public_url = \"https://id.example.com\"\nstore.url = \"sqlite://k.db\"\n\
+                        secrets.master_key = \"0NwGIT4gnPmyEbexjTF_mC2kWQ5Xk9s1rzYhV3tAqco\"\n";
+
+    fn load(text: &str, env: &[(&str, &str)]) -> Result<Vec<SocialProviderConfig>, ConfigErrors> {
+        let env: Vec<_> = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let config = Config::from_text(Path::new("keystead.toml"), &format!("{BASE}{text}"), &env)?;
+        Ok(config.social.providers)
+    }
+
+    #[test]
+    fn known_providers_need_a_client_only_and_others_an_issuer() {
+        let text = "[social.google]\nclient_id = \"g\"\n[social.github]\nclient_id = \"h\"\nclient_secret = \"s\"\n\
+                    [social.my-idp]\nclient_id = \"m\"\nissuer = \"https://sso.example.com/realms/x\"\n\
+                    scopes = [\"openid\", \"email\"]\ndisplay_name = \"Staff\"\nvouches_for_addresses = false\n\
+                    [social.enterprise]\npreset = \"github\"\nclient_id = \"e\"\nissuer = \"https://git.example.com\"\n";
+        let providers = load(text, &[("KEYSTEAD_SOCIAL__MY_IDP__CLIENT_SECRET", "t")]).unwrap();
+        let told: Vec<_> = providers
+            .iter()
+            .map(|one| (one.id.as_str(), one.preset, one.issuer.as_str(), one.display_name.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("enterprise", SocialPreset::GitHub, "https://git.example.com", "enterprise"),
+                ("github", SocialPreset::GitHub, "https://github.com", "GitHub"),
+                ("google", SocialPreset::Oidc, "https://accounts.google.com", "Google"),
+                ("my-idp", SocialPreset::Oidc, "https://sso.example.com/realms/x", "Staff"),
+            ]
+        );
+        let secrets: Vec<_> =
+            providers.iter().map(|one| one.client_secret.as_ref().map(|secret| secret.expose().to_owned())).collect();
+        assert_eq!(secrets, [None, Some("s".to_owned()), None, Some("t".to_owned())]);
+        assert_eq!(
+            providers.iter().map(|one| one.vouches_for_addresses).collect::<Vec<_>>(),
+            [true, true, true, false]
+        );
+        assert!(load("", &[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_cannot_work_is_told_with_its_key() {
+        for (text, key) in [
+            ("[social.idp]\nclient_id = \"a\"\n", "social.idp.issuer"),
+            ("[social.idp]\nissuer = \"https://idp.example\"\n", "social.idp.client_id"),
+            ("[social.google]\nclient_id = \"a b\"\n", "social.google.client_id"),
+            ("[social.google]\nclient_id = \"a\"\nclient_secret = \"a b\"\n", "social.google.client_secret"),
+            ("[social.idp]\nclient_id = \"a\"\nissuer = \"http://idp.example\"\n", "social.idp.issuer"),
+            ("[social.google]\nclient_id = \"a\"\nscopes = [\"email\"]\n", "social.google.scopes"),
+            ("[social.google]\nclient_id = \"a\"\npreset = \"saml\"\n", "social.google.preset"),
+            ("[social.google]\nclientid = \"a\"\n", "social.google.clientid"),
+            ("[social.Google]\nclient_id = \"a\"\n", "social.Google"),
+            ("[social]\nclient_id = \"a\"\n", "social.client_id"),
+            ("[social.\"<provider>\"]\nclient_id = \"a\"\n", "social.<provider>.client_id"),
+        ] {
+            let ConfigErrors(problems) = load(text, &[]).unwrap_err();
+            assert!(problems.iter().any(|problem| problem.key == key), "{text}: {problems:?}");
+        }
+        assert!(load("", &[("KEYSTEAD_SOCIAL__GOOGLE__CLIENTID", "a")]).is_err());
+        assert!(load("[social.idp]\nclient_id = \"a\"\nissuer = \"http://127.0.0.1:9\"\n", &[]).is_ok());
+    }
+}
