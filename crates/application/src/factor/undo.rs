@@ -98,6 +98,11 @@ async fn remove_factors_since(tx: &mut dyn Tx, undo: &ContactUndo) -> Result<(),
             tx.passkeys().delete(user, passkey.id).await?;
         }
     }
+    for identity in tx.social().list(user).await? {
+        if identity.created_at >= since {
+            tx.social().delete(user, &identity.provider).await?;
+        }
+    }
     let totp = tx.factors().totp(user).await?;
     if totp.is_some_and(|totp| totp.confirmed_at.is_none_or(|at| at >= since)) {
         tx.factors().delete_totp(user).await?;

@@ -4,12 +4,13 @@ use keystead_domain::SecretString;
 use keystead_domain::account::{Address, ContactKind, User};
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::limits;
+use keystead_domain::social::SocialIdentity;
 use keystead_domain::token::{AccessClaims, OneTimeCode};
 
 use crate::factor::{ContactView, Contacts, FactorError, UndoContactChange, UndoContactChangeError};
 use crate::ports::Clock as _;
 use crate::test_world::{World, browser, caller, proved, to};
-use crate::testing::{START, a_passkey, a_user, phone, user_number};
+use crate::testing::{START, a_passkey, a_social_identity, a_stored_srp, a_user, phone, user_number};
 
 fn contacts(world: &World) -> Contacts {
     Contacts::new(world.factor_desk())
@@ -68,6 +69,8 @@ async fn a_replaced_address_is_told_and_can_be_had_back_for_three_days() {
     // The thief enrolls something of their own.
     let mut tx = world.store.begin().await.unwrap();
     tx.passkeys().insert(&a_passkey()).await.unwrap();
+    tx.social().insert(&SocialIdentity { created_at: world.clock.now(), ..a_social_identity() }).await.unwrap();
+    tx.srp().put(&a_stored_srp(a_user().id)).await.unwrap();
     tx.commit().await.unwrap();
 
     world.clock.set(START.plus(limits::CONTACT_UNDO_LIFE).minus(Duration::from_secs(1)));
@@ -82,6 +85,8 @@ async fn a_replaced_address_is_told_and_can_be_had_back_for_three_days() {
     assert!(world.is_revoked(&after).await, "whoever changed it is put out");
     assert!(world.sessions.list(a_user().id, world.clock.now()).await.unwrap().is_empty());
     assert_eq!(world.store.read().await.unwrap().passkeys().list(a_user().id).await.unwrap(), []);
+    let state = world.rows.state();
+    assert!(state.social.0.is_empty() && state.srp.0.is_empty(), "and so are the thief's ways in");
     assert_eq!(undo.run(&token, &browser()).await, Err(UndoContactChangeError::LinkInvalid), "a link works once");
     assert_eq!(world.events().last(), Some(&AuditEventName::ContactChangeUndone));
 }

@@ -2,28 +2,18 @@ use std::time::Duration;
 
 use keystead_domain::account::{AccountStatus, User};
 use keystead_domain::limits;
-use keystead_domain::srp::{SrpCredential, SrpIdentity, SrpKdf, SrpSalt, SrpVerifier};
+use keystead_domain::srp::{SrpCredential, SrpVerifier};
 
 use super::*;
 use crate::ports::StoredSrp;
 use crate::session::SrpChallenge;
 use crate::test_world::{Parts, World, browser};
-use crate::testing::{FakeSrp, START, a_user};
-
-fn credential() -> SrpCredential {
-    SrpCredential {
-        identity: SrpIdentity::from_bytes([3; 16]),
-        kdf: SrpKdf::DEFAULT,
-        kdf_salt: SrpSalt::from_bytes([4; 32]),
-        salt: SrpSalt::from_bytes([5; 32]),
-        verifier: SrpVerifier::try_from_bytes(&[6; 500]).unwrap(),
-    }
-}
+use crate::testing::{FakeSrp, START, a_user, an_srp_credential};
 
 /// Ada, who has an SRP credential and no password.
 fn ada() -> World {
     let world = World::with(a_user());
-    set(&world, &credential());
+    set(&world, &an_srp_credential());
     world.rows.prepare(|state| state.users.0.get_mut(&a_user().id).unwrap().password = None);
     world
 }
@@ -48,16 +38,16 @@ fn answer(name: &str, sealed: &SecretString, proof: SrpProof) -> SrpLoginCommand
 }
 
 fn right(name: &str, sealed: &SecretString) -> SrpLoginCommand {
-    answer(name, sealed, FakeSrp::proof(&credential().verifier))
+    answer(name, sealed, FakeSrp::proof(&an_srp_credential().verifier))
 }
 
 #[tokio::test]
 async fn a_right_proof_signs_in_and_the_server_proves_itself() {
     let world = ada();
     let issued = challenge(&world, "ada").await;
-    assert_eq!((issued.identity, issued.salt), (credential().identity, credential().salt));
+    assert_eq!((issued.identity, issued.salt), (an_srp_credential().identity, an_srp_credential().salt));
     let admitted = login(&world).run(right("ada", &issued.sealed), &browser()).await.unwrap();
-    assert_eq!(admitted.server_proof, FakeSrp::server_proof(&credential().verifier));
+    assert_eq!(admitted.server_proof, FakeSrp::server_proof(&an_srp_credential().verifier));
     let tokens = admitted.admission.authorized().unwrap();
     assert_eq!((tokens.claims.subject, tokens.claims.amr.as_slice()), (a_user().id, [Amr::Password].as_slice()));
 }
@@ -75,7 +65,7 @@ async fn a_second_factor_is_asked_for_as_after_a_password() {
 async fn a_challenge_is_answered_once_whether_right_or_wrong() {
     let world = ada();
     let wrong = SrpProof::from_bytes([0; 32]);
-    for first in [wrong, FakeSrp::proof(&credential().verifier)] {
+    for first in [wrong, FakeSrp::proof(&an_srp_credential().verifier)] {
         let issued = challenge(&world, "ada").await;
         let first = login(&world).run(answer("ada", &issued.sealed, first), &browser()).await;
         assert_eq!(first.is_ok(), first != Err(SrpLoginError::Invalid));
@@ -148,7 +138,7 @@ async fn guesses_come_out_of_the_budget_of_passwords() {
 async fn a_credential_replaced_meanwhile_and_a_closed_account_open_nothing() {
     let world = ada();
     let issued = challenge(&world, "ada").await;
-    set(&world, &SrpCredential { verifier: SrpVerifier::try_from_bytes(&[8; 500]).unwrap(), ..credential() });
+    set(&world, &SrpCredential { verifier: SrpVerifier::try_from_bytes(&[8; 500]).unwrap(), ..an_srp_credential() });
     assert_eq!(login(&world).run(right("ada", &issued.sealed), &browser()).await, Err(SrpLoginError::Invalid));
 
     let world = ada();
