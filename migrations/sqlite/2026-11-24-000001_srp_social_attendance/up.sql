@@ -53,7 +53,8 @@ CREATE TABLE attendances (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attendances_entered_at_idx ON attendances (entered_at DESC, id);
 CREATE INDEX attendances_user_id_idx ON attendances (user_id, entered_at DESC, id);
-CREATE INDEX attendances_open_idx ON attendances (date, id) WHERE left_at IS NULL;
+CREATE INDEX attendances_open_entered_at_idx ON attendances (entered_at DESC, id) WHERE left_at IS NULL;
+CREATE INDEX attendances_open_date_idx ON attendances (date, id) WHERE left_at IS NULL;
 
 -- What one process at a time may do, and until when it is this one.
 CREATE TABLE leases (

@@ -12,21 +12,27 @@ use keystead_domain::attendance::{Attendance, AttendanceId, LocalDate, Presence}
 
 use super::{Transaction, dialect, domain, optional};
 
-/// Rows that pass a filter.
+/// Rows that pass a filter. The list is in the order of times and its index knows no days, so that times bound what is read
+/// of it: below by the first day, above by the last one or, for a later page, by where it begins. One bound of each kind:
+/// SQLite would take the first of two, and read a long list again from its beginning for every page.
 macro_rules! filtered {
-    ($filter:expr) => {{
-        let (filter, mut query) = (&$filter, attendances::table.into_boxed());
+    ($page:expr) => {{
+        let (filter, mut query) = (&$page.filter, attendances::table.into_boxed());
         if let Some(user) = filter.user {
             query = query.filter(attendances::user_id.eq(Uid(user)));
         }
-        // The times find the place in the index of the list, which knows no days.
         if let Some(from) = filter.from {
             let earliest = At(times_of(from).0);
             query = query.filter(attendances::date.ge(from.to_string())).filter(attendances::entered_at.ge(earliest));
         }
         if let Some(to) = filter.to {
-            let latest = At(times_of(to).1);
-            query = query.filter(attendances::date.le(to.to_string())).filter(attendances::entered_at.lt(latest));
+            query = query.filter(attendances::date.le(to.to_string()));
+        }
+        if let Some((entered, after)) = $page.after {
+            let behind = attendances::entered_at.lt(At(entered)).or(attendances::id.gt(Uid::of(after.0)));
+            query = query.filter(attendances::entered_at.le(At(entered))).filter(behind);
+        } else if let Some(to) = filter.to {
+            query = query.filter(attendances::entered_at.lt(At(times_of(to).1)));
         }
         match filter.open {
             Some(true) => query.filter(attendances::left_at.is_null()),
@@ -78,15 +84,10 @@ impl AttendanceRepository for Transaction {
     }
 
     async fn list(&mut self, page: &AttendancePage) -> Result<Vec<Attendance>, StoreError> {
-        let mut query = filtered!(page.filter)
+        let query = filtered!(page)
             .order((attendances::entered_at.desc(), attendances::id.asc()))
             .limit(i64::from(page.size))
             .select(AttendanceRow::as_select());
-        if let Some((entered, after)) = page.after {
-            // The first condition finds the place in the index, the second skips what shares its time.
-            let behind = attendances::entered_at.lt(At(entered)).or(attendances::id.gt(Uid::of(after.0)));
-            query = query.filter(attendances::entered_at.le(At(entered))).filter(behind);
-        }
         let rows = query.load(self.connection()?).await;
         domain(self.check(rows)?)
     }
