@@ -128,7 +128,8 @@ fn migrate_and_doctor_tell_what_they_did_and_found() {
     let found: Vec<Value> = found.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let checks: BTreeSet<&str> = found.iter().map(|one| one["check"].as_str().unwrap()).collect();
     let shared = ["redis", "clock"].into_iter().filter(|_| Stores::are_shared());
-    let expected = ["configuration", "migrations", "mail", "templates", "certificate", "database"].into_iter().chain(shared);
+    let expected =
+        ["configuration", "migrations", "mail", "templates", "certificate", "database"].into_iter().chain(shared);
     assert_eq!(checks, expected.collect());
     assert!(found.iter().all(|one| one["state"] == "ok"), "{found:?}");
 
