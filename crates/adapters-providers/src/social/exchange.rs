@@ -49,9 +49,9 @@ impl Answer {
     /// The body of a good answer.
     pub(super) fn good<T: DeserializeOwned>(&self) -> Result<T, SocialError> {
         if self.status != StatusCode::OK {
-            return Err(self.unavailable(format!("status {}", self.status.as_u16())));
+            return Err(self.unavailable(&format!("status {}", self.status.as_u16())));
         }
-        self.json().ok_or_else(|| self.unavailable("an answer that cannot be read".to_owned()))
+        self.json().ok_or_else(|| self.unavailable("an answer that cannot be read"))
     }
 
     /// The body as JSON, whatever the status; `None` when it is something else.
@@ -73,15 +73,15 @@ impl Answer {
         let setup = ["invalid_client", "unauthorized_client", "incorrect_client_credentials", "redirect_uri_mismatch"];
         if setup.contains(&code) {
             tracing::error!(provider, code, "the provider refuses this client: check the configuration");
-            return self.unavailable(code.to_owned());
+            return self.unavailable(code);
         }
         if error.is_some() && !self.status.is_server_error() {
             return SocialError::Refused(format!("{}: {code}", self.what));
         }
-        self.unavailable(format!("status {}", self.status.as_u16()))
+        self.unavailable(&format!("status {}", self.status.as_u16()))
     }
 
-    fn unavailable(&self, why: String) -> SocialError {
+    fn unavailable(&self, why: &str) -> SocialError {
         SocialError::Unavailable(format!("{}: {why}", self.what))
     }
 }

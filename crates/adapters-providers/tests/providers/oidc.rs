@@ -51,13 +51,16 @@ pub(crate) fn client() -> SocialClient {
     }
 }
 
+/// Makes a token of claims.
+type Forgery = Box<dyn Fn(&Value) -> String + Send>;
+
 /// What a provider says; tests change it.
 struct Script {
     discovery: Value,
     keys: Value,
     claims: Value,
     /// Makes the ID token of the claims.
-    token: Box<dyn Fn(&Value) -> String + Send>,
+    token: Forgery,
     userinfo: Value,
     /// Answers of one path instead.
     instead: Option<(&'static str, Reply)>,
@@ -311,7 +314,7 @@ async fn a_token_counts_only_with_the_signature_of_a_published_key() {
         format!("{input}.{}", part(tag))
     };
     let raw = URL_SAFE_NO_PAD.decode(&public).unwrap();
-    let forgeries: Vec<(&str, Box<dyn Fn(&Value) -> String + Send>)> = vec![
+    let forgeries: Vec<(&str, Forgery)> = vec![
         ("none", Box::new(|claims| format!("{}.", signing_input(&json!({ "alg": "none" }), claims)))),
         ("None", Box::new(|claims| format!("{}.", signing_input(&json!({ "alg": "None", "kid": "one" }), claims)))),
         (

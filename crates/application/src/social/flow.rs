@@ -115,6 +115,11 @@ impl SocialFlows {
         self.providers.iter().find(|provider| provider.id() == id).map(|provider| &**provider)
     }
 
+    /// Whether the operator believes what a provider says about addresses.
+    pub(crate) fn vouches(&self, id: &ProviderId) -> bool {
+        self.provider(id).is_some_and(SocialProvider::vouches_for_addresses)
+    }
+
     /// What people call a provider; one that is not configured any more is called what it was called in addresses.
     pub(crate) fn name_of(&self, id: &ProviderId) -> String {
         self.provider(id).map_or_else(|| id.to_string(), |provider| provider.display_name().to_owned())

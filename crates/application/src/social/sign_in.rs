@@ -151,7 +151,7 @@ impl SocialSignIn {
                 return Err(refusal.into());
             }
         };
-        let vouches = self.flows.provider(&back.provider).is_some_and(|provider| provider.vouches_for_addresses());
+        let vouches = self.flows.vouches(&back.provider);
         let arrival = Arrival { provider: &back.provider, profile, vouches, device, context };
         for _ in 0..LOOKS {
             if let Settled::Admitted(admission) = self.settle(&arrival).await? {
@@ -223,8 +223,10 @@ impl SocialSignIn {
             return Err(SocialSignInError::LinkFromSession);
         }
         let linked = tx.social().list(user.id).await?;
-        if linked.iter().any(|link| link.provider == *arrival.provider) {
-            return self.refuse_taken(tx, &user, arrival, now).await;
+        match linked.iter().find(|link| link.provider == *arrival.provider) {
+            Some(link) if link.subject == arrival.profile.subject => return Ok(Settled::Raced),
+            Some(_) => return self.refuse_taken(tx, &user, arrival, now).await,
+            None => {}
         }
         let standing = standing_of(&mut *tx, &user, &self.desk.settings).await?;
         if !standing.asks(self.desk.settings.factors.second_factor, None, false).is_empty() {
