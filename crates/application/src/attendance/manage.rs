@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use keystead_domain::account::{Role, User, UserId};
 use keystead_domain::attendance::Attendance;
@@ -99,8 +100,8 @@ pub(super) async fn views(store: &dyn Store, page: &AttendancePage) -> Result<Ve
     let rows = tx.attendance().list(page).await?;
     let mut users: HashMap<UserId, Option<User>> = HashMap::new();
     for row in &rows {
-        if !users.contains_key(&row.user_id) {
-            users.insert(row.user_id, tx.users().get(row.user_id).await?);
+        if let Entry::Vacant(unknown) = users.entry(row.user_id) {
+            unknown.insert(tx.users().get(row.user_id).await?);
         }
     }
     let view = |row: Attendance| AttendanceView { user: users.get(&row.user_id).cloned().flatten(), attendance: row };
