@@ -1,6 +1,7 @@
 //! What can be typed after `keystead`. Definitions only; nothing here does anything.
 
 mod audit;
+mod debug;
 mod reminders;
 mod user_files;
 
@@ -11,6 +12,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use keystead_domain::account::Role;
 
 pub use self::audit::{AuditCommand, AuditExportArgs, AuditVerifyArgs, KeptHead};
+pub use self::debug::{DebugCommand, DocsArgs, DocsPage, VerifyJwsArgs};
 pub use self::reminders::RemindersCommand;
 pub use self::user_files::{UserExportArgs, UserImportArgs};
 use crate::config::{ConfigSources, LimitsMode};
@@ -298,7 +300,7 @@ pub enum KeyCommand {
     /// Make a new key; it is published at once, serves a minute later, and the old one stays as long as its tokens live
     #[command(after_help = "Example:\n  keystead key rotate --use access --config keystead.toml")]
     Rotate(KeyRotateArgs),
-    /// Seal the secrets of authenticator programs under the newest sealing key now; the service does it by itself, too
+    /// Seal authenticator secrets and SRP credentials under the newest sealing key now; the service does it by itself, too
     #[command(after_help = "Example:\n  keystead key reseal --config keystead.toml")]
     Reseal(DataArgs),
 }
@@ -325,56 +327,12 @@ pub enum RotatedKey {
     StepUp,
     /// Refresh tokens, codes and all other keyed hashes
     Mac,
-    /// The secrets of authenticator programs; the service seals them again by itself within minutes
+    /// Secrets of authenticator programs, SRP credentials; the service seals them again by itself within minutes
     Seal,
     /// Seals of audit events and signatures of checkpoints; older keys stay as long as the events
     Audit,
     /// All of them
     All,
-}
-
-/// `keystead debug …`.
-#[derive(Debug, Subcommand)]
-pub enum DebugCommand {
-    /// Verify a signed token with a JWK set, without a service or a database
-    #[command(after_help = "Example:\n  curl -s https://id.example.com/.well-known/jwks.json > jwks.json\n  \
-        keystead debug verify-jws --jwks jwks.json < token.txt")]
-    VerifyJws(VerifyJwsArgs),
-    /// Print a page of documentation that is generated from the code
-    #[command(after_help = "Example:\n  keystead debug docs configuration > docs/configuration.md")]
-    Docs(DocsArgs),
-}
-
-/// `keystead debug docs`.
-#[derive(Args, Clone, Copy, Debug)]
-pub struct DocsArgs {
-    /// Which page
-    #[arg(value_enum, value_name = "PAGE")]
-    pub page: DocsPage,
-}
-
-/// A page of documentation that is generated from the code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DocsPage {
-    /// docs/api-errors.md
-    ApiErrors,
-    /// docs/limits.md
-    Limits,
-    /// docs/configuration.md
-    Configuration,
-    /// docs/authorization.md
-    Authorization,
-}
-
-/// `keystead debug verify-jws`.
-#[derive(Args, Clone, Debug)]
-pub struct VerifyJwsArgs {
-    /// The JWK set (RFC 7517), a file
-    #[arg(long, value_name = "FILE")]
-    pub jwks: PathBuf,
-    /// The token in compact form (RFC 7515 section 7.1); from standard input unless given
-    #[arg(value_name = "TOKEN")]
-    pub token: Option<String>,
 }
 
 impl ConfigArgs {

@@ -27,12 +27,13 @@ const ARROWS: [(&str, &str); 17] = [
 const DOMAIN_MAY_NAME: [&str; 5] = ["phonenumber", "thiserror", "unicode-normalization", "uuid", "zeroize"];
 
 /// The world's crates that have one home each: who else names them goes around a port.
-const HOMES: [(&str, &[&str]); 21] = [
+const HOMES: [(&str, &[&str]); 22] = [
     ("actix-web", &["api-actix"]),
     ("actix-*", &["api-actix"]),
     ("argon2", &["adapters-crypto"]),
     ("bcrypt", &["adapters-crypto"]),
     ("chacha20poly1305", &["adapters-crypto"]),
+    ("crypto-bigint", &["adapters-crypto"]),
     ("ed25519-dalek", &["adapters-crypto"]),
     ("hkdf", &["adapters-crypto"]),
     ("hmac", &["adapters-crypto"]),
