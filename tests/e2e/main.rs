@@ -14,6 +14,7 @@ mod attacked_replicas;
 mod attendance;
 mod authorization;
 mod budgets;
+mod captcha;
 mod changes;
 mod claims;
 mod clients;

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use keystead_adapters_crypto::Argon2Hasher;
 use keystead_adapters_providers::{SiteVerify, SiteVerifyConfig, SiteVerifyTools};
-use keystead_application::captcha::{
-    CaptchaDesk, CaptchaGate, HashingLoad, LoadGauge, ProofOfWork, ProofOfWorkTools,
-};
+use keystead_application::captcha::{CaptchaDesk, CaptchaGate, HashingLoad, LoadGauge, ProofOfWork, ProofOfWorkTools};
 use keystead_application::ports::CaptchaVerifier;
 
 use super::{ComposeError, Ports, Stores, broken};
@@ -48,11 +46,8 @@ pub(super) fn captchas(
             Ok(Captchas { source: CaptchaSource::ProofOfWork(work.clone()), verifier: Some(work) })
         }
         CaptchaProvider::SiteVerify(site) => {
-            let tools = SiteVerifyTools {
-                ceremonies: stores.ceremonies.clone(),
-                hash: hash.clone(),
-                clock: clock.clone(),
-            };
+            let tools =
+                SiteVerifyTools { ceremonies: stores.ceremonies.clone(), hash: hash.clone(), clock: clock.clone() };
             let asked = SiteVerifyConfig {
                 url: site.url.as_str().to_owned(),
                 secret: site.secret.clone(),
