@@ -152,11 +152,7 @@ fn answer(provider: ProviderId, body: ApiBody<CallbackBody>) -> Result<(SocialRe
         let fits =
             |text: &str| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
         if !value.is_none_or(fits) {
-            check.refuse(
-                name,
-                Code::VALIDATION_FAILED,
-                format!("must have 1 to {most} printable ASCII characters").into(),
-            );
+            check.refuse(name, Code::VALIDATION_FAILED, format!("must have 1 to {most} printable ASCII characters"));
         }
     }
     check.finish(())?;
