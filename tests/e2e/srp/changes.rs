@@ -108,6 +108,7 @@ async fn s05_a_change_demands_the_enrolled_factor() {
     for change in [to_srp(None, NEW), json!({ "newPassword": NEW })] {
         assert_eq!(ada.without_proof().change_secret(&change).await.unwrap_err(), refusal(403, "MFA_REQUIRED"));
     }
+    ada.ask_step_up("authenticator").await.unwrap();
     let ada = ada.step_up(&service.fresh_code(&program).await).await.unwrap();
     ada.change_secret(&to_srp(None, NEW)).await.unwrap();
     ada.client.srp_login_asked(EMAIL, NEW).await.unwrap();
@@ -152,7 +153,7 @@ async fn a_proof_by_srp_is_as_fresh_as_one_by_password() {
     assert_eq!(bob.srp_reauthenticate(PASSWORD).await.unwrap_err().code, "SRP_INVALID");
     bob.reauthenticate(PASSWORD).await.unwrap();
     let mut database = service.database();
-    assert_eq!((database.audited("authn_reauth"), database.audited("authn_reauth_fail")), (2, 3));
+    assert_eq!((database.audited("authn_reauth_success"), database.audited("authn_reauth_fail")), (2, 3));
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ async fn a_credential_is_added_beside_a_password_after_a_fresh_login() {
     let by_srp = ada.client.srp_login(EMAIL, NEW).await.unwrap();
     assert_eq!(by_srp.add_srp(WRONG).await.unwrap_err(), refusal(409, "SRP_EXISTS"));
     let mut database = service.database();
-    assert_eq!((database.count("srp_credentials"), database.audited("user_srp_verifier_set")), (1, 1));
+    assert_eq!((database.count("srp_credentials"), database.audited("authn_srp_verifier_set")), (1, 1));
 }
 
 #[tokio::test]
@@ -50,6 +50,7 @@ async fn s05_a_second_factor_is_demanded_where_one_is_enrolled() {
     let (ada, program) = service.enrolled(EMAIL).await;
     assert_eq!(ada.without_proof().add_srp(NEW).await.unwrap_err(), refusal(403, "MFA_REQUIRED"));
     assert_eq!(service.database().count("srp_credentials"), 0);
+    ada.ask_step_up("authenticator").await.unwrap();
     let ada = ada.step_up(&service.fresh_code(&program).await).await.unwrap();
     ada.add_srp(NEW).await.unwrap();
     let asked = ada.client.srp_login_asked(EMAIL, NEW).await.unwrap();
@@ -96,6 +97,6 @@ async fn g02_of_many_parallel_credentials_one_is_kept() {
         client.srp_login(EMAIL, &password(*winner)).await.unwrap();
         assert_eq!(client.srp_login(EMAIL, &password((winner + 1) % RACERS)).await.unwrap_err(), srp_invalid());
         let mut database = service.database();
-        assert_eq!((database.count("srp_credentials"), database.audited("user_srp_verifier_set")), (1, 1));
+        assert_eq!((database.count("srp_credentials"), database.audited("authn_srp_verifier_set")), (1, 1));
     }
 }
