@@ -25,6 +25,7 @@ const MAX_KEY: usize = 128;
 /// Routes that create or send, and how long their answers are replayed.
 const ROUTES: &[(&str, Duration)] = &[
     ("/api/v1/auth/register", IDEMPOTENCY_TOKEN_LIFE),
+    ("/api/v1/auth/srp/register", IDEMPOTENCY_TOKEN_LIFE),
     ("/api/v1/auth/login/otp", IDEMPOTENCY_TOKEN_LIFE),
     ("/api/v1/auth/passwordless", IDEMPOTENCY_TOKEN_LIFE),
     ("/api/v1/auth/otp", IDEMPOTENCY_TOKEN_LIFE),
