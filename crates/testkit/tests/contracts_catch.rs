@@ -8,9 +8,10 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 use keystead_application::ports::{
-    AuditChain, AuditLog, ContactRepository, DeviceRepository, EphemeralError, FactorFailureRepository,
-    FactorRepository, GuessBudgets, KeyRepository, LinkTokenRepository, LoginHistory, Outbox, PasskeyRepository,
-    RateDecision, RateHit, RateLimiter, RegistrationRepository, RevocationLog, Store, StoreError, Tx, UserRepository,
+    AttendanceRepository, AuditChain, AuditLog, ContactRepository, DeviceRepository, EphemeralError,
+    FactorFailureRepository, FactorRepository, GuessBudgets, KeyRepository, LeaseRepository, LinkTokenRepository,
+    LoginHistory, Outbox, PasskeyRepository, RateDecision, RateHit, RateLimiter, RegistrationRepository, RevocationLog,
+    SocialRepository, SrpRepository, Store, StoreError, Tx, UserRepository,
 };
 use keystead_application::testing::FakeStore;
 use keystead_domain::Timestamp;
@@ -126,6 +127,18 @@ impl Tx for UnserialisedTx {
     }
     fn factor_failures(&mut self) -> &mut dyn FactorFailureRepository {
         self.tx().factor_failures()
+    }
+    fn srp(&mut self) -> &mut dyn SrpRepository {
+        self.tx().srp()
+    }
+    fn social(&mut self) -> &mut dyn SocialRepository {
+        self.tx().social()
+    }
+    fn attendance(&mut self) -> &mut dyn AttendanceRepository {
+        self.tx().attendance()
+    }
+    fn leases(&mut self) -> &mut dyn LeaseRepository {
+        self.tx().leases()
     }
     fn devices(&mut self) -> &mut dyn DeviceRepository {
         self.tx().devices()
