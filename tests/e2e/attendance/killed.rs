@@ -71,19 +71,19 @@ async fn a_leader_killed_half_way_leaves_nobody_out_and_reminds_nobody_twice() {
         Some(shared) => Database::on_servers(shared),
         None => Database::in_directory(configured.path()),
     };
-    let mut reminded = || database.count("attendances WHERE reminded_at IS NOT NULL");
-    while reminded() == 0 {
+    let mut marked = || database.count("attendances WHERE reminded_at IS NOT NULL");
+    while marked() == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let leads = |replica: &Keystead| replica.log().contains(BEGINS);
     let leader = replicas.iter().position(leads).expect("whoever reminds says so");
     replicas.remove(leader).kill();
-    let half_way = reminded();
+    let half_way = marked();
     assert!((1..i64::from(PEOPLE)).contains(&half_way), "{half_way} were reminded when it died");
     if replicas.is_empty() {
         replicas.push(configured.serve(&settings));
     }
-    eventually(PATIENCE, "everybody's reminder", async || (reminded() == i64::from(PEOPLE)).then_some(())).await;
+    eventually(PATIENCE, "everybody's reminder", async || (marked() == i64::from(PEOPLE)).then_some(())).await;
     let mut database = match configured.shared() {
         Some(shared) => Database::on_servers(shared),
         None => Database::in_directory(configured.path()),

@@ -50,10 +50,10 @@ async fn everybody_sees_their_own_rows_and_administrators_everybodys() {
     let newest_first = |of: &dyn Fn(usize) -> bool| -> Vec<&str> {
         (0..rows.len()).rev().filter(|nth| of(*nth)).map(|nth| rows[nth]["id"].as_str().unwrap()).collect()
     };
-    let bobs = |nth: usize| nth == 4 || nth == 6;
+    let is_his = |nth: usize| nth == 4 || nth == 6;
     let (own, pages) = ada.all_rows("/attendances?page[size]=2").await;
-    assert_eq!((ids(&own), pages), (newest_first(&|nth| !bobs(nth)), 3));
-    assert_eq!(ids(&bob.all_rows("/attendances").await.0), newest_first(&bobs));
+    assert_eq!((ids(&own), pages), (newest_first(&|nth| !is_his(nth)), 3));
+    assert_eq!(ids(&bob.all_rows("/attendances").await.0), newest_first(&is_his));
     let (all, pages) = boss.all_rows("/admin/attendances?page[size]=3").await;
     assert_eq!((ids(&all), pages), (newest_first(&|_| true), 3));
     let row = all.iter().find(|row| row["id"] == rows[4]["id"]).unwrap();
@@ -63,7 +63,7 @@ async fn everybody_sees_their_own_rows_and_administrators_everybodys() {
     );
     let of_bob = format!("/admin/users/{}/attendances?page[size]=1", bob.user_id());
     let (of_bob, pages) = boss.all_rows(&of_bob).await;
-    assert_eq!((ids(&of_bob), pages), (newest_first(&bobs), 2));
+    assert_eq!((ids(&of_bob), pages), (newest_first(&is_his), 2));
 
     let day = |nth: usize| rows[nth]["attributes"]["date"].as_str().unwrap();
     for (query, wanted) in [
