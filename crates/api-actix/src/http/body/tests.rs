@@ -147,7 +147,10 @@ async fn h04_media_types_are_checked_before_the_body() {
         .to_http_parts();
     let error = ApiBody::<Sample>::from_request(&req, &mut payload).await.unwrap_err();
     assert_eq!(found(&error), [(Code::UNSUPPORTED_MEDIA_TYPE, "Content-Encoding")]);
-    assert_eq!(error.to_response(None, crate::http::Language::English).headers().get(header::ACCEPT_ENCODING).unwrap(), "identity");
+    assert_eq!(
+        error.to_response(None, crate::http::Language::English).headers().get(header::ACCEPT_ENCODING).unwrap(),
+        "identity"
+    );
 }
 
 #[actix_web::test]

@@ -78,7 +78,8 @@ fn inspect(req: &ServiceRequest) -> Result<(), ApiError> {
     if !req.query_string().is_empty() {
         Params::parse(req.query_string())?;
     }
-    let takes_answer = document::accepts_json_api(req.headers()) || (path == FILE && document::accepts_csv(req.headers()));
+    let takes_answer =
+        document::accepts_json_api(req.headers()) || (path == FILE && document::accepts_csv(req.headers()));
     if path.starts_with(API) && !takes_answer {
         return Err(ApiError::new(Code::NOT_ACCEPTABLE).in_header("Accept"));
     }

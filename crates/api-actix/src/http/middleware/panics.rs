@@ -7,8 +7,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
 use actix_web::{Error, HttpResponse, ResponseError};
 
-use super::{dress, vary_by_language};
 use super::request_id::RequestId;
+use super::{dress, vary_by_language};
 use crate::http::{ApiError, Code, HttpSettings};
 
 /// An answer to a request that did not come back: its handler panicked, or a middleware failed.
