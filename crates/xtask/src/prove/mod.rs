@@ -6,6 +6,7 @@ mod overload;
 mod races;
 mod replicas;
 mod report;
+mod srp;
 mod timing;
 mod upgrade;
 

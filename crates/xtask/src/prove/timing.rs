@@ -2,12 +2,13 @@
 
 use super::Bed;
 use super::report::Report;
+use super::srp;
 use crate::api::{self, Api};
 use crate::sample::Chance;
 use crate::{Outcome, sample};
 
-/// Makes the n-th request of a class.
-type Class<'a> = &'a dyn Fn(usize) -> Vec<u8>;
+/// Makes the n-th request of a class. What has to be asked for before is not timed.
+type Class<'a> = &'a dyn Fn(&mut Api, usize) -> Outcome<Vec<u8>>;
 
 /// Two kinds of request nobody may be able to tell apart.
 struct Pair<'a> {
@@ -21,8 +22,9 @@ struct Pair<'a> {
 pub(super) fn run(bed: &Bed, report: &mut Report) -> Outcome {
     let service = bed.start("timing")?;
     let mut api = Api::at(service.address());
-    let known = "known@example.com";
+    let (known, with_srp) = ("known@example.com", "verifier@example.com");
     api.sign_up(known)?;
+    srp::sign_up(&mut api, with_srp)?;
     let samples = bed.times(300, 2000);
     let mut chance = bed.chance();
     let unknown = |n: usize| format!("unknown{n}@example.com");
@@ -30,20 +32,44 @@ pub(super) fn run(bed: &Bed, report: &mut Report) -> Outcome {
         Pair {
             promise: "login: unknown account, wrong password",
             status: 401,
-            a: &|n| api::login_request(&unknown(n), "not-the-password-17"),
-            b: &|_| api::login_request(known, "not-the-password-17"),
+            a: &|_, n| Ok(api::login_request(&unknown(n), "not-the-password-17")),
+            b: &|_, _| Ok(api::login_request(known, "not-the-password-17")),
         },
         Pair {
             promise: "register: new address, taken address",
             status: 201,
-            a: &|n| api::register_request(&format!("new{n}@example.com")),
-            b: &|_| api::register_request(known),
+            a: &|_, n| Ok(api::register_request(&format!("new{n}@example.com"))),
+            b: &|_, _| Ok(api::register_request(known)),
         },
         Pair {
             promise: "forgot: unknown account, known account",
             status: 202,
-            a: &|n| api::forgot_request(&unknown(n)),
-            b: &|_| api::forgot_request(known),
+            a: &|_, n| Ok(api::forgot_request(&unknown(n))),
+            b: &|_, _| Ok(api::forgot_request(known)),
+        },
+        Pair {
+            promise: "SRP challenge: unknown account, account with a verifier",
+            status: 200,
+            a: &|_, n| Ok(srp::challenge_request(&unknown(n))),
+            b: &|_, _| Ok(srp::challenge_request(with_srp)),
+        },
+        Pair {
+            promise: "SRP challenge: account with a password, account with a verifier",
+            status: 200,
+            a: &|_, _| Ok(srp::challenge_request(known)),
+            b: &|_, _| Ok(srp::challenge_request(with_srp)),
+        },
+        Pair {
+            promise: "SRP login: unknown account, wrong proof",
+            status: 401,
+            a: &|api, n| srp::wrong_login_request(api, &unknown(n)),
+            b: &|api, _| srp::wrong_login_request(api, with_srp),
+        },
+        Pair {
+            promise: "login: unknown account, account with a verifier",
+            status: 401,
+            a: &|_, n| Ok(api::login_request(&unknown(n), "not-the-password-17")),
+            b: &|_, _| Ok(api::login_request(with_srp, "not-the-password-17")),
         },
     ];
     for pair in &pairs {
@@ -58,7 +84,7 @@ fn compare(api: &mut Api, pair: &Pair<'_>, samples: usize, chance: &mut Chance, 
     for n in 0..samples {
         let first_a = chance.next().is_multiple_of(2);
         for of_a in [first_a, !first_a] {
-            let request = if of_a { (pair.a)(n) } else { (pair.b)(n) };
+            let request = if of_a { (pair.a)(api, n) } else { (pair.b)(api, n) }?;
             let (took, reply) = sample::timed(|| api.send(&request));
             reply?.expect(pair.status, pair.promise)?;
             if of_a { &mut a } else { &mut b }.push(took);
