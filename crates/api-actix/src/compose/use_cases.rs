@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use keystead_application::account::{
-    ActivateAccount, AddSrpCredential, BeginReset, ChangePassword, DeactivateAccount, ExportAccount, ForgotPassword, ReadProfile,
-    RegisterUser, ResendCode, ResetPassword, UpdateProfile, VerifyRegistration,
+    ActivateAccount, AddSrpCredential, BeginReset, ChangePassword, DeactivateAccount, ExportAccount, ForgotPassword,
+    ReadProfile, RegisterUser, ResendCode, ResetPassword, UpdateProfile, VerifyRegistration,
 };
 use keystead_application::admin::{Impersonate, ManageOutbox, ManageSessions, ManageUsers, NoteRefusal};
 use keystead_application::audit::{LinkAudit, PruneAudit, ReadAudit, SealingStore, VerifyAudit};
@@ -18,8 +18,8 @@ use keystead_application::session::{
     AnswerSecondFactor, EndSessions, ExchangeRefreshToken, LastSeen, Login, PasskeyLogin, Passwordless, Reauthenticate,
     RefreshDesk, RefreshSession, SendFactorCode, SessionOverview, SrpChallenge, SrpLogin, Standing, StepUp,
 };
-use keystead_application::social::{SocialFlows, SocialSignIn};
 use keystead_application::settings::{AccountLimits, Lifetimes, Settings};
+use keystead_application::social::{SocialFlows, SocialSignIn};
 use keystead_domain::limits::{self, RatePolicy};
 use keystead_domain::token::RefreshPolicy;
 
@@ -109,8 +109,15 @@ pub(super) fn join(
     let reseal = Arc::new(ResealFactors::new(store.clone(), tools.factors.clone(), secrets.clone()));
     let (s, n, h, c, i, d) = (&store, &sessions, &hasher, &clock, &issuer, &sign_in);
     let (f, k, b, x) = (&tools.factors, &tools.passkeys, &tools.guard, &secrets);
-    let parts = attendance::Parts { store: s, clock: c, entropy: &entropy, guard: &guard, postbox: &postbox, settings: &settings };
-    let (attendance, reminders) = attendance::attendance(&config.attendance, &parts);
+    let made_of = attendance::Parts {
+        store: s,
+        clock: c,
+        entropy: &entropy,
+        guard: &guard,
+        postbox: &postbox,
+        settings: &settings,
+    };
+    let (attendance, reminders) = attendance::attendance(&config.attendance, &made_of);
     let services = Services {
         step_up_gate,
         social: SocialSignIn::new(
