@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use keystead_application::account::{
-    ActivateAccount, AddSrpCredential, BeginReset, ChangePassword, DeactivateAccount, ExportAccount, ForgotPassword, ReadProfile,
-    RegisterUser, ResendCode, ResetPassword, UpdateProfile, VerifyRegistration,
+    ActivateAccount, AddSrpCredential, BeginReset, ChangePassword, DeactivateAccount, ExportAccount, ForgotPassword,
+    ReadProfile, RegisterUser, ResendCode, ResetPassword, UpdateProfile, VerifyRegistration,
 };
 use keystead_application::admin::{Impersonate, ManageOutbox, ManageSessions, ManageUsers, NoteRefusal};
 use keystead_application::attendance::{Attendances, ManageAttendances};

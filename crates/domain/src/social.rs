@@ -38,20 +38,21 @@ impl fmt::Display for ProviderId {
     }
 }
 
-/// Who somebody is at a provider: `sub`, which never changes and is never given to anybody else (OpenID Connect Core 1.0
-/// section 5.7). 1 to 255 printable ASCII characters.
+/// Who somebody is at a provider, whichever the operator means by a provider's name: `sub`, which its issuer never changes
+/// and never gives to anybody else (OpenID Connect Core 1.0 section 5.7), together with what names the issuer. 1 to 300
+/// printable ASCII characters, of which `sub` has 255 at most.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SocialSubject(String);
 
 /// The text is no subject identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a subject identifier has 1 to 255 printable ASCII characters")]
+#[error("a subject identifier has 1 to 300 printable ASCII characters")]
 pub struct SocialSubjectError;
 
 impl SocialSubject {
     /// Checks the form (OpenID Connect Core 1.0 section 2, `sub`).
     pub fn try_new(text: &str) -> Result<Self, SocialSubjectError> {
-        let fits = (1..=255).contains(&text.len()) && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        let fits = (1..=300).contains(&text.len()) && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         if fits { Ok(Self(text.to_owned())) } else { Err(SocialSubjectError) }
     }
 
@@ -97,10 +98,10 @@ mod tests {
 
     #[test]
     fn subjects_are_printable_and_bounded() {
-        for subject in ["1", "auth0|5f7c", "a b", &"x".repeat(255)] {
+        for subject in ["1", "auth0|5f7c", "a b", &"x".repeat(300)] {
             assert_eq!(SocialSubject::try_new(subject).unwrap().as_str(), subject);
         }
-        for subject in ["", "a\n", "é", &"x".repeat(256)] {
+        for subject in ["", "a\n", "é", &"x".repeat(301)] {
             assert!(SocialSubject::try_new(subject).is_err(), "{subject}");
         }
     }

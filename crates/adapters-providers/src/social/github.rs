@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use keystead_application::ports::{SocialAnswer, SocialError, SocialProfile, SocialProvider, SocialRequest};
 use keystead_domain::SecretString;
 use keystead_domain::account::EmailAddress;
-use keystead_domain::social::{ProviderId, SocialSubject};
+use keystead_domain::social::ProviderId;
 use reqwest::header::ACCEPT;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use url::Url;
 
 use super::exchange::{exchange, in_time};
-use super::{SocialClient, WHOLE};
+use super::{SocialClient, WHOLE, subject_at};
 use crate::http::{self, ProviderConfigError, Timeouts};
 
 /// What is asked for when the operator asks for nothing else: name and addresses, nothing to write.
@@ -36,6 +36,8 @@ pub struct GitHubConfig {
 /// Accounts at GitHub. The subject is the numeric identifier: names are given to others.
 pub struct GitHub {
     client: SocialClient,
+    /// The address of its pages, which names it: GitHub itself, or somebody's Enterprise Server.
+    issuer: String,
     authorize: Url,
     token: Url,
     user: Url,
@@ -86,6 +88,7 @@ impl GitHub {
             people: http::client(&base, timeouts)?,
             programs: http::client(&api, timeouts)?,
             client: config.client,
+            issuer: base.as_str().trim_end_matches('/').to_owned(),
         })
     }
 
@@ -150,9 +153,9 @@ impl SocialProvider for GitHub {
             let token = self.access_token(&answer.code, &request.code_verifier).await?;
             let account: Account = exchange("the account", self.ask(&self.user, &token)).await?.good()?;
             let address = self.address(&token).await?;
-            let subject = SocialSubject::try_new(&account.id.to_string());
+            let subject = subject_at(&self.issuer, &account.id.to_string());
             let subject =
-                subject.map_err(|_| SocialError::Refused("the identifier has no form it may have".to_owned()))?;
+                subject.ok_or_else(|| SocialError::Refused("the identifier has no form it may have".to_owned()))?;
             let email_verified = address.as_ref().is_some_and(|(_, verified)| *verified);
             Ok(SocialProfile {
                 subject,

@@ -4,13 +4,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keystead_application::ports::SocialProfile;
 use keystead_domain::account::EmailAddress;
-use keystead_domain::social::SocialSubject;
 use keystead_domain::{SecretString, Timestamp};
 use ring::digest;
 use serde::Deserialize;
 
 use super::jws::Algorithm;
+use super::subject_at;
 
+/// Google, as it calls itself.
+const GOOGLE: &str = "https://accounts.google.com";
 /// How far a provider's clock may be from ours, in seconds.
 const SKEW: i64 = 60;
 /// How old a token may be that was just fetched, in seconds.
@@ -35,6 +37,8 @@ pub(super) struct Person {
     email_verified: Option<serde_json::Value>,
     name: Option<String>,
     preferred_username: Option<String>,
+    /// Google: the organisation that manages the account.
+    hd: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -113,14 +117,18 @@ impl Person {
     }
 
     /// The profile; `None` when the subject has no form it may have.
-    pub(super) fn profile(self) -> Option<SocialProfile> {
+    pub(super) fn profile(self, issuer: &str) -> Option<SocialProfile> {
         let email = self.email.as_deref().and_then(|text| EmailAddress::try_new(text).ok());
-        let email_verified = email.is_some() && self.email_verified == Some(serde_json::Value::Bool(true));
+        let said = self.email_verified == Some(serde_json::Value::Bool(true));
+        // Google asked once, and says so for ever; it knows who has an address now only of its own and of organisations it
+        // hosts (Sign in with Google, "Verify the Google ID token").
+        let is_gmail = email.as_ref().is_some_and(|email| email.as_str().ends_with("@gmail.com"));
+        let knows = issuer != GOOGLE || is_gmail || self.hd.is_some();
         Some(SocialProfile {
-            subject: SocialSubject::try_new(&self.sub).ok()?,
+            email_verified: email.is_some() && said && knows,
+            subject: subject_at(issuer, &self.sub)?,
             label: self.email.or(self.preferred_username).or_else(|| self.name.clone()),
             email,
-            email_verified,
             name: self.name,
         })
     }

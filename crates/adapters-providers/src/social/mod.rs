@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keystead_application::ports::SocialRequest;
 use keystead_domain::SecretString;
-use keystead_domain::social::ProviderId;
+use keystead_domain::social::{ProviderId, SocialSubject};
 use ring::digest;
 use url::Url;
 
@@ -27,6 +27,15 @@ use crate::http::{ProviderConfigError, is_word};
 
 /// The longest a call of the port takes, however many requests it needs.
 const WHOLE: Duration = Duration::from_secs(10);
+
+/// Who `sub` is at an issuer. It is unique there only: an operator who writes another issuer under a provider's name must not
+/// give the accounts linked to the old one to whoever has the same `sub` at the new one.
+fn subject_at(issuer: &str, sub: &str) -> Option<SocialSubject> {
+    let hash = digest::digest(&digest::SHA256, issuer.as_bytes());
+    let named = URL_SAFE_NO_PAD.encode(hash.as_ref().get(..12)?);
+    let fits = (1..=255).contains(&sub.len());
+    fits.then(|| SocialSubject::try_new(&format!("{named}.{sub}")).ok()).flatten()
+}
 
 /// What every provider is told about: this client of it.
 #[derive(Clone)]

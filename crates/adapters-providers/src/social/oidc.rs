@@ -284,7 +284,9 @@ impl SocialProvider for Oidc {
             let tokens = self.tokens(&discovery, &answer.code, &request.code_verifier).await?;
             let claims = self.verified(&discovery, &tokens, &request.nonce).await?;
             let person = self.person(&discovery, &tokens, claims.person).await?;
-            person.profile().ok_or_else(|| SocialError::Refused("the subject has no form it may have".to_owned()))
+            person
+                .profile(&self.config.issuer)
+                .ok_or_else(|| SocialError::Refused("the subject has no form it may have".to_owned()))
         })
         .await
     }

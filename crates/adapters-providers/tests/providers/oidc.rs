@@ -217,7 +217,7 @@ async fn somebody_is_sent_with_state_nonce_and_a_challenge() {
 async fn a_code_is_exchanged_with_verifier_and_secret_and_tells_who_came() {
     let provider = Provider::start().await;
     let profile = provider.complete().await.unwrap();
-    assert_eq!(profile.subject.as_str(), "248289761001");
+    assert!(profile.subject.as_str().ends_with(".248289761001"), "{:?}", profile.subject);
     assert_eq!((profile.email.unwrap().as_str(), profile.email_verified), ("ada@example.com", true));
     assert_eq!((profile.name.as_deref(), profile.label.as_deref()), (Some("Ada Lovelace"), Some("ada@example.com")));
     let seen = provider.server.seen();

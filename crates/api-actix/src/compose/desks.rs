@@ -7,8 +7,8 @@ use keystead_application::admin::AdminDesk;
 use keystead_application::factor::FactorDesk;
 use keystead_application::revocation::RevocationView;
 use keystead_application::service::{
-    Continuation, FactorCodes, FactorGuard, GuessGuard, OneTimeCodes, PasskeyCeremonies, Postbox, Revoker, Secrets, SignInDesk, SrpExchange,
-    StoredCodes, TokenIssuer,
+    Continuation, FactorCodes, FactorGuard, GuessGuard, OneTimeCodes, PasskeyCeremonies, Postbox, Revoker, Secrets,
+    SignInDesk, SrpExchange, StoredCodes, TokenIssuer,
 };
 use keystead_application::session::{LoginDesk, StepUpTools};
 use keystead_application::settings::Settings;

@@ -1,7 +1,7 @@
 //! The one place that joins use-cases with adapters. Nothing else names an adapter.
 
-mod captcha;
 mod attendance;
+mod captcha;
 mod desks;
 mod examine;
 mod mail;
@@ -22,8 +22,8 @@ use keystead_application::audit::{LinkAudit, PruneAudit};
 use keystead_application::factor::ResealFactors;
 use keystead_application::operation::{DeliverMail, Housekeeping, KeyKeeper, PurgeAccounts, RemindOnSchedule};
 use keystead_application::ports::{
-    Clock, Entropy, KeyRing, KeyedHash, PasskeyVerifier, PasswordHasher, PasswordImport, Sealer, SessionStore, SocialProvider,
-    SrpServer, TokenSigner, TokenVerifier, TotpAlgorithm, Vault,
+    Clock, Entropy, KeyRing, KeyedHash, PasskeyVerifier, PasswordHasher, PasswordImport, Sealer, SessionStore,
+    SocialProvider, SrpServer, TokenSigner, TokenVerifier, TotpAlgorithm, Vault,
 };
 use keystead_application::revocation::{RevocationKeeper, RevocationListener, RevocationView};
 use keystead_application::session::LastSeen;

@@ -70,7 +70,8 @@ impl Layers {
             let full =
                 if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
             let source = at(name.span().start);
-            let is_section = keys::all().iter().any(|key| is_inside(&key.name, &full)) || keys::social::is_section(&full);
+            let is_section =
+                keys::all().iter().any(|key| is_inside(&key.name, &full)) || keys::social::is_section(&full);
             match (keys::find(&full), value.get_ref()) {
                 (Some(key), value) => match raw(key.kind, value) {
                     Some(raw) => found.push((key, Entry { raw, source })),

@@ -85,22 +85,25 @@ impl SocialProviderConfig {
         let issuer = needed(r, &key("issuer"), fallback, issuer, fix);
         let display_name = r.optional(&key("display_name"), line);
         let scopes = r.list(&key("scopes"), scope);
-        let vouches_for_addresses = r.value(&key("vouches_for_addresses"), boolean);
+        let vouches_for_addresses = r.optional(&key("vouches_for_addresses"), boolean);
         let scopes = scopes?;
         if preset == SocialPreset::Oidc && !scopes.is_empty() && !scopes.iter().any(|scope| scope == "openid") {
             r.fault(&key("scopes"), "lacks \"openid\"", "add \"openid\": without it there is no ID token");
             return Err(Noted);
         }
+        let issuer = issuer?;
+        // Whom nobody but the operator knows is believed when the operator says so.
+        let is_known = known.is_some_and(|(.., known)| *known == issuer);
         let called = known.map_or(name, |(_, called, _)| called);
         Ok(Self {
             id,
             preset,
-            issuer: issuer?,
+            issuer,
             display_name: display_name?.unwrap_or_else(|| called.to_owned()),
             client_id: client_id?,
             client_secret: client_secret?,
             scopes,
-            vouches_for_addresses: vouches_for_addresses?,
+            vouches_for_addresses: vouches_for_addresses?.unwrap_or(is_known),
         })
     }
 }
@@ -193,7 +196,7 @@ mod tests {
         assert_eq!(secrets, [None, Some("s".to_owned()), None, Some("t".to_owned())]);
         assert_eq!(
             providers.iter().map(|one| one.vouches_for_addresses).collect::<Vec<_>>(),
-            [true, true, true, false]
+            [false, true, true, false]
         );
         assert!(load("", &[]).unwrap().is_empty());
     }

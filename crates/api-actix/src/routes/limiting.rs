@@ -149,7 +149,8 @@ fn is_path_of(route: &str, path: &str) -> bool {
         return route == path;
     }
     let mut segments = path.split('/');
-    let fits = |own: &str| segments.next().is_some_and(|it| if own.starts_with('{') { !it.is_empty() } else { own == it });
+    let fits =
+        |own: &str| segments.next().is_some_and(|it| if own.starts_with('{') { !it.is_empty() } else { own == it });
     route.split('/').all(fits) && segments.next().is_none()
 }
 

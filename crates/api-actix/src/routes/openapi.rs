@@ -7,8 +7,8 @@ use utoipa::openapi::{Content, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::{
-    admin, attendance, captcha, contacts, factors, health, login, logout, me, passkeys, password, refresh, register, second_factor,
-    sessions, social, srp, step_up, tokens, verify, well_known,
+    admin, attendance, captcha, contacts, factors, health, login, logout, me, passkeys, password, refresh, register,
+    second_factor, sessions, social, srp, step_up, tokens, verify, well_known,
 };
 use crate::http::{ApiError, NoQuery};
 

@@ -4,8 +4,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    attendance, captcha, contacts, factors, health, idempotency, limiting, login, logout, me, openapi, passkeys, password, refresh,
-    register, second_factor, sessions, social, srp, step_up, verify, well_known,
+    attendance, captcha, contacts, factors, health, idempotency, limiting, login, logout, me, openapi, passkeys,
+    password, refresh, register, second_factor, sessions, social, srp, step_up, verify, well_known,
 };
 use crate::http::{ApiError, Code, Endpoint, declared};
 

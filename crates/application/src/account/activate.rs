@@ -10,7 +10,7 @@ use super::reset_password::own_words;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::ports::{Clock, SessionStore, Store};
-use crate::service::{AuthorizedTokens, NewSecret, Secrets, TokenIssuer, record_sign_in};
+use crate::service::{AuthorizedTokens, NewSecret, Secrets, TokenIssuer, record, record_sign_in};
 use crate::session::LoginDesk;
 
 /// The first password of an account that an operator made.
@@ -82,6 +82,9 @@ impl ActivateAccount {
         let user = user.ok_or(ActivateAccountError::LinkInvalid)?;
         self.secrets.replace(&mut *tx, user.id, &secret, now).await?;
         let sign_in = self.issuer.sign_in(&user, vec![Amr::Password], context, now)?;
+        if let Some(event) = secret.event() {
+            record(&mut *tx, event, (Some(user.id), Some(user.id)), None, context, now).await?;
+        }
         let event = AuditEventName::UserActivated;
         record_sign_in(&mut *tx, &self.desk.guard, &user, &sign_in, event, context, now).await?;
         tx.commit().await?;

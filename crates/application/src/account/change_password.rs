@@ -139,7 +139,9 @@ impl ChangePassword {
         let notice = Notice::PasswordChanged { occasion: context.occasion(now) };
         self.desk.postbox.notify(&mut *tx, &user, notice, now).await?;
         let (who, session) = ((Some(user.id), Some(user.id)), claims.session());
-        record(&mut *tx, AuditEventName::PasswordChanged, who, Some(&session), context, now).await?;
+        for event in [Some(AuditEventName::PasswordChanged), new.event()].into_iter().flatten() {
+            record(&mut *tx, event, who, Some(&session), context, now).await?;
+        }
         tx.commit().await?;
         let continued = Continued { user: user.id, role: user.role, session, change, ends_others: true, proved: true };
         self.continuation.go_on(continued, now).await?.ok_or(ChangePasswordError::SessionOver)

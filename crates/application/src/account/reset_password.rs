@@ -145,7 +145,9 @@ impl ResetPassword {
         let change = raise_epoch(&mut *tx, user.id, true, now).await?.ok_or(ResetPasswordError::LinkInvalid)?;
         let notice = Notice::PasswordReset { occasion: context.occasion(now) };
         self.desk.postbox.notify(&mut *tx, &user, notice, now).await?;
-        record(&mut *tx, AuditEventName::PasswordReset, (None, Some(user.id)), None, context, now).await?;
+        for event in [Some(AuditEventName::PasswordReset), secret.event()].into_iter().flatten() {
+            record(&mut *tx, event, (None, Some(user.id)), None, context, now).await?;
+        }
         tx.commit().await?;
         self.revoker.announce(&[change.revocation]).await;
         Revoker::told(self.sessions.end_all(user.id, None, EndReason::EpochEnded, now).await);

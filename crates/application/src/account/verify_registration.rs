@@ -13,7 +13,7 @@ use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::ports::{Clock, Constraint, SessionStore, Store, StoreError, StoredSrp, Tx};
 use crate::service::{
-    AuthorizedTokens, CodeRefusal, GuessGuard, OneTimeCodes, TokenIssuer, amr_of, record, record_sign_in,
+    AuthorizedTokens, CodeRefusal, GuessGuard, OneTimeCodes, TokenIssuer, amr_of, record, record_sign_in, record_with,
 };
 
 /// A proof of a registration.
@@ -125,7 +125,7 @@ impl VerifyRegistration {
             tx.srp().put(&StoredSrp { user_id: user.id, sealed, created_at: now }).await?;
         }
         if let Some(claimed) = social {
-            self.link(&mut *tx, &user, claimed, now).await?;
+            self.link(&mut *tx, &user, claimed, context, now).await?;
         }
         let sign_in = self.issuer.sign_in(&user, vec![amr], context, now)?;
         let event = AuditEventName::UserCreated;
@@ -141,14 +141,16 @@ impl VerifyRegistration {
         tx: &mut dyn Tx,
         user: &User,
         claimed: ClaimedIdentity,
+        context: &RequestContext,
         now: Timestamp,
     ) -> Result<(), VerifyRegistrationError> {
         let ClaimedIdentity { provider, subject, label } = claimed;
         let id = self.issuer.new_user_id(None).as_uuid();
         let identity =
             SocialIdentity { id, user_id: user.id, provider, subject, label, created_at: now, last_used_at: None };
+        let (who, detail) = ((Some(user.id), Some(user.id)), (context, identity.provider.to_string()));
         match tx.social().insert(&identity).await {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(record_with(tx, AuditEventName::SocialLinked, who, None, detail, now).await?),
             Err(StoreError::Conflict(_)) => Err(VerifyRegistrationError::CodeInvalid),
             Err(other) => Err(other.into()),
         }

@@ -38,10 +38,27 @@ fn presence(presence: Option<&Presence>, calendar: &Calendar) -> [String; 4] {
 }
 
 /// A cell that no spreadsheet takes for a formula: one that begins like a formula gets an apostrophe in front (OWASP, CSV
-/// Injection). All cells are quoted, so that nothing inside one begins another.
+/// Injection). All cells are quoted, so that nothing inside one begins another; and because in many countries a spreadsheet
+/// splits at semicolons, whatever is quoted, what follows one, or another separator, is treated like a beginning, too.
 pub fn cell(text: &str) -> String {
     // The wide forms are those of East Asian keyboards; some spreadsheets read them alike.
     const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
-    let apostrophe = if text.starts_with(FORMULA) { "'" } else { "" };
-    if text.is_empty() { String::new() } else { format!("\"{apostrophe}{}\"", text.replace('"', "\"\"")) }
+    const SEPARATOR: [char; 5] = [';', ',', '\t', '|', '"'];
+    if text.is_empty() {
+        return String::new();
+    }
+    let mut cell = String::from('"');
+    let mut begins = true;
+    for letter in text.chars() {
+        if begins && FORMULA.contains(&letter) {
+            cell.push('\'');
+        }
+        if letter == '"' {
+            cell.push('"');
+        }
+        cell.push(letter);
+        begins = SEPARATOR.contains(&letter) || begins && letter.is_whitespace();
+    }
+    cell.push('"');
+    cell
 }

@@ -98,10 +98,9 @@ async fn remove_factors_since(tx: &mut dyn Tx, undo: &ContactUndo) -> Result<(),
             tx.passkeys().delete(user, passkey.id).await?;
         }
     }
+    // All of them: who changes an address may have linked an account of their own before. The owner links theirs again.
     for identity in tx.social().list(user).await? {
-        if identity.created_at >= since {
-            tx.social().delete(user, &identity.provider).await?;
-        }
+        tx.social().delete(user, &identity.provider).await?;
     }
     let totp = tx.factors().totp(user).await?;
     if totp.is_some_and(|totp| totp.confirmed_at.is_none_or(|at| at >= since)) {

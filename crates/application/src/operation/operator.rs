@@ -144,6 +144,8 @@ impl Operator {
         let hash = self.hasher.hash(&password).await?;
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
+        // Whoever added a credential of their own is put out with it.
+        tx.srp().delete(user.id).await?;
         tx.users().set_password(user.id, &hash, now).await?;
         tx.devices().forget_all(user.id).await?;
         let notice = Notice::PasswordReset { occasion: RequestContext::default().occasion(now) };

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use keystead_domain::account::{Password, PasswordHash, PasswordPolicy, PasswordRefusal, UserId};
+use keystead_domain::audit::AuditEventName;
 use keystead_domain::srp::SrpCredential;
 use keystead_domain::{SecretString, Timestamp};
 
@@ -32,6 +33,16 @@ pub(crate) enum AcceptedSecret {
 pub(crate) enum KeptSecret {
     Password(PasswordHash),
     Srp(Box<SrpCredential>),
+}
+
+impl KeptSecret {
+    /// The event that names the kind, beside the one of what was done.
+    pub(crate) fn event(&self) -> Option<AuditEventName> {
+        match self {
+            Self::Password(_) => None,
+            Self::Srp(_) => Some(AuditEventName::SrpVerifierSet),
+        }
+    }
 }
 
 /// Checks, hashes and keeps what people sign in with. A person has a password, an SRP credential, both, or neither.

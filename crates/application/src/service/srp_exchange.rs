@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,6 +17,8 @@ use crate::ports::{
 
 /// Bytes of a challenge's own identifier.
 const ID: usize = 16;
+/// How far the clocks of replicas may be apart before a used challenge could be answered again.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
 /// Bytes before what is sealed: the end of the challenge's life in microseconds, and its identifier.
 const HEAD: usize = 8 + ID;
 
@@ -148,7 +151,9 @@ impl SrpExchange {
     /// Uses a challenge up. `true` for exactly one caller, over all replicas.
     pub(crate) async fn spend(&self, challenge: &OpenedChallenge, now: Timestamp) -> Result<bool, EphemeralError> {
         let key = CeremonyKey { kind: CeremonyKind::Srp, id: hex(&challenge.id) };
-        self.ceremonies.insert(&key, b"", now, challenge.expires_at).await
+        // Remembered past its end: by the clock of a replica that is behind it lives on.
+        let until = challenge.expires_at.plus(CLOCKS_APART);
+        self.ceremonies.insert(&key, b"", now, until).await
     }
 
     /// Checks the client's proof. A decoy costs the same and is never right.

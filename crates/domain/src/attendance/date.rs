@@ -85,6 +85,6 @@ mod tests {
         for text in wrong {
             assert!(LocalDate::try_new(text).is_err(), "{text}");
         }
-        assert!(LocalDate::try_new("2026-02-01") > LocalDate::try_new("2026-01-31"));
+        assert!(LocalDate::try_new("2026-02-01").unwrap() > LocalDate::try_new("2026-01-31").unwrap());
     }
 }

@@ -115,7 +115,7 @@ mod tests {
         let presence = |at| Presence { at: Timestamp::from_seconds(at), device: DeviceInfo::default(), remarks: None };
         Attendance {
             id: AttendanceId(Uuid::nil()),
-            user_id: UserId::from_uuid(Uuid::nil()),
+            user_id: UserId::new(Uuid::nil()),
             date: LocalDate::try_new("2026-03-29").unwrap(),
             entered: presence(entered),
             left: left.map(presence),

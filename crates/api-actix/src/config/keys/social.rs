@@ -5,7 +5,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use keystead_domain::social::ProviderId;
 
-use super::table::{Row, described, value};
+use super::table::{Row, described};
 use super::{ENV_PREFIX, Key, Kind};
 
 /// Stands for the provider's name in [`super::all`].
@@ -57,9 +57,10 @@ pub(super) fn social() -> Vec<Row> {
         (
             "social.<provider>.vouches_for_addresses",
             Kind::Bool,
-            value("true"),
+            described("yes for `google`, `gitlab` and `github` at their own addresses; no for others", "true"),
             "Whether you believe the provider when it says that it verified an address. If not, a code is mailed first, and \
-             nobody gets into an account by an address alone.",
+             nobody gets into an account by an address alone. Say yes only where nobody can write an address into an account \
+             that is not theirs, and where an address that was given up is not believed of who had it.",
         ),
     ]
 }

@@ -2,7 +2,7 @@
 
 use keystead_domain::limits;
 
-use super::{Fallback, Key, Kind, attendance, captcha, factors, languages, upkeep, social};
+use super::{Fallback, Key, Kind, attendance, captcha, factors, languages, social, upkeep};
 use crate::config::values::{duration_text, rate_text};
 
 pub(super) type Row = (&'static str, Kind, Fallback, &'static str);

@@ -124,6 +124,7 @@ async fn a_lost_commit_announces_nothing_and_ends_nothing() {
     let mut looking = MockTx::new();
     looking.users.expect_find_by_login_name().return_once(|_| Ok(Some((a_user(), None))));
     let mut setting = MockTx::new().failing(down());
+    setting.srp.expect_delete().times(1).returning(|_| Ok(true));
     setting.users.expect_set_password().times(1).returning(|_, _, _| Ok(()));
     setting.devices.expect_forget_all().times(1).returning(|_| Ok(()));
     setting.outbox.expect_enqueue().times(1).returning(|_| Ok(()));
