@@ -68,6 +68,8 @@ async fn answer(services: &Services, client: &mut Client, line: &str) -> Result<
         client_id: client.id.clone(),
         // There are no administrators here who act as somebody else.
         impersonator: None,
+        // Nobody said which languages they read.
+        languages: None,
         // Nothing is sent again here; a transport that takes an `Idempotency-Key` sets it.
         attempt: None,
     };

@@ -124,7 +124,7 @@ fn back(at: &Url) -> Back {
 fn installed() -> PathBuf {
     use sha2::{Digest as _, Sha256};
     let digest = FILES.iter().fold(Sha256::new(), |digest, (_, text)| digest.chain_update(text));
-    let name: String = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let name = digest.finalize().iter().take(8).fold(String::new(), |name, byte| name + &format!("{byte:02x}"));
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("oidc-provider");
     let folder = cache.join(name);
     if folder.is_dir() {

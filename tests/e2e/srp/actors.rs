@@ -21,7 +21,8 @@ pub fn credential(password: &str) -> Value {
 
 /// The attributes of both.
 pub fn with(mut attributes: Value, more: Value) -> Value {
-    attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Value::Object(more) = more else { panic!("attributes are an object") };
+    attributes.as_object_mut().unwrap().extend(more);
     attributes
 }
 

@@ -32,7 +32,8 @@ impl Scene {
     /// Options of a call of our module.
     pub(super) fn options(&self, more: Value) -> Value {
         let mut options = json!({ "baseUrl": self.between.origin() });
-        options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let Value::Object(more) = more else { panic!("options are an object") };
+        options.as_object_mut().unwrap().extend(more);
         options
     }
 

@@ -57,7 +57,7 @@ fn secrets(derived: &str) -> Vec<Vec<u8>> {
     let mut secrets = Vec::new();
     for bytes in texts.into_iter().chain([key, derived.as_bytes().to_vec()]) {
         let escaped = serde_json::to_string(&String::from_utf8_lossy(&bytes)).unwrap();
-        let percent: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
+        let percent = bytes.iter().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
         secrets.extend([
             hex(&bytes).into_bytes(),
             hex(&bytes).to_uppercase().into_bytes(),

@@ -46,7 +46,7 @@ impl Library {
     pub(super) fn locale_for(&self, wished: Option<&str>, template: &str, kind: &str) -> &str {
         let has = |locale: &&str| self.names.contains(&format!("{locale}/{template}.{kind}"));
         let available: Vec<&str> = self.locales().filter(has).collect();
-        let find = |list: &str| LanguageRanges::parse(list).lookup(available.iter().copied());
+        let find = |list: &str| LanguageRanges::parse(list).lookup(&available.iter().copied());
         wished.and_then(find).or_else(|| find(&self.default)).unwrap_or(FALLBACK)
     }
 
@@ -73,7 +73,7 @@ impl Library {
                 }
             }
         }
-        if LanguageRanges::parse(&self.default).lookup(self.locales()).is_none() {
+        if LanguageRanges::parse(&self.default).lookup(&self.locales()).is_none() {
             problems.push(RenderError(format!("{}: there are no templates in the default language", self.default)));
         }
     }

@@ -16,7 +16,8 @@ use keystead_application::revocation::{AccessGate, RevocationKeeper, RevocationL
 use keystead_application::service::{Idempotency, Revoker, StepUpGate};
 use keystead_application::session::{
     AnswerSecondFactor, EndSessions, ExchangeRefreshToken, LastSeen, Login, PasskeyLogin, Passwordless, Reauthenticate,
-    RefreshDesk, RefreshSession, SendFactorCode, SessionOverview, SrpChallenge, SrpLogin, Standing, StepUp,
+    ReauthenticationTools, RefreshDesk, RefreshSession, SendFactorCode, SessionOverview, SrpChallenge, SrpLogin,
+    Standing, StepUp,
 };
 use keystead_application::settings::{AccountLimits, Lifetimes, Settings};
 use keystead_application::social::{SocialFlows, SocialSignIn};
@@ -76,6 +77,7 @@ fn settings(config: &Config) -> Settings {
 
 /// Joins ports and use-cases.
 #[expect(clippy::many_single_char_names, reason = "short names for the five ports nearly every use-case takes")]
+#[expect(clippy::too_many_lines, reason = "a line for each use-case; a reader looks for one")]
 pub(super) fn join(
     config: &Config,
     ports: Ports,
@@ -118,6 +120,8 @@ pub(super) fn join(
         settings: &settings,
     };
     let (attendance, reminders) = attendance::attendance(&config.attendance, &made_of);
+    let proofs =
+        ReauthenticationTools { hasher: hasher.clone(), passkeys: tools.passkeys.clone(), exchange: srp.clone() };
     let services = Services {
         step_up_gate,
         social: SocialSignIn::new(
@@ -141,16 +145,7 @@ pub(super) fn join(
         passkey_login: PasskeyLogin::new(s.clone(), c.clone(), k.clone(), b.clone(), d.clone()),
         passwordless: Passwordless::new(s.clone(), c.clone(), b.clone(), d.clone()),
         step_up: StepUp::new(s.clone(), c.clone(), i.clone(), tools.clone(), login.clone()),
-        reauthenticate: Reauthenticate::new(
-            s.clone(),
-            n.clone(),
-            h.clone(),
-            c.clone(),
-            i.clone(),
-            k.clone(),
-            srp.clone(),
-            login.clone(),
-        ),
+        reauthenticate: Reauthenticate::new(s.clone(), n.clone(), c.clone(), i.clone(), proofs, login.clone()),
         activate: ActivateAccount::new(s.clone(), n.clone(), x.clone(), c.clone(), i.clone(), login.clone()),
         refresh: RefreshSession::new(n.clone(), s.clone(), c.clone(), i.clone(), hash.clone(), refresh),
         exchange: ExchangeRefreshToken::new(n.clone(), c.clone(), i.clone(), gate.clone(), standing),

@@ -69,7 +69,7 @@ impl ActivateAccount {
     ) -> Result<AuthorizedTokens, ActivateAccountError> {
         let token = self.issuer.link_hash(command.token.expose());
         let user = self.owner(token).await?;
-        let accepted = Secrets::accept(command.secret, &self.desk.settings.passwords, &own_words(&user))?;
+        let accepted = Secrets::accept(command.secret, self.desk.settings.passwords, &own_words(&user))?;
         let secret = self.secrets.prepare(accepted).await?;
 
         let now = self.clock.now();

@@ -108,7 +108,7 @@ impl ChangePassword {
     ) -> Result<AuthorizedTokens, ChangePasswordError> {
         let claims = &command.caller.claims;
         let (user, stored) = self.allowed(&command).await?;
-        let new = Secrets::accept(command.new, &self.desk.settings.passwords, &own_words(&user))?;
+        let new = Secrets::accept(command.new, self.desk.settings.passwords, &own_words(&user))?;
         let ticket = self.count_attempt(claims).await?;
         let prepared = match (&command.current, stored) {
             (_, None) => self.secrets.prepare(new).await.map(|secret| Some((None, secret))),

@@ -12,7 +12,7 @@ use super::hex::hex;
 use crate::failure::Failure;
 use crate::ports::{
     CeremonyKey, CeremonyKind, CeremonyStore, Entropy, EphemeralError, HashError, KeyedHash, MacPurpose, SrpAnswer,
-    SrpServer, StoreError, Tx, Vault,
+    SrpServer, StoreError, StoredSrp, Tx, Vault,
 };
 
 /// Bytes of a challenge's own identifier.
@@ -103,16 +103,17 @@ impl SrpExchange {
         name: &LoginName,
         user: Option<&User>,
     ) -> Result<SrpAccount, StoreError> {
+        // Whoever it is, a decoy is made and sealed, and one credential is opened: opening takes a time that can be measured.
         let decoy = self.decoy(name)?;
-        let id = user.map_or_else(|| self.nobody(name), |user| user.id);
-        match (user, tx.srp().get(id).await?) {
-            (Some(user), Some(stored)) => Ok(SrpAccount {
-                key: user.id.to_string().into_bytes(),
-                credential: self.secrets.open(&stored)?,
-                is_decoy: false,
-            }),
-            _ => Ok(decoy),
-        }
+        let nobody = self.nobody(name);
+        let id = user.map_or(nobody, |user| user.id);
+        let sealed = self.secrets.seal(nobody, &decoy.credential)?;
+        let unused = StoredSrp { user_id: nobody, sealed, created_at: Timestamp::from_micros(0) };
+        let (opened, key, is_decoy) = match (user, tx.srp().get(id).await?) {
+            (Some(user), Some(stored)) => (stored, user.id.to_string().into_bytes(), false),
+            _ => (unused, decoy.key, true),
+        };
+        Ok(SrpAccount { key, credential: self.secrets.open(&opened)?, is_decoy })
     }
 
     /// The account of somebody signed in.

@@ -23,7 +23,7 @@ pub use login::{Login, LoginCommand, LoginDesk, LoginError};
 pub use overview::{HistoryCursor, SessionOverview};
 pub use passkey_login::PasskeyLogin;
 pub use passwordless::{Passwordless, StartPasswordlessError};
-pub use reauthenticate::{Reauthenticate, ReauthenticateError};
+pub use reauthenticate::{Reauthenticate, ReauthenticateError, ReauthenticationTools};
 pub use refresh::{RefreshDesk, RefreshRefusal, RefreshSession, RefreshSessionError};
 pub use second_factor::{AnswerSecondFactor, FactorAnswer, SecondFactorError};
 pub use send_factor_code::{SendFactorCode, SendFactorCodeError};

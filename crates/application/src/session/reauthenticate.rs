@@ -41,15 +41,24 @@ pub enum ReauthenticateError {
 
 fails_with!(ReauthenticateError);
 
+/// What the ways of proving who one is are checked with.
+#[derive(Clone)]
+pub struct ReauthenticationTools {
+    /// Passwords.
+    pub hasher: Arc<dyn PasswordHasher>,
+    /// Passkeys.
+    pub passkeys: Arc<PasskeyCeremonies>,
+    /// SRP.
+    pub exchange: SrpExchange,
+}
+
 /// Lets a signed-in person prove again who they are: the session goes on with a new `auth_time`.
 pub struct Reauthenticate {
     store: Arc<dyn Store>,
     sessions: Arc<dyn SessionStore>,
-    hasher: Arc<dyn PasswordHasher>,
     clock: Arc<dyn Clock>,
     issuer: Arc<TokenIssuer>,
-    passkeys: Arc<PasskeyCeremonies>,
-    exchange: SrpExchange,
+    tools: ReauthenticationTools,
     desk: LoginDesk,
 }
 
@@ -58,14 +67,12 @@ impl Reauthenticate {
     pub fn new(
         store: Arc<dyn Store>,
         sessions: Arc<dyn SessionStore>,
-        hasher: Arc<dyn PasswordHasher>,
         clock: Arc<dyn Clock>,
         issuer: Arc<TokenIssuer>,
-        passkeys: Arc<PasskeyCeremonies>,
-        exchange: SrpExchange,
+        tools: ReauthenticationTools,
         desk: LoginDesk,
     ) -> Self {
-        Self { store, sessions, hasher, clock, issuer, passkeys, exchange, desk }
+        Self { store, sessions, clock, issuer, tools, desk }
     }
 
     /// Runs it.
@@ -87,8 +94,8 @@ impl Reauthenticate {
             hash
         };
         let compared = match &hash {
-            Some(hash) => self.hasher.verify(&password, hash).await,
-            None => self.hasher.verify_dummy(&password).await.map(|()| false),
+            Some(hash) => self.tools.hasher.verify(&password, hash).await,
+            None => self.tools.hasher.verify_dummy(&password).await.map(|()| false),
         };
         let right = match compared {
             Ok(right) => right,
@@ -115,11 +122,11 @@ impl Reauthenticate {
                 return Err(ReauthenticateError::Limited { resets_at });
             }
             let user = tx.users().get(claims.subject).await?.ok_or(ReauthenticateError::SessionOver)?;
-            let account = self.exchange.account_of(&mut *tx, &user).await?;
+            let account = self.tools.exchange.account_of(&mut *tx, &user).await?;
             tx.commit().await?;
             account
         };
-        let proof = match self.exchange.answered(&account, response, now).await {
+        let proof = match self.tools.exchange.answered(&account, response, now).await {
             Ok(proof) => proof,
             Err(error) => {
                 self.desk.guard.give_back(&*self.store, &ticket).await?;
@@ -169,11 +176,11 @@ impl Reauthenticate {
         }
         tx.commit().await?;
         let place = Place::Session(claims.session());
-        let checked = self.passkeys.check(&*self.store, &place, Some(claims.subject), answer, now).await?;
+        let checked = self.tools.passkeys.check(&*self.store, &place, Some(claims.subject), answer, now).await?;
         let mut tx = self.store.begin().await?;
         let user = tx.users().get(claims.subject).await?.ok_or(ReauthenticateError::SessionOver)?;
         let kept = match &checked {
-            Ok(asserted) => self.passkeys.keep(&mut *tx, asserted, now).await?,
+            Ok(asserted) => self.tools.passkeys.keep(&mut *tx, asserted, now).await?,
             Err(cloned) => {
                 if let Some(passkey) = cloned {
                     report_clone(&mut *tx, &self.desk.postbox, &user, passkey, context, now).await?;

@@ -78,7 +78,7 @@ impl Language {
 
     /// The language of a tag or a list of ranges (RFC 4647 section 3.4); `None` when none of ours is in it.
     pub fn lookup(list: &str) -> Option<Self> {
-        let tag = LanguageRanges::parse(list).lookup(Self::ALL.into_iter().map(Self::tag))?;
+        let tag = LanguageRanges::parse(list).lookup(&Self::ALL.into_iter().map(Self::tag))?;
         Self::ALL.into_iter().find(|language| language.tag() == tag)
     }
 
@@ -109,7 +109,7 @@ impl Language {
     }
 
     /// What an error says: `detail`, an English text, in this language; without one, what the code means.
-    pub(super) fn say<'a>(self, code: Code, detail: Option<&'a str>) -> Cow<'a, str> {
+    pub(super) fn say(self, code: Code, detail: Option<&str>) -> Cow<'_, str> {
         let catalogue = self.catalogue().and_then(|index| CATALOGUES.get(index));
         match (catalogue, detail) {
             (None, None) => code.meaning().into(),

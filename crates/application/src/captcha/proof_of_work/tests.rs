@@ -101,7 +101,7 @@ async fn a_solution_counts_for_five_minutes_and_stays_used_when_clocks_step_back
     assert_eq!(deployment.verify(CaptchaAction::Login, &late).await, Err(CaptchaError::Refused));
 
     let used = deployment.solved(CaptchaAction::Login).await;
-    deployment.clock.advance(limits::CAPTCHA_LIFE - Duration::from_micros(1));
+    deployment.clock.advance(limits::CAPTCHA_LIFE.saturating_sub(Duration::from_micros(1)));
     assert_eq!(deployment.verify(CaptchaAction::Login, &used).await, Ok(()));
     deployment.clock.advance(Duration::from_secs(30));
     let _ = deployment.solved(CaptchaAction::Login).await;

@@ -9,17 +9,10 @@ use crate::test_world::{PASSWORD, Parts, World, browser, down, secret};
 use crate::testing::{MockStore, MockTx, START, a_user, access_claims, fake_hash};
 
 fn reauthenticate(parts: &Parts) -> Reauthenticate {
-    let (store, sessions, hasher) = (parts.store.clone(), parts.sessions.clone(), parts.hasher.clone());
-    Reauthenticate::new(
-        store,
-        sessions,
-        hasher,
-        parts.clock.clone(),
-        parts.issuer(),
-        parts.passkeys(),
-        parts.srp_exchange(),
-        parts.login_desk(),
-    )
+    let (store, sessions, clock) = (parts.store.clone(), parts.sessions.clone(), parts.clock.clone());
+    let (hasher, passkeys, exchange) = (parts.hasher.clone(), parts.passkeys(), parts.srp_exchange());
+    let tools = ReauthenticationTools { hasher, passkeys, exchange };
+    Reauthenticate::new(store, sessions, clock, parts.issuer(), tools, parts.login_desk())
 }
 
 #[tokio::test]
