@@ -72,11 +72,25 @@ impl Target {
             "response": { "clientDataJSON": "e30", "authenticatorData": "AAAA", "signature": "AAAA" } });
         let registration = json!({ "id": "AAAA", "rawId": "AAAA", "type": "public-key", "clientExtensionResults": {},
             "response": { "clientDataJSON": "e30", "attestationObject": "AAAA" } });
+        let hex = |digits: &str, times: usize| digits.repeat(times);
+        let credential = |mut more: Value| {
+            more["srpIdentity"] = json!(hex("0f", 16));
+            more["kdf"] = json!({ "n": 131_072, "r": 8, "p": 1 });
+            more["kdfSalt"] = json!(hex("6b", 32));
+            more["srpSalt"] = json!(hex("5a", 32));
+            more["verifier"] = json!(hex("9", 1024));
+            more
+        };
         let link = "A".repeat(43);
         let email = format!("walk-{nth}@example.com");
         let new = "copper-violin-meadow-17";
         Some(match (rule.method, rule.path.strip_prefix("/api/v1").unwrap_or(rule.path)) {
             ("POST", "/auth/register") => json!({ "email": email, "password": PASSWORD }),
+            ("POST", "/auth/srp/register") => credential(json!({ "email": email })),
+            ("POST", "/auth/srp/verifier") => credential(json!({})),
+            ("POST", "/auth/srp/challenge") => json!({ "identity": email }),
+            ("POST", "/auth/srp/login") => json!({ "identity": email, "clientPublicKey": hex("02", 1),
+                "clientProof": hex("ab", 32), "sealed": link }),
             ("POST", "/captcha/challenge") => json!({ "action": "register" }),
             ("POST", "/auth/activate") => json!({ "token": link, "password": new }),
             ("POST", "/auth/login") => json!({ "identity": email, "password": PASSWORD }),
