@@ -9,7 +9,7 @@ use std::time::Duration;
 use keystead_domain::srp::MODULUS;
 use serde_json::{Value, json};
 
-/// Longest a call may take. A thousand logins are one.
+/// Longest a call may take. All logins of one client are one.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Debian's Python has Debian's packages, whatever comes first on the path.

@@ -53,6 +53,8 @@ enum Proof {
     Races,
     /// G01: answers take as long for accounts that do not exist.
     Timing,
+    /// S06: a thousand SRP logins each of the shipped client in Node and in Chromium, and of Python's `srp`.
+    SrpLogins,
     /// G14: ten times the logins the machine can hash.
     Overload,
     /// Row 43: 100,000 users are imported through a kill.
@@ -73,9 +75,10 @@ enum Proof {
 type Run = fn(&Bed, &mut Report) -> Outcome;
 
 /// Every proof in the order they run.
-const PROOFS: [(Proof, Run); 10] = [
+const PROOFS: [(Proof, Run); 11] = [
     (Proof::Races, races::run),
     (Proof::Timing, timing::run),
+    (Proof::SrpLogins, srp::logins),
     (Proof::Overload, overload::run),
     (Proof::Kills, kills::run),
     (Proof::Import, import::run),
@@ -88,6 +91,7 @@ const PROOFS: [(Proof, Run); 10] = [
 
 /// What every proof needs.
 struct Bed {
+    root: PathBuf,
     keystead: PathBuf,
     /// The version before, when one was named.
     previous: Option<PathBuf>,
@@ -116,6 +120,7 @@ impl Bed {
 /// Runs the proofs, prints the table and writes it to `target/prove/latest.md`. A promise that does not hold is an error.
 pub(crate) fn run(root: &Path, options: &Options) -> Outcome {
     let bed = Bed {
+        root: root.to_owned(),
         keystead: shell::release_keystead(root, options.binary.as_deref())?,
         previous: upgrade::previous(root, options.previous.as_deref(), options.previous_revision.as_deref())?,
         folder: tempfile::tempdir()?,

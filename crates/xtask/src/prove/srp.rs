@@ -1,11 +1,24 @@
-//! Requests of SRP by somebody who knows no password: what is measured is how they are refused.
+//! SRP: requests by somebody who knows no password, of which is measured how they are refused; and logins by the thousand of the
+//! clients there are.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::Outcome;
+use super::{Bed, Report};
 use crate::api::{Api, Tokens, code_in, post};
+use crate::{Outcome, shell};
+
+/// Every client signs in so many times, with numbers forced to begin with a zero byte in some; the tests of the clients count.
+pub(super) fn logins(bed: &Bed, report: &mut Report) -> Outcome {
+    let count = bed.times(200, 1000);
+    let mut command = shell::cargo(&bed.root);
+    command.args(["test", "--package", "keystead-tests", "--test", "e2e", "--", "srp_clients::many"]);
+    let holds = command.env("KEYSTEAD_TEST_SRP_LOGINS", count.to_string()).status()?.success();
+    let seen = if holds { format!("{count} of {count} each") } else { "see above".to_owned() };
+    report.add("S06", "logins of our module in Node and in Chromium, and of Python's srp", seen, holds);
+    Ok(())
+}
 
 /// Registers an address with a verifier that belongs to no password anybody knows, and proves it.
 pub(super) fn sign_up(api: &mut Api, email: &str) -> Outcome {
