@@ -9,9 +9,13 @@ use super::expected::{CODES, Expected, Shows, expected};
 use super::{State, start};
 use crate::support::{Refusal, Reply, Service, refusal};
 
-/// Routes that end the caller's own session or account.
-const SPENDING: [(&str, &str); 3] =
-    [("POST", "/api/v1/auth/logout"), ("DELETE", "/api/v1/sessions"), ("DELETE", "/api/v1/users/me")];
+/// Routes that end the caller's own session, account or token.
+const SPENDING: [(&str, &str); 4] = [
+    ("POST", "/api/v1/auth/logout"),
+    ("DELETE", "/api/v1/sessions"),
+    ("DELETE", "/api/v1/users/me"),
+    ("POST", "/api/v1/auth/srp/verifier"),
+];
 /// The route that ends everybody's.
 const ENDS_EVERYBODY: (&str, &str) = ("DELETE", "/api/v1/admin/sessions");
 
@@ -144,7 +148,9 @@ impl Walk<'_> {
             let is_there = matches!(rule.admits, Admits::SignedIn | Admits::Role(_) | Admits::SessionHolder)
                 && !rule.path.contains('{')
                 && (rule.method == "GET" || SPENDING.contains(&name(rule)) || name(rule) == ENDS_EVERYBODY);
-            let wanted = if rule.method == "GET" { 200 } else { 204 };
+            // Whoever adds a credential goes on with the tokens of the answer.
+            let answers = rule.method == "GET" || rule.path.ends_with("/srp/verifier");
+            let wanted = if answers { 200 } else { 204 };
             if refused || (is_there && reply.status != wanted) {
                 self.wrong.push(format!("{:?} at {method} {}: {told:?} {}", person.who, rule.path, reply.status));
             }
