@@ -89,7 +89,7 @@ const RUNS: [Run; 2] = [
         "replicas",
         "end to end on PostgreSQL and Redis, two replicas",
         &["--test", "e2e"],
-        &["factors::guesses::", "srp_clients::module::", "srp_clients::many::"],
+        &["factors::guesses::", "srp_clients::module::"],
     ),
 ];
 
