@@ -88,13 +88,14 @@ impl Target {
             ("POST", "/auth/register") => json!({ "email": email, "password": PASSWORD }),
             ("POST", "/auth/srp/register") => credential(json!({ "email": email })),
             ("POST", "/auth/srp/verifier") => credential(json!({})),
-            ("POST", "/auth/srp/challenge") => json!({ "identity": email }),
             ("POST", "/auth/srp/login") => json!({ "identity": email, "clientPublicKey": hex("02", 1),
                 "clientProof": hex("ab", 32), "sealed": link }),
             ("POST", "/captcha/challenge") => json!({ "action": "register" }),
             ("POST", "/auth/activate") => json!({ "token": link, "password": new }),
             ("POST", "/auth/login") => json!({ "identity": email, "password": PASSWORD }),
-            ("POST", "/auth/passwordless" | "/auth/password/forgot") => json!({ "identity": email }),
+            ("POST", "/auth/passwordless" | "/auth/password/forgot" | "/auth/srp/challenge") => {
+                json!({ "identity": email })
+            }
             ("POST", "/auth/password/reset/begin" | "/contacts/undo") => json!({ "token": link }),
             ("POST", "/auth/login/code") => json!({ "method": "totp", "code": NO_CODE }),
             ("POST", "/auth/login/otp") => json!({ "method": "email" }),

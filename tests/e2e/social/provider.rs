@@ -27,12 +27,12 @@ pub struct Account(Value);
 impl Account {
     /// With an address that the provider verified.
     pub fn new(sub: &str, email: &str) -> Self {
-        Self(json!({ "sub": sub, "email": email, "email_verified": true, "name": "Ada Lovelace" }))
+        Self(json!({ "sub": of_this_test(sub), "email": email, "email_verified": true, "name": "Ada Lovelace" }))
     }
 
     /// With an address that it did not.
     pub fn unverified(sub: &str, email: &str) -> Self {
-        Self(json!({ "sub": sub, "email": email, "email_verified": false }))
+        Self(json!({ "sub": of_this_test(sub), "email": email, "email_verified": false }))
     }
 
     /// With another claim.
@@ -42,13 +42,19 @@ impl Account {
     }
 
     pub fn without_address(sub: &str) -> Self {
-        Self(json!({ "sub": sub }))
+        Self(json!({ "sub": of_this_test(sub) }))
     }
 
     /// What the provider is told in `login_hint`.
     fn hint(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0.to_string())
     }
+}
+
+/// All tests share one provider, which remembers by `sub` who came: those of one test are none of another.
+fn of_this_test(sub: &str) -> String {
+    let thread = std::thread::current();
+    format!("{}/{sub}", thread.name().unwrap_or_default())
 }
 
 /// A provider that runs. The process ends with this one, which holds its standard input.
