@@ -5,6 +5,7 @@ use std::time::Duration;
 use keystead_domain::account::{ContactKind, PasswordPolicy};
 use keystead_domain::factor::{BlockPolicy, SecondFactorPolicy};
 use keystead_domain::limits::{self, RatePolicy};
+use keystead_domain::social::ProviderId;
 use keystead_domain::token::RefreshPolicy;
 
 use crate::ports::UserVerification;
@@ -182,6 +183,8 @@ pub struct Settings {
     pub limits: AccountLimits,
     /// Second factors.
     pub factors: FactorSettings,
+    /// Where people may have accounts that open theirs here.
+    pub providers: Vec<ProviderId>,
     /// How long what nobody needs any more is kept.
     pub retention: Retention,
 }
@@ -195,6 +198,7 @@ impl Default for Settings {
             lifetimes: Lifetimes::default(),
             limits: AccountLimits::default(),
             factors: FactorSettings::default(),
+            providers: Vec::new(),
             retention: Retention::default(),
         }
     }

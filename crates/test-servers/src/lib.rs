@@ -10,7 +10,9 @@
 //! * [`Postgres`], [`Redis`], [`RedisCluster`], [`Sentinel`]: a server of one's own, to stop, kill, freeze and restart.
 //! * [`shared`]: one server of each kind for all tests of a run, with a fresh database or key prefix per test.
 //! * [`Proxy`]: latency, refusal, resets, black holes, a cut at a chosen byte.
+//! * [`cargo`]: the cargo that builds what tests start.
 
+mod cargo;
 mod cluster;
 mod error;
 mod home;
@@ -27,6 +29,7 @@ pub mod shared;
 mod suite;
 mod wait;
 
+pub use cargo::cargo;
 pub use cluster::RedisCluster;
 pub use error::{Error, Missing, Result};
 pub use postgres::{Mode, Postgres, PostgresOptions};

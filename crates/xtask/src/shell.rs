@@ -13,7 +13,7 @@ pub(crate) fn own_root() -> PathBuf {
 
 /// The cargo that started this program, so that nested builds use the same toolchain.
 pub(crate) fn cargo(root: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = keystead_test_servers::cargo(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
     command
 }

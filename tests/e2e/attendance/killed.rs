@@ -72,9 +72,7 @@ async fn a_leader_killed_half_way_leaves_nobody_out_and_reminds_nobody_twice() {
         None => Database::in_directory(configured.path()),
     };
     let mut marked = || database.count("attendances WHERE reminded_at IS NOT NULL");
-    while marked() == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    eventually(PATIENCE, "the first reminder", async || (marked() > 0).then_some(())).await;
     let leads = |replica: &Keystead| replica.log().contains(BEGINS);
     let leader = replicas.iter().position(leads).expect("whoever reminds says so");
     replicas.remove(leader).kill();

@@ -20,8 +20,8 @@ pub(crate) fn binary() -> &'static Path {
     BINARY.get_or_init(|| {
         let tests = std::env::current_exe().unwrap();
         let profile = tests.parent().and_then(Path::parent).unwrap();
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "keystead-api-actix", "--bin", "keystead"]);
+        let mut build = keystead_test_servers::cargo(env!("CARGO"));
+        build.args(["build", "--quiet", "--workspace", "--bin", "keystead"]);
         if profile.ends_with("release") {
             build.arg("--release");
         }

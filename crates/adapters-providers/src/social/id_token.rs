@@ -133,3 +133,32 @@ impl Person {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn profile(issuer: &str, claims: serde_json::Value) -> SocialProfile {
+        serde_json::from_value::<Person>(claims).unwrap().profile(issuer).unwrap()
+    }
+
+    #[test]
+    fn the_same_sub_at_another_issuer_is_somebody_else() {
+        let at = |issuer| profile(issuer, json!({ "sub": "1" })).subject;
+        assert_eq!(at("https://one.example"), at("https://one.example"));
+        assert_ne!(at("https://one.example"), at("https://one.example/realms/b"));
+        assert_ne!(at("https://one.example"), at("https://two.example"));
+    }
+
+    #[test]
+    fn google_is_believed_about_addresses_it_manages_only() {
+        let told = |issuer, email: &str, hd: Option<&str>| {
+            profile(issuer, json!({ "sub": "1", "email": email, "email_verified": true, "hd": hd })).email_verified
+        };
+        assert!(told(GOOGLE, "ada@gmail.com", None) && told(GOOGLE, "ada@corp.example", Some("corp.example")));
+        assert!(!told(GOOGLE, "ada@corp.example", None) && !told(GOOGLE, "ada@notgmail.com", None));
+        assert!(told("https://sso.example", "ada@corp.example", None));
+    }
+}

@@ -71,6 +71,7 @@ fn settings(config: &Config) -> Settings {
             factor_change: policy(limits::FACTOR_CHANGE),
         },
         factors: config.factor_settings(),
+        providers: config.social.providers.iter().map(|provider| provider.id.clone()).collect(),
         retention: config.retention.settings(),
     }
 }

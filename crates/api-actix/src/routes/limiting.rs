@@ -64,8 +64,8 @@ const LIMITED: &[Rule] = &[
     ("PATCH", "/api/v1/auth/password", None),
 ];
 
-/// Routes that hash a password or compute SRP. While the queue in front of the hasher is full they are refused before anything is read,
-/// counted or written, so that what is shed costs next to nothing (G14).
+/// Routes that hash a password or compute SRP. While the queue in front of the hasher is full they are refused before
+/// anything is read, counted or written, so that what is shed costs next to nothing (G14).
 const HASHING: &[&str] = &[
     "/api/v1/auth/register",
     "/api/v1/auth/login",

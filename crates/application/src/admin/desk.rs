@@ -117,7 +117,7 @@ impl Act<'_> {
 
     /// A change of epoch voids the link of who was not there yet: sends another.
     pub async fn invite_again(&mut self, desk: &AdminDesk, user: &User, epoch: Epoch) -> Result<(), StoreError> {
-        if !user.is_active() || !WaysIn::of(&mut *self.tx, user.id).await?.is_empty() {
+        if !user.is_active() || !WaysIn::of(&mut *self.tx, user, &desk.settings).await?.are_none() {
             return Ok(());
         }
         let user = User { epoch, ..user.clone() };

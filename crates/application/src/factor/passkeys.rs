@@ -168,15 +168,11 @@ impl Passkeys {
         if is_last && !opened.standing.may_lose(Factor::Device, policy) {
             return Err(FactorError::LastFactor);
         }
-        // The one way in of a person who has no other, unless codes are one.
-        let passwordless = desk.login.settings.factors.passwordless;
-        if is_last && !passwordless {
-            let ways = WaysIn::of(&mut *opened.tx, user).await?;
-            if (WaysIn { passkeys: 0, ..ways }).is_empty() {
-                return Err(FactorError::LastFactor);
-            }
-        }
         opened.tx.passkeys().delete(user, id).await?;
+        // Dropped without a commit, it is back.
+        if is_last && !WaysIn::of(&mut *opened.tx, &opened.user, &desk.login.settings).await?.lead_in() {
+            return Err(FactorError::LastFactor);
+        }
         let factor = Factor::Device.as_str().to_owned();
         let made = Made {
             change: Change::Removed,

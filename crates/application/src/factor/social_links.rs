@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use keystead_domain::Timestamp;
-use keystead_domain::account::{ContactKind, User, UserId};
+use keystead_domain::account::UserId;
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::social::{ProviderId, SocialIdentity};
 use thiserror::Error;
@@ -10,8 +10,8 @@ use super::desk::{Change, FactorDesk, FactorError, Made};
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::message::Notice;
-use crate::ports::{Constraint, StoreError, Tx};
-use crate::service::{AuthorizedTokens, Caller, record_with};
+use crate::ports::{Constraint, StoreError};
+use crate::service::{AuthorizedTokens, Caller, WaysIn, record_with};
 use crate::social::{FlowRefusal, LinkPlace, SocialFlows, SocialReturn};
 
 /// Why an account elsewhere was not linked or unlinked.
@@ -164,7 +164,7 @@ impl SocialLinks {
             return Err(SocialLinkError::Factor(FactorError::NotFound));
         }
         // Dropped without a commit, the link is back.
-        if !self.has_way_in(&mut *opened.tx, &opened.user).await? {
+        if !WaysIn::of(&mut *opened.tx, &opened.user, &self.desk.login.settings).await?.lead_in() {
             return Err(SocialLinkError::LastWayIn);
         }
         let (provider, occasion) = (self.flows.name_of(provider), context.occasion(now));
@@ -175,24 +175,6 @@ impl SocialLinks {
             proved: None,
         };
         Ok(self.desk.close(opened, caller, made, context, now).await?)
-    }
-
-    /// Whether anything opens the account: a password in either form, a passkey that verifies its user, a code instead of a
-    /// password, an account at a provider that is configured.
-    async fn has_way_in(&self, tx: &mut dyn Tx, user: &User) -> Result<bool, StoreError> {
-        if tx.users().password(user.id).await?.is_some() || tx.srp().get(user.id).await?.is_some() {
-            return Ok(true);
-        }
-        if tx.passkeys().list(user.id).await?.iter().any(|passkey| passkey.user_verified) {
-            return Ok(true);
-        }
-        let factors = &self.desk.login.settings.factors;
-        let reached = |kind: ContactKind| factors.reaches(kind);
-        if factors.passwordless && user.contacts().any(|contact| reached(contact.address.kind())) {
-            return Ok(true);
-        }
-        let links = tx.social().list(user.id).await?;
-        Ok(links.iter().any(|link| self.flows.provider(&link.provider).is_some()))
     }
 
     async fn note(

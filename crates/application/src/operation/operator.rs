@@ -214,7 +214,7 @@ impl Operator {
         let mut tx = self.store.read().await?;
         for role in [Role::SuperAdmin, Role::Admin] {
             for admin in tx.users().list(&page(role)).await? {
-                if !WaysIn::of(&mut *tx, admin.id).await?.is_empty() {
+                if !WaysIn::of(&mut *tx, &admin, &self.desk.login.settings).await?.are_none() {
                     return Ok(None);
                 }
             }

@@ -115,11 +115,6 @@ impl Secrets {
         tx.srp().put(&StoredSrp { user_id: user, sealed, created_at: now }).await
     }
 
-    /// Whether the account has a secret of either kind.
-    pub(crate) async fn has_one(tx: &mut dyn Tx, user: UserId) -> Result<bool, StoreError> {
-        Ok(tx.users().password(user).await?.is_some() || tx.srp().get(user).await?.is_some())
-    }
-
     /// A credential as it is kept. It opens in this person's row only.
     pub(crate) fn seal(&self, user: UserId, credential: &SrpCredential) -> Result<Vec<u8>, StoreError> {
         let sealed = self.vault.seal(&place(user), credential.encode().expose());

@@ -1,31 +1,45 @@
-use keystead_domain::account::UserId;
+use keystead_domain::account::User;
 
-use super::Secrets;
 use crate::ports::{StoreError, Tx};
+use crate::settings::Settings;
 
-/// How a person signs in, besides codes to their contacts where the service takes those.
+/// How a person signs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WaysIn {
     /// A password, an SRP credential, or both.
     pub secret: bool,
     /// Passkeys.
     pub passkeys: usize,
-    /// Accounts elsewhere.
+    /// Those of them that verify their user, as one must that signs in alone.
+    pub passkeys_alone: usize,
+    /// Accounts at providers that are configured.
     pub social: usize,
+    /// Codes to a contact, where the service takes those in the place of a password.
+    pub codes: bool,
 }
 
 impl WaysIn {
     /// Those of a person.
-    pub(crate) async fn of(tx: &mut dyn Tx, user: UserId) -> Result<Self, StoreError> {
+    pub(crate) async fn of(tx: &mut dyn Tx, user: &User, settings: &Settings) -> Result<Self, StoreError> {
+        let passkeys = tx.passkeys().list(user.id).await?;
+        let links = tx.social().list(user.id).await?;
+        let factors = &settings.factors;
         Ok(Self {
-            secret: Secrets::has_one(tx, user).await?,
-            passkeys: tx.passkeys().list(user).await?.len(),
-            social: tx.social().list(user).await?.len(),
+            secret: tx.users().password(user.id).await?.is_some() || tx.srp().get(user.id).await?.is_some(),
+            passkeys: passkeys.len(),
+            passkeys_alone: passkeys.iter().filter(|passkey| passkey.user_verified).count(),
+            social: links.iter().filter(|link| settings.providers.contains(&link.provider)).count(),
+            codes: factors.passwordless && user.contacts().any(|contact| factors.reaches(contact.address.kind())),
         })
     }
 
-    /// Whether there is none.
-    pub(crate) fn is_empty(self) -> bool {
+    /// Whether the person enrolled nothing to sign in with yet.
+    pub(crate) fn are_none(self) -> bool {
         !self.secret && self.passkeys == 0 && self.social == 0
+    }
+
+    /// Whether one of them, by itself, leads in.
+    pub(crate) fn lead_in(self) -> bool {
+        self.secret || self.passkeys_alone > 0 || self.social > 0 || self.codes
     }
 }

@@ -259,6 +259,7 @@ async fn what_takes_the_place_of_a_secret_takes_that_of_both_kinds() {
     let tokens = change(&world).run(to_srp, &browser()).await.unwrap();
     let state = world.rows.state();
     assert_eq!((world.password(&a_user()), state.srp.0.len()), (String::new(), 1));
+    assert!(world.events().contains(&AuditEventName::SrpVerifierSet), "the log names the kind");
 
     // Now the account has no password to show: a fresh sign-in is the proof.
     let back = ChangePasswordCommand { current: None, ..command(&tokens.claims) };

@@ -4,6 +4,7 @@ use keystead_domain::SecretString;
 use keystead_domain::account::{Address, ContactKind, User};
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::limits;
+use keystead_domain::social::SocialIdentity;
 use keystead_domain::token::{AccessClaims, OneTimeCode};
 
 use crate::factor::{ContactView, Contacts, FactorError, UndoContactChange, UndoContactChangeError};
@@ -68,7 +69,8 @@ async fn a_replaced_address_is_told_and_can_be_had_back_for_three_days() {
     // The thief enrolls something of their own.
     let mut tx = world.store.begin().await.unwrap();
     tx.passkeys().insert(&a_passkey()).await.unwrap();
-    tx.social().insert(&a_social_identity()).await.unwrap();
+    let before = SocialIdentity { created_at: START.minus(Duration::from_secs(60)), ..a_social_identity() };
+    tx.social().insert(&before).await.unwrap();
     tx.srp().put(&a_stored_srp(a_user().id)).await.unwrap();
     tx.commit().await.unwrap();
 

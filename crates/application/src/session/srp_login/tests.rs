@@ -146,3 +146,17 @@ async fn a_credential_replaced_meanwhile_and_a_closed_account_open_nothing() {
     world.rows.prepare(|state| state.users.0.get_mut(&a_user().id).unwrap().user.status = AccountStatus::Banned);
     assert_eq!(login(&world).run(right("ada", &issued.sealed), &browser()).await, Err(SrpLoginError::AccountInactive));
 }
+
+#[tokio::test]
+async fn a_used_challenge_stays_used_for_a_replica_whose_clock_is_behind() {
+    let world = ada();
+    let issued = challenge(&world, "ada").await;
+    let exchange = world.srp_exchange();
+    let mut tx = world.store.read().await.unwrap();
+    let account = exchange.account(&mut *tx, &LoginName::parse("ada"), Some(&a_user())).await.unwrap();
+    let opened = exchange.read(&account, &issued.sealed, START).unwrap();
+    let end = START.plus(limits::SRP_CHALLENGE_LIFE);
+    assert_eq!(exchange.spend(&opened, end.minus(Duration::from_secs(1))).await, Ok(true));
+    // Stores forget by the clock of whoever wrote: a minute later the mark is still there.
+    assert_eq!(exchange.spend(&opened, end.plus(Duration::from_secs(30))).await, Ok(false));
+}
