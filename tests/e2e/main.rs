@@ -11,6 +11,8 @@ mod admin;
 mod at_rest;
 mod attacked;
 mod attacked_replicas;
+#[path = "../attacks/mod.rs"]
+mod attacks;
 mod attendance;
 mod authorization;
 mod budgets;
