@@ -7,7 +7,9 @@ use crate::account::{RegisterUser, RegisterUserCommand};
 use crate::ports::{BudgetDecision, Clock, MockCeremonyStore, MockSessionStore};
 use crate::service::{IssuedCode, PreAuthorizedTokens};
 use crate::test_world::{OTHER_PASSWORD, PASSWORD, Parts, World, browser, down, secret};
-use crate::testing::{MockStore, MockTx, START, a_registration, a_user, pre_authorized_claims, user_number, username};
+use crate::testing::{
+    MockStore, MockTx, START, a_registration, a_social_identity, a_user, pre_authorized_claims, user_number, username,
+};
 
 fn verify(parts: &Parts) -> VerifyRegistration {
     let (store, sessions, clock) = (parts.store.clone(), parts.sessions.clone(), parts.clock.clone());
@@ -129,6 +131,37 @@ async fn of_two_claims_to_one_address_the_first_proof_decides_whose_password_cou
     let users = world.rows.state().users.0;
     assert_eq!(users.len(), 1);
     assert_eq!(world.password(&users[&tokens.claims.subject].user), PASSWORD);
+}
+
+#[tokio::test]
+async fn a_claim_that_came_from_elsewhere_links_it_unless_somebody_did_meanwhile() {
+    let link = a_social_identity();
+    for linked_meanwhile in [false, true] {
+        let world = World::default();
+        let begun = register(&world, PASSWORD).await;
+        let (provider, subject, label) = (link.provider.clone(), link.subject.clone(), link.label.clone());
+        world.rows.prepare(|state| {
+            let claimed = ClaimedIdentity { provider, subject, label };
+            state.registrations.0.first_mut().unwrap().social = Some(claimed);
+        });
+        if linked_meanwhile {
+            let mut tx = world.store.begin().await.unwrap();
+            tx.users().insert(&user_number(2), None).await.unwrap();
+            tx.social().insert(&SocialIdentity { user_id: user_number(2).id, ..link.clone() }).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        let outcome = verify(&world).run(proof(&begun, &world.mailed_code()), &browser()).await;
+        let mut tx = world.store.read().await.unwrap();
+        let own = tx.social().list(begun.claims.subject).await.unwrap();
+        assert_eq!(world.events().contains(&AuditEventName::SocialLinked), !linked_meanwhile);
+        if linked_meanwhile {
+            assert_eq!(outcome, Err(VerifyRegistrationError::CodeInvalid));
+            assert!(own.is_empty() && tx.users().get(begun.claims.subject).await.unwrap().is_none());
+        } else {
+            assert!(outcome.is_ok());
+            assert_eq!(own.iter().map(|own| &own.subject).collect::<Vec<_>>(), [&link.subject]);
+        }
+    }
 }
 
 #[tokio::test]
