@@ -94,12 +94,18 @@ policies! {
     IMPERSONATION = "impersonation", 10, minutes(60), "administrator";
     /// Unauthenticated and credential routes, before answers are slowed down.
     SLOW_DOWN = "slow-down", 100, minutes(15), "client address";
+    /// Requests of every kind but the hot path.
+    REQUESTS = "requests", 1200, minutes(1), "client address";
 }
 
 /// Added to an answer for every request beyond [`SLOW_DOWN`].
 pub const SLOW_DOWN_STEP: Duration = Duration::from_millis(200);
 /// The most an answer is slowed down.
 pub const SLOW_DOWN_CAP: Duration = Duration::from_secs(5);
+/// Answers that are slowed down at the same time by one process; beyond, requests are refused at once.
+pub const SLOWED_AT_ONCE: usize = 1000;
+/// How many times what one address may, all addresses of its site (IPv6: a /48) may together.
+pub const SITE_FACTOR: u32 = 10;
 
 /// Life of an access token.
 pub const ACCESS_TOKEN_LIFE: Duration = minutes(20);
