@@ -1,8 +1,12 @@
-//! Every default figure, in one table. `docs/limits.md` is generated from it.
+//! Every default figure, in one table. `docs/limits.md` is generated from it. [`Gcra`] is how rates are counted.
+
+mod gcra;
 
 use std::time::Duration;
 
-/// At most `limit` in any fixed window of `window`.
+pub use gcra::Gcra;
+
+/// At most `limit` at once; what was used comes back one by one, spread evenly over `window`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RatePolicy {
     /// Name in `RateLimit` headers, metrics and configuration.
