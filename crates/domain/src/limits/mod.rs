@@ -218,6 +218,18 @@ pub const JSON_DEPTH: usize = 32;
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for a request's body to arrive.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection on which nothing is asked is kept; longer than proxies keep theirs.
+pub const CONNECTION_IDLE: Duration = Duration::from_secs(75);
+/// Time for a client to take every [`ANSWER_STEP`] of an answer.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of an answer that a client takes in [`ANSWER_TIMEOUT`], unless it takes the rest of it.
+pub const ANSWER_STEP: usize = 16 * 1024;
+/// Time for the work on a request, beside what slowing down adds.
+pub const REQUEST_DEADLINE: Duration = Duration::from_secs(30);
+/// Connections open at once.
+pub const MAX_CONNECTIONS: usize = 10_000;
+/// A thread whose timer comes later than this, twice in a row, serves the hot path alone for a while.
+pub const EVENT_LOOP_LAG: Duration = Duration::from_millis(500);
 
 /// Argon2id memory, in KiB.
 pub const ARGON2_MEMORY_KIB: u32 = 19_456;
