@@ -2,4 +2,18 @@
 //!
 //! Part of the one end-to-end test program, so that it has its services and its actors, and runs on every kind of store.
 
+mod access;
+mod attributes;
+mod captcha;
+mod changes;
+mod ends;
+mod enumeration;
+mod impersonation;
+mod limits;
+mod one_time_codes;
+mod recovery;
+mod refresh;
+mod srp;
 pub(crate) mod support;
+mod tokens;
+mod webauthn;

@@ -1,83 +1,20 @@
-//! M04: many accounts want one address at once, over every replica: one gets it.
+//! G02: what races at one account's contacts and factors. Many accounts that want one address are in `attacks::changes`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keystead_testkit::race::race;
-use serde_json::json;
 
-use crate::support::{Mail, PASSWORD, Service, SignedIn, tally};
+use crate::support::{PASSWORD, Service, tally};
 
-const ACCOUNTS: usize = 16;
-const CLAIMS: usize = 8;
-const EACH: usize = 4;
 const WANTED: &str = "wanted@example.com";
-
-async fn named(service: &Service, racer: usize) -> SignedIn {
-    let email = format!("racer{racer}@example.com");
-    let wish = json!({ "email": email, "fullName": format!("Racer {racer}"), "password": PASSWORD });
-    let half_way = service.native().register_with(&wish).await.unwrap();
-    half_way.verify(&service.code(&email).await).await.unwrap()
-}
-
-/// The code that was sent to the wanted address for this racer.
-fn code_of(mails: &[Mail], racer: usize) -> String {
-    let mail = mails.iter().find(|mail| mail.text.contains(&format!("Hello Racer {racer},")));
-    mail.unwrap().code().unwrap()
-}
-
-#[tokio::test]
-async fn m04_one_address_raced_for_by_accounts_and_claims_gets_one_owner() {
-    let service = Service::start().await;
-    let mut racers = Vec::new();
-    for racer in 0..ACCOUNTS {
-        racers.push(named(&service, racer).await);
-    }
-    // Everybody begins at once: accounts that want it, and claims of new accounts.
-    let begun = race(ACCOUNTS + CLAIMS, |racer| {
-        let (known, client) = (racers.get(racer).cloned(), service.native());
-        let wish = json!({ "email": WANTED, "fullName": format!("Racer {racer}"), "password": PASSWORD });
-        async move {
-            match known {
-                Some(ada) => ada.add_contact("email", WANTED).await.map(|id| (Some(id), None)),
-                None => client.register_with(&wish).await.map(|claim| (None, Some(claim))),
-            }
-        }
-    });
-    let (begun, refused) = tally(begun.await);
-    assert_eq!((begun.len(), refused), (ACCOUNTS + CLAIMS, BTreeMap::new()));
-    let mails = service.mails_about(WANTED, "Confirm", ACCOUNTS + CLAIMS).await;
-
-    let answers = race((ACCOUNTS + CLAIMS) * EACH, |number| {
-        let racer = number % (ACCOUNTS + CLAIMS);
-        let (begun, known, code) = (begun[racer].clone(), racers.get(racer).cloned(), code_of(&mails, racer));
-        async move {
-            match (begun, known) {
-                ((Some(id), _), Some(ada)) => ada.verify_contact(&id, &code).await.map(|_| racer),
-                ((_, Some(claim)), None) => claim.verify(&code).await.map(|_| racer),
-                other => panic!("{other:?}"),
-            }
-        }
-    });
-    let (won, refused) = tally(answers.await);
-    assert_eq!(won.len(), 1, "{refused:?}");
-    assert!(refused.keys().all(|refusal| matches!(refusal.status, 401 | 404 | 409)), "{refused:?}");
-    assert_eq!(service.database().count(&format!("users WHERE email = '{WANTED}'")), 1);
-    let winner = service.native().login(WANTED, PASSWORD).await.unwrap();
-    assert_eq!(winner.profile().await.unwrap()["fullName"], format!("Racer {}", won[0]));
-    // The others are as they were.
-    for (racer, ada) in racers.iter().enumerate().filter(|(racer, _)| *racer != won[0]) {
-        assert_eq!(ada.profile().await.unwrap()["email"], format!("racer{racer}@example.com"));
-    }
-}
 
 #[tokio::test]
 async fn g02_one_undo_link_raced_for_undoes_once() {
     let service = Service::start().await;
-    let ada = named(&service, 0).await;
+    let ada = service.registered("racer@example.com").await;
     let pending = ada.add_contact("email", WANTED).await.unwrap();
     ada.verify_contact(&pending, &service.code(WANTED).await).await.unwrap();
-    let lost = service.mails_about("racer0@example.com", "This address no longer", 1).await;
+    let lost = service.mails_about("racer@example.com", "This address no longer", 1).await;
     let link = lost[0].link_token().unwrap();
     let answers = race(64, |_| {
         let (client, link) = (service.native(), link.clone());

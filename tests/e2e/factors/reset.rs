@@ -1,7 +1,5 @@
 //! A new password in the place of a forgotten one: an enrolled factor is proved on this way, too (G11, P04).
 
-use std::time::Duration;
-
 use super::{EMAIL, NEW, PHONE, asked, forgotten, mfa_required, otp_invalid, with_email_codes, with_phones};
 use crate::support::{PASSWORD, Service, refusal};
 
@@ -70,26 +68,4 @@ async fn where_the_link_went_is_not_the_factor() {
     assert_eq!(asked.prove("phone", &code).await.unwrap_err(), otp_invalid(), "once");
     assert_eq!(proved.reset("short").await.unwrap_err().status, 422, "which uses nothing up");
     proved.reset(PASSWORD).await.unwrap();
-}
-
-#[tokio::test]
-async fn o06_codes_belong_to_one_token_purpose_and_person() {
-    let service = Service::start().await;
-    let ada = with_email_codes(&service, EMAIL).await;
-    with_email_codes(&service, "bob@example.com").await;
-    let of_bob = asked(&service, "bob@example.com").await;
-    let first = asked(&service, EMAIL).await;
-    let first_code = service.mails_about(EMAIL, "Your login code", 1).await[0].code().unwrap();
-    let second = asked(&service, EMAIL).await;
-    let second_code = service.mails_about(EMAIL, "Your login code", 2).await[1].code().unwrap();
-    assert_eq!(second.answer("email", &first_code).await.unwrap_err(), otp_invalid(), "of another question");
-    assert_eq!(of_bob.answer("email", &first_code).await.unwrap_err(), otp_invalid(), "of another person");
-    ada.ask_step_up("email").await.unwrap();
-    assert_eq!(ada.step_up(&first_code).await.unwrap_err(), otp_invalid(), "of a login, at a step-up");
-    let of_step_up = service.mails_about(EMAIL, "Your security code", 1).await[0].code().unwrap();
-    assert_eq!(first.answer("email", &of_step_up).await.unwrap_err(), otp_invalid(), "of a step-up, at a login");
-    // The older question is still open: only a code sent again ends it.
-    first.answer("email", &first_code).await.unwrap();
-    service.advance(Duration::from_secs(301)).await;
-    assert_eq!(second.answer("email", &second_code).await.unwrap_err(), otp_invalid(), "five minutes later");
 }

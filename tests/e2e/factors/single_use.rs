@@ -8,10 +8,10 @@ use keystead_testkit::race::race;
 use super::{EMAIL, asked, otp_invalid, with_email_codes, without_passwords};
 use crate::support::{Answer, PASSWORD, Refusal, Service, refusal, tally};
 
-const RACERS: usize = 64;
+pub(crate) const RACERS: usize = 64;
 
 /// A service that blocks nobody, so that all of them are compared.
-async fn patient() -> Service {
+pub(crate) async fn patient() -> Service {
     let change = |config: &mut keystead_api_actix::config::Config| {
         config.mfa.max_failures = 1000;
         without_passwords(config);
@@ -20,7 +20,7 @@ async fn patient() -> Service {
 }
 
 /// One is served; what the others are told.
-async fn one_winner<T: Send + 'static, F>(racer: impl Fn(usize) -> F) -> (T, BTreeMap<Refusal, usize>)
+pub(crate) async fn one_winner<T: Send + 'static, F>(racer: impl Fn(usize) -> F) -> (T, BTreeMap<Refusal, usize>)
 where
     F: Future<Output = Answer<T>> + Send + 'static,
 {

@@ -2,93 +2,20 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{EMAIL, NEW, PHONE, asked, mfa_required, otp_invalid, with_email_codes, with_phones};
 use crate::support::{Kind, PASSWORD, STEP, Service, SignedIn, refusal};
 
-fn basic(credentials: impl AsRef<[u8]>) -> String {
-    format!("Basic {}", STANDARD.encode(credentials))
-}
-
 /// Asked for the code of the program, with a fresh one.
-async fn asked_for_code(service: &Service, ada: &SignedIn, program: &crate::support::Authenticator) -> String {
+pub(crate) async fn asked_for_code(
+    service: &Service,
+    ada: &SignedIn,
+    program: &crate::support::Authenticator,
+) -> String {
     ada.ask_step_up("authenticator").await.unwrap();
     service.fresh_code(program).await
-}
-
-#[tokio::test]
-async fn o11_credentials_follow_rfc_7617() {
-    let service = Service::builder().configured(|config| config.mfa.max_failures = 100).start().await;
-    let (ada, program) = service.enrolled(EMAIL).await;
-    let bob = service.registered("bob@example.com").await;
-    let (me, other) = (ada.user_id(), bob.user_id());
-    let code = asked_for_code(&service, &ada, &program).await;
-    let good = format!("{me}:{code}");
-    let rows: Vec<(&str, Option<String>)> = vec![
-        ("no header", None),
-        ("another scheme", Some(format!("Bearer {}", STANDARD.encode(&good)))),
-        ("no credentials", Some("Basic".into())),
-        ("empty credentials", Some("Basic ".into())),
-        ("no base 64", Some("Basic !!!!".into())),
-        ("not encoded", Some(format!("Basic {good}"))),
-        ("base 64 cut off", Some(format!("Basic {}", &STANDARD.encode(&good)[..41]))),
-        ("padding left out", Some(format!("Basic {}", STANDARD_NO_PAD.encode(&good)))),
-        ("two credentials", Some(format!("{}, {}", basic(&good), basic(&good)))),
-        ("no colon", Some(basic(format!("{me}{code}")))),
-        ("no user", Some(basic(format!(":{code}")))),
-        ("no code", Some(basic(format!("{me}:")))),
-        ("a colon in the code", Some(basic(format!("{me}:{}:{}", &code[..3], &code[3..])))),
-        ("a colon after the code", Some(basic(format!("{good}:")))),
-        ("a control character", Some(basic(format!("{good}\n")))),
-        ("NUL", Some(basic(format!("{me}\0:{code}")))),
-        ("no UTF-8", Some(basic([good.as_bytes(), &[0xff]].concat()))),
-        ("composed characters", Some(basic(format!("ad\u{e4}:{code}")))),
-        ("decomposed characters", Some(basic(format!("ada\u{308}:{code}")))),
-        ("the address for the id", Some(basic(format!("{EMAIL}:{code}")))),
-        ("another person's id", Some(basic(format!("{other}:{code}")))),
-        ("a shorter code", Some(basic(format!("{me}:{}", &code[..5])))),
-        ("a space before the code", Some(basic(format!("{me}: {code}")))),
-        ("full-width digits", Some(basic(format!("{me}:１２３４５６")))),
-    ];
-    for (name, credentials) in &rows {
-        let reply = ada.step_up_call(credentials.as_deref()).send().await;
-        assert_eq!(reply.refusal().status, 401, "{name}: {}", reply.text);
-        let challenge = reply.header("www-authenticate").unwrap_or_else(|| panic!("{name}: no challenge"));
-        assert!(
-            challenge.starts_with("Basic realm=\"") && challenge.contains("charset=\"UTF-8\""),
-            "{name}: {challenge}"
-        );
-        assert!(!reply.text.contains(&code), "{name}: told again");
-    }
-    assert!(service.database().audited("authn_mfa_mismatch") >= 1, "another person's id is written down");
-    // Nothing was used up. The scheme is named in any case; an id has one spelling.
-    let credentials = format!("bASIC {}", STANDARD.encode(&good));
-    let reply = ada.step_up_call(Some(&credentials)).send().await.ok(200).unwrap();
-    assert_eq!(reply.json()["data"]["type"], "otpSessions");
-    assert_eq!(reply.text_of("method").as_deref(), Some("totp"));
-    let proof = reply.text_of("token").unwrap();
-    ada.showing(&proof).recovery_codes().await.unwrap();
-    // URL-safe digits are another alphabet (RFC 4648 section 5), where they differ.
-    let odd = URL_SAFE.encode(format!("{me}:???>>>"));
-    assert!(odd.contains(['-', '_']), "{odd}");
-    assert_eq!(ada.step_up_call(Some(&format!("Basic {odd}"))).send().await.status, 401);
-}
-
-#[tokio::test]
-async fn another_persons_id_counts_as_a_failure() {
-    let service = Service::builder().configured(|config| config.mfa.max_failures = 2).start().await;
-    let (ada, program) = service.enrolled(EMAIL).await;
-    let other = service.registered("bob@example.com").await.user_id();
-    let code = asked_for_code(&service, &ada, &program).await;
-    for _ in 0..2 {
-        let reply = ada.step_up_call(Some(&basic(format!("{other}:{code}")))).send().await;
-        assert_eq!(reply.refusal(), otp_invalid());
-    }
-    assert_eq!(ada.step_up(&code).await.unwrap_err(), super::locked());
 }
 
 #[tokio::test]

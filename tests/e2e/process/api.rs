@@ -237,13 +237,6 @@ impl Api {
         eventually(PATIENCE, "a mail", async || self.mails_to(email).await.into_iter().next()).await
     }
 
-    /// Moves the clock of `keystead dev`.
-    pub(crate) async fn advance(&self, seconds: u64) {
-        for replica in self.each() {
-            replica.send("POST", "/dev/clock", &[], Some(&json!({"advance": seconds}))).await.expect(204);
-        }
-    }
-
     /// What no refused request may change: the profile, the sessions, the logins.
     pub(crate) async fn state_of(&self, who: &Person) -> (Value, Vec<String>, Vec<String>) {
         let me = self.send_as(who, "GET", "/api/v1/users/me", None).await.expect(200).json();

@@ -120,6 +120,12 @@ impl Call {
         self.header("content-type", "application/json")
     }
 
+    /// A body that is not ours to form, with whatever type the headers say.
+    pub fn text(mut self, body: &str) -> Self {
+        self.body = Some(body.to_owned());
+        self
+    }
+
     pub async fn send(self) -> Reply {
         let Self { api, method, path, mut headers, cookies, body } = self;
         if !cookies.is_empty() {

@@ -5,9 +5,7 @@ mod addresses;
 mod bodies;
 mod headers;
 mod messages;
-mod refresh_tokens;
-mod tokens;
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 

@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{EMAIL, PHONE, otp_invalid, with_phones, without_passwords};
 use crate::equal_work::{Addresses, assert_alike};
+use crate::factors::{EMAIL, PHONE, other_than, otp_invalid, with_phones, without_passwords};
 use crate::support::{Kind, Mail, PASSWORD, Service, refusal};
 
 const WRONG: &str = "granite-otter-sunday-93";
@@ -86,7 +86,7 @@ async fn g01_a_code_in_the_place_of_a_password_is_asked_for_alike_by_everybody()
         ("known", addresses.next(Kind::Native).passwordless("ada_l").await.unwrap()),
     ];
     let mailed = service.mails_about(EMAIL, "Log in to", 3).await;
-    let guess = super::other_than(&mailed.iter().filter_map(Mail::code).collect::<Vec<_>>());
+    let guess = other_than(&mailed.iter().filter_map(Mail::code).collect::<Vec<_>>());
     for _ in 0..6 {
         let calls = half_way.each_ref().map(|(name, half_way)| {
             let call = half_way.call(Method::POST, "/auth/passwordless/verify");
@@ -130,7 +130,7 @@ async fn g01_e02_a_taken_address_is_added_like_a_free_one() {
     }
     assert_eq!(shapes[0], shapes[1]);
     service.mails_about("bob@example.com", "You already have an account", 1).await;
-    let guess = super::other_than(&[service.code("free@example.com").await]);
+    let guess = other_than(&[service.code("free@example.com").await]);
     for _ in 0..6 {
         let calls = people.iter().zip(&pending).map(|((name, person, _), id)| {
             let call = person.call(Method::POST, &format!("/contacts/{id}/verify"));

@@ -8,9 +8,9 @@ use keystead_domain::srp::SrpPublicKey;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::actors::{knowing, with};
-use super::{BOB, EMAIL, NEW, NOBODY, WRONG, limited, srp_invalid};
 use crate::equal_work::Addresses;
+use crate::srp::actors::{credential, half_way, knowing, with};
+use crate::srp::{BOB, EMAIL, NEW, NOBODY, WRONG, invalid_credentials, limited, srp_invalid};
 use crate::support::{Anonymous, Kind, PASSWORD, Reply, Service, add_account};
 
 /// Attributes of a challenge that are the same for one name and different for any two.
@@ -42,15 +42,15 @@ fn shape(reply: &Reply) -> (u16, BTreeMap<String, String>, Value) {
 }
 
 /// Names of every kind of account there is, and of nobody.
-async fn names(service: &Service) -> Vec<(&'static str, String)> {
+pub(super) async fn names(service: &Service) -> Vec<(&'static str, String)> {
     let at = |number: u8| service.native().at(&format!("192.0.2.{number}"));
     let register = async |number: u8, route: &str, wish: Value| {
         let email = wish["email"].as_str().unwrap().to_owned();
         let reply = at(number).post(route, &wish).await.ok(201).unwrap();
-        let half_way = super::actors::half_way(&at(number), &reply);
+        let half_way = half_way(&at(number), &reply);
         half_way.verify(&service.code(&email).await).await.unwrap()
     };
-    let by_srp = |email: &str| with(super::actors::credential(PASSWORD), json!({ "email": email }));
+    let by_srp = |email: &str| with(credential(PASSWORD), json!({ "email": email }));
     register(1, "/auth/srp/register", with(by_srp(EMAIL), json!({ "username": "ada_l" }))).await;
     register(2, "/auth/register", json!({ "email": BOB, "password": PASSWORD })).await;
     register(3, "/auth/register", json!({ "email": "codes@example.com" })).await;
@@ -85,7 +85,7 @@ async fn names(service: &Service) -> Vec<(&'static str, String)> {
     .into()
 }
 
-async fn limited_service() -> Service {
+pub(super) async fn limited_service() -> Service {
     let passwordless = |config: &mut keystead_api_actix::config::Config| config.login.passwordless = true;
     Service::builder().default_limits().behind_a_proxy().configured(passwordless).start().await
 }
@@ -162,7 +162,7 @@ async fn g01_e01_an_srp_account_at_the_login_of_passwords_is_nobody() {
         })
         .collect();
     let reply = crate::equal_work::assert_alike(&service, 1, calls).await;
-    assert_eq!(reply.refusal(), super::invalid_credentials());
+    assert_eq!(reply.refusal(), invalid_credentials());
 }
 
 /// What a name is told that stays.

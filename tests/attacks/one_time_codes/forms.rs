@@ -3,7 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{EMAIL, asked, without_passwords};
+use crate::attacks::support::{Digest, assert_explained, assert_refused};
+use crate::factors::{EMAIL, NEW, asked, without_passwords};
 use crate::support::{Call, Reply, STEP, Service, refusal};
 
 /// What is no code, whoever reads it.
@@ -28,11 +29,20 @@ fn odd_forms() -> Vec<Value> {
         "\u{feff}123456",
         "123456\n",
         "123456\0",
+        "+00123",
+        "000123 ",
+        "1 23456",
+        "\u{202e}654321",
+        "1234\u{301}56",
+        "1２3456",
     ];
     let mut forms: Vec<Value> = texts.into_iter().map(Value::from).collect();
     forms.extend([
         json!(123_456),
         json!(1.5),
+        json!(123),
+        json!(1.23e2),
+        json!(-123_456),
         json!(null),
         json!(true),
         json!(["123456"]),
@@ -45,6 +55,7 @@ fn odd_forms() -> Vec<Value> {
 async fn refused_as_a_form(call: Call, body: &Value) {
     let reply = call.json(body).send().await;
     assert_eq!(reply.status, 422, "{}: {}", body["code"], reply.text);
+    assert_explained("an odd form", &reply);
 }
 
 /// A service where the third wrong code blocks.
@@ -63,8 +74,9 @@ async fn o07_o08_odd_forms_of_codes_are_refused_and_not_counted() {
     let pending = ada.add_contact("email", "new@example.com").await.unwrap();
     let question = asked(&service, EMAIL).await;
     let without = service.native().passwordless(EMAIL).await.unwrap();
-    let registering = service.native().register("bob@example.com", super::NEW).await.unwrap();
+    let registering = service.native().register("bob@example.com", NEW).await.unwrap();
     let waiting = ada.begin_totp().await.unwrap();
+    let before = Digest::of(&service).await;
     for form in odd_forms() {
         let code = json!({ "code": form });
         refused_as_a_form(question.call(Method::POST, "/auth/login/code"), &json!({ "method": "totp", "code": form }))
@@ -75,7 +87,11 @@ async fn o07_o08_odd_forms_of_codes_are_refused_and_not_counted() {
         refused_as_a_form(ada.call(Method::DELETE, "/totp"), &code).await;
         refused_as_a_form(ada.call(Method::POST, &format!("/contacts/{pending}/verify")), &code).await;
     }
-    assert_eq!(service.database().audited("authn_mfa_fail"), 0);
+    // A megabyte of digits is not even read.
+    let long = json!({ "method": "totp", "code": "1".repeat(1 << 20) });
+    let reply = question.call(Method::POST, "/auth/login/code").json(&long).send().await;
+    assert_refused("a megabyte", &reply, 413, "PAYLOAD_TOO_LARGE");
+    before.is_still_that_of_but_for(&service, &[]).await;
 
     question.answer("totp", &service.fresh_code(&program).await).await.expect("none of them counted");
     without
@@ -92,7 +108,7 @@ async fn o07_leading_zeros_count() {
     let service = strict().await;
     let (_, program) = service.enrolled(EMAIL).await;
     let step = service.step();
-    let ahead = (1..10_000).find(|ahead| program.code(step + ahead).starts_with('0')).unwrap();
+    let ahead = (1..10_000).find(|ahead| program.code(step + ahead).starts_with("00")).unwrap();
     service.advance(STEP * u32::try_from(ahead).unwrap()).await;
     let code = program.code(step + ahead);
     let question = asked(&service, EMAIL).await;

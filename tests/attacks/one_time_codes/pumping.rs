@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use keystead_domain::limits;
-
 use serde_json::json;
 
-use super::{EMAIL, PHONE, with_phones, without_passwords};
+use crate::factors::{EMAIL, PHONE, with_phones, without_passwords};
 use crate::support::{Anonymous, PASSWORD, Service, SignedIn, refusal};
 
 async fn limited() -> Service {
@@ -85,6 +84,7 @@ async fn o12_one_account_reaches_few_numbers() {
     service.mail_settled().await;
     assert!(service.mails(&number(most)).await.is_empty(), "what was refused is not sent");
 }
+
 #[tokio::test]
 async fn o12_registrations_send_a_number_no_more_than_its_share() {
     let service = limited().await;

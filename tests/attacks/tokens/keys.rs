@@ -1,0 +1,186 @@
+//! J03 to J05: headers that choose the algorithm, the key, or the rules.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use josekit::jwk::alg::ed::EdCurve;
+use josekit::jws::JwsSigner as _;
+use josekit::jws::alg::eddsa::EddsaJwsAlgorithm;
+use keystead_application::ports::KeyUse;
+use serde_json::{Value, json};
+
+use super::insider::Insider;
+use super::{Target, opened, part, token, with, without};
+use crate::support::{Service, eventually};
+
+#[tokio::test]
+async fn j03_no_other_algorithm_is_taken_with_the_right_key() {
+    let target = Target::start().await;
+    let insider = Insider::of(&target.service, KeyUse::SignAccess).await;
+    let (header, claims, _) = opened(&target.boss.access);
+    assert_eq!(header, insider.header());
+    target.accepts("signed by the service's own key", &insider.token(&header, &claims)).await;
+    let mut algs: Vec<Value> = [
+        "Ed25519", "Ed448", "eddsa", "EDDSA", "EdDSA ", " EdDSA", "EdDSA\0", "ES256", "ES256K", "ES384", "ES512",
+        "RS256", "RS512", "PS256", "PS512", "HS256", "HS384", "HS512", "dir", "none",
+    ]
+    .map(Value::from)
+    .into();
+    algs.extend([json!(7), json!(["EdDSA"]), json!({ "alg": "EdDSA" }), json!(null), json!(true)]);
+    for alg in algs {
+        let attack = format!("alg {alg}");
+        target.refuses(&attack, &insider.token(&with(header.clone(), "alg", alg), &claims)).await;
+    }
+    target.refuses("no alg", &insider.token(&without(header, "alg"), &claims)).await;
+    target.is_unharmed().await;
+}
+
+#[tokio::test]
+async fn j04_a_key_identifier_is_looked_up_and_nothing_else() {
+    let target = Target::start().await;
+    let service = &target.service;
+    let insider = Insider::of(service, KeyUse::SignAccess).await;
+    let (header, claims, _) = opened(&target.boss.access);
+    let stranger = EddsaJwsAlgorithm::Eddsa.generate_key_pair(EdCurve::Ed25519).unwrap();
+    let stranger = EddsaJwsAlgorithm::Eddsa.signer_from_der(stranger.to_der_private_key()).unwrap();
+    let (half_way, step_up) =
+        (Insider::of(service, KeyUse::SignPreAuthorized).await, Insider::of(service, KeyUse::SignStepUp).await);
+    for kid in [
+        json!("../../dev/null"),
+        json!("../../../../../../etc/passwd"),
+        json!("' OR '1'='1"),
+        json!("k'; DROP TABLE users; --"),
+        json!("k".repeat(10_000)),
+        json!("a\u{0}b"),
+        json!("https://evil.example/jwks.json"),
+        json!(""),
+        json!(0),
+        json!(["a"]),
+        json!(null),
+        // Of somebody else's service.
+        json!("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+        // Of ours, for something else.
+        json!(half_way.kid),
+        json!(step_up.kid),
+    ] {
+        let attack: String = format!("kid {kid}").chars().take(80).collect();
+        target.refuses(&attack, &insider.token(&with(header.clone(), "kid", kid), &claims)).await;
+    }
+    target.refuses("no kid", &insider.token(&without(header.clone(), "kid"), &claims)).await;
+    for (attack, other) in [("a half-way key", &half_way), ("a step-up key", &step_up)] {
+        target.refuses(attack, &other.token(&header, &claims)).await;
+        target.refuses(attack, &other.token(&other.header(), &claims)).await;
+    }
+    let foreign = |input: &[u8]| stranger.sign(input).unwrap();
+    target.refuses("a stranger's key under our name", &token(&header, &claims, foreign)).await;
+    target.is_unharmed().await;
+}
+
+/// The identifiers every replica publishes, once there are so many.
+async fn published(service: &Service, count: usize) {
+    for replica in service.api().each() {
+        eventually("the keys", async || {
+            let keys = replica.get("/.well-known/jwks.json").await.ok(200).unwrap().json();
+            (keys["keys"].as_array().unwrap().len() == count).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn j04_a_retired_key_signs_nothing_and_of_two_keys_one_is_named() {
+    let target = Target::start().await;
+    let service = &target.service;
+    let old = Insider::of(service, KeyUse::SignAccess).await;
+    service.command(&["key", "rotate"], &["--use", "access"]).ok();
+    published(service, 2).await;
+    let new = Insider::of(service, KeyUse::SignAccess).await;
+    let (_, claims, _) = opened(&target.boss.access);
+    for key in [&old, &new] {
+        target.accepts("each of two keys", &key.token(&key.header(), &claims)).await;
+        target.refuses("no kid of two", &key.token(&without(key.header(), "kid"), &claims)).await;
+        let other = if key.kid == old.kid { &new } else { &old };
+        target.refuses("the other's name", &key.token(&other.header(), &claims)).await;
+    }
+    // One life of an access token after the new one signs, the old one is gone: whatever it signs then.
+    service.advance(Duration::from_secs(60 + 20 * 60 + 15)).await;
+    published(service, 1).await;
+    let boss = target.boss.refresh().await.unwrap();
+    let (header, claims, _) = opened(&boss.access);
+    assert_eq!(header, new.header());
+    target.refuses("retired", &old.token(&old.header(), &claims)).await;
+    target.refuses("retired, under the new name", &old.token(&header, &claims)).await;
+    boss.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn j05_a_header_says_three_things_once_and_fetches_nothing() {
+    let target = Target::start().await;
+    let insider = Insider::of(&target.service, KeyUse::SignAccess).await;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
+    let (header, claims, signature) = opened(&target.boss.access);
+    // A key pair of the attacker's, who names it in every way a library might believe.
+    let own = EddsaJwsAlgorithm::Eddsa.generate_key_pair(EdCurve::Ed25519).unwrap();
+    let signer = EddsaJwsAlgorithm::Eddsa.signer_from_der(own.to_der_private_key()).unwrap();
+    let jwk: Value = serde_json::to_value(own.to_jwk_public_key()).unwrap();
+    for (name, value) in [
+        ("jwk", jwk),
+        ("jku", json!(url)),
+        ("x5u", json!(url)),
+        ("x5c", json!([STANDARD.encode(own.to_der_public_key())])),
+        ("x5t", json!("AAAA")),
+        ("crit", json!([])),
+        ("crit", json!(["exp"])),
+        ("crit", json!(["unknown"])),
+        ("b64", json!(false)),
+        ("b64", json!(true)),
+        ("zip", json!("DEF")),
+        ("cty", json!("JWT")),
+        ("typ", json!("JWT")),
+        ("typ", json!("pre+jwt")),
+        ("typ", json!("AT+JWT")),
+        ("typ", json!("application/at+jwt")),
+    ] {
+        let attack = format!("{name} {value}");
+        let changed = with(header.clone(), name, value);
+        target.refuses(&attack, &token(&changed, &claims, |input| signer.sign(input).unwrap())).await;
+        target.refuses(&attack, &token(&changed, &claims, |_| signature.clone())).await;
+        // Not even from who could sign anything.
+        target.refuses(&attack, &insider.token(&changed, &claims)).await;
+    }
+    // Named by its own identifier, or by none.
+    let named = with(header.clone(), "kid", json!(own.to_jwk_public_key().key_id().unwrap_or("mine")));
+    for header in [named, without(header.clone(), "kid"), header.clone()] {
+        target.refuses("an own key", &token(&header, &claims, |input| signer.sign(input).unwrap())).await;
+    }
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "a URL of a token was fetched");
+
+    // A member twice: two readers, two opinions.
+    let text = header.to_string();
+    for first in
+        ["\"alg\":\"none\"", "\"alg\":\"EdDSA\"", "\"\\u0061lg\":\"none\"", "\"typ\":\"at+jwt\"", "\"kid\":\"x\""]
+    {
+        let doubled = text.replacen('{', &format!("{{{first},"), 1);
+        target.refuses(&doubled, &insider.written(&doubled, &claims.to_string())).await;
+        let rest = target.boss.access.split_once('.').unwrap().1;
+        target.refuses(&doubled, &format!("{}.{rest}", part(&doubled))).await;
+    }
+    for odd in [format!("{text}{text}"), format!("{text} x"), format!("\u{feff}{text}"), "null".into(), "[".repeat(900)]
+    {
+        target.refuses("no object", &insider.written(&odd, &claims.to_string())).await;
+    }
+    // The JSON serialisation of RFC 7515 section 7.2 is not taken, in any wrapping.
+    let parts: Vec<&str> = target.boss.access.split('.').collect();
+    let flattened = json!({ "payload": parts[1], "protected": parts[0], "signature": parts[2] });
+    let general = json!({ "payload": parts[1], "signatures": [{ "protected": parts[0], "signature": parts[2] }] });
+    for json in [flattened, general] {
+        let reply = target.showing(&json.to_string().replace(' ', "")).verify().await;
+        assert_eq!(reply.unwrap_err(), crate::support::refusal(401, "TOKEN_INVALID"));
+        target.refuses("JSON form", &part(&json.to_string())).await;
+    }
+    target.is_unharmed().await;
+}
