@@ -9,6 +9,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer};
 use keystead_application::ports::Entropy;
+use keystead_domain::limits;
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -16,14 +17,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::compose::{Composed, HashingFigures};
 use crate::config::{Config, TlsConfig};
+use crate::http::pressure::{self, Connections, Lags};
 use crate::http::{AllowedOrigins, BodyLimits, Edge, HttpSettings, Language, TrustedProxies};
 use crate::routes::{self, HashingRoom, Readiness, RequestLimits, RouteSettings};
 use crate::worker::{self, Workers};
 
 /// How long requests under way may take once the service is told to end.
 const DRAIN: Duration = Duration::from_secs(30);
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// A service that listens.
 pub struct Running {
@@ -54,7 +54,7 @@ impl Signals {
 
 /// Binds the address, so that a port of 0 becomes a real one before anything is composed with it.
 pub fn bind(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address)?;
+    let listener = pressure::bind(address)?;
     let bound = listener.local_addr()?;
     Ok((listener, bound))
 }
@@ -100,14 +100,23 @@ pub async fn start(
         secure: config.http.public_url.is_https(),
         origins: origins.map_err(io::Error::other)?,
         proxies: TrustedProxies::new(config.http.trusted_proxies.clone()),
+        forwarded: config.http.forwarded,
         denied: config.limits.deny.clone(),
         // A language that only the operator's mails have is not one of errors.
         language: Language::lookup(config.languages.default.as_str()).unwrap_or_default(),
     };
-    let edge = Edge::new(Arc::new(http.clone()), Arc::clone(&services.entropy) as Arc<dyn Entropy>);
+    let edge = Edge::new(Arc::new(http.clone()), Arc::clone(&services.entropy) as Arc<dyn Entropy>)
+        .with_deadline(limits::REQUEST_DEADLINE.max(config.http.body_timeout.saturating_mul(2)));
     let room = Arc::clone(&hashing);
     let has_room: HashingRoom = Arc::new(move || room.queued() < room.room());
-    let limits = RequestLimits::new(services.limiter.clone(), services.clock.clone(), config.limits.clone(), has_room);
+    let request_limits = RequestLimits::new(
+        services.limiter.clone(),
+        services.store.clone(),
+        services.guard.clone(),
+        services.clock.clone(),
+        config.limits.clone(),
+        has_room,
+    );
     let readiness = Readiness::new(
         services.store.clone(),
         Arc::clone(&background.sessions),
@@ -122,30 +131,23 @@ pub async fn start(
             passkeys: config.relying_party().is_some(),
             passwordless: config.login.passwordless,
         }),
-        limits: Data::new(limits),
+        limits: Data::new(request_limits),
         readiness: Data::new(readiness),
         dev,
         body: BodyLimits { bytes: config.http.body_bytes, timeout: config.http.body_timeout },
     };
     let workers = worker::start(background).await;
-    let server = HttpServer::new(move || {
+    let lags = Lags::default();
+    let tls = config.http.tls.as_ref().map(tls_config).transpose()?;
+    let server = pressure::serve(listener, tls, connections(config), lags.clone(), move || {
         let parts = parts.clone();
         App::new().wrap(edge.clone()).configure(move |config| parts.configure(config))
-    })
-    .workers(config.http.workers)
-    .client_request_timeout(config.http.header_timeout)
-    .keep_alive(KEEP_ALIVE)
-    .shutdown_timeout(DRAIN.as_secs())
-    .disable_signals();
-    let server = match &config.http.tls {
-        Some(tls) => server.listen_rustls_0_23(listener, tls_config(tls)?)?,
-        None => server.listen(listener)?,
-    };
+    })?;
     let admin = match (config.http.admin_listen, metrics) {
-        (Some(address), Some(metrics)) => Some(admin_server(address, metrics, hashing)?),
+        (Some(address), Some(metrics)) => Some(admin_server(address, metrics, hashing, lags)?),
         _ => None,
     };
-    Ok(Running { server: server.run(), admin, workers, signals: Signals::catch()? })
+    Ok(Running { server, admin, workers, signals: Signals::catch()? })
 }
 
 impl Running {
@@ -179,14 +181,28 @@ impl Running {
     }
 }
 
+/// What clients may take their time for.
+fn connections(config: &Config) -> Connections {
+    Connections {
+        workers: config.http.workers,
+        most: pressure::room_for(config.http.max_connections),
+        head: config.http.header_timeout,
+        idle: limits::CONNECTION_IDLE,
+        answer: limits::ANSWER_TIMEOUT,
+        drain: DRAIN,
+        lag: limits::EVENT_LOOP_LAG,
+    }
+}
+
 /// Prometheus figures, on an address of their own that is not for the public.
 fn admin_server(
     address: SocketAddr,
     metrics: PrometheusHandle,
     hashing: Arc<dyn HashingFigures>,
+    lags: Lags,
 ) -> io::Result<Server> {
     let server = HttpServer::new(move || {
-        let (metrics, hashing) = (metrics.clone(), Arc::clone(&hashing));
+        let (metrics, hashing, lags) = (metrics.clone(), Arc::clone(&hashing), lags.clone());
         App::new().route(
             "/metrics",
             actix_web::web::get().to(move || {
@@ -195,6 +211,7 @@ fn admin_server(
                     metrics::gauge!("keystead_hash_running").set(hashing.running() as f64);
                     metrics::gauge!("keystead_hash_queued").set(hashing.queued() as f64);
                 }
+                metrics::gauge!("keystead_event_loop_lag_seconds").set(lags.take_longest().as_secs_f64());
                 metrics::counter!("keystead_hash_total").absolute(hashing.total());
                 metrics.run_upkeep();
                 let text = metrics.render();
@@ -205,7 +222,7 @@ fn admin_server(
     Ok(server.workers(1).disable_signals().bind(address)?.run())
 }
 
-/// TLS 1.2 and 1.3 with the ring provider's suites; HTTP/1.1 only.
+/// TLS 1.2 and 1.3 with the ring provider's suites.
 fn tls_config(tls: &TlsConfig) -> io::Result<rustls::ServerConfig> {
     let named = |path: &std::path::Path, error: &dyn std::fmt::Display| {
         io::Error::new(io::ErrorKind::InvalidInput, format!("{}: {error}", path.display()))

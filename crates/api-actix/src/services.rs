@@ -16,7 +16,7 @@ use keystead_application::factor::{
 use keystead_application::operation::{KeyKeeper, Operator, SendReminders};
 use keystead_application::ports::{Clock, Entropy, RateLimiter, Store, TokenSigner};
 use keystead_application::revocation::AccessGate;
-use keystead_application::service::{Idempotency, StepUpGate};
+use keystead_application::service::{GuessGuard, Idempotency, StepUpGate};
 use keystead_application::session::{
     AnswerSecondFactor, EndSessions, ExchangeRefreshToken, Login, PasskeyLogin, Passwordless, Reauthenticate,
     RefreshSession, SendFactorCode, SessionOverview, SrpChallenge, SrpLogin, StepUp,
@@ -140,8 +140,10 @@ pub struct Services {
     pub signer: Arc<dyn TokenSigner>,
     /// For health checks.
     pub store: Arc<dyn Store>,
-    /// Request limits.
+    /// Request limits of addresses.
     pub limiter: Arc<dyn RateLimiter>,
+    /// Request limits of accounts.
+    pub guard: GuessGuard,
     /// Repeated requests.
     pub idempotency: Idempotency,
     /// Time.

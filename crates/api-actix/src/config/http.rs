@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::origin::Origin;
 use super::reader::{Noted, Reader, Reading};
-use super::values::{network, socket_address};
+use super::values::{choice, network, socket_address};
 
 /// `[http]`: where the service listens, and under which name the world knows it.
 #[derive(Clone, Debug)]
@@ -17,10 +17,14 @@ pub struct HttpConfig {
     pub public_url: Origin,
     /// Reverse proxies whose word about client addresses counts.
     pub trusted_proxies: Vec<IpNet>,
+    /// The header they say it in.
+    pub forwarded: ForwardedHeader,
     /// Every web origin that may call: the public one first.
     pub allowed_origins: Vec<Origin>,
     /// Threads that serve requests.
     pub workers: usize,
+    /// Connections open at once.
+    pub max_connections: usize,
     /// Native TLS, when the service speaks https itself.
     pub tls: Option<TlsConfig>,
     /// Address of `/metrics`; `None`: no metrics.
@@ -31,6 +35,17 @@ pub struct HttpConfig {
     pub header_timeout: Duration,
     /// Time for a request's body to arrive.
     pub body_timeout: Duration,
+}
+
+/// The one header in which trusted proxies are believed. A proxy replaces or extends the header it knows; the other would
+/// hold what the client wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// `[http.tls]`.
@@ -47,8 +62,11 @@ impl HttpConfig {
         let listen = r.value("http.listen", socket_address);
         let public_url = r.value("http.public_url", Origin::parse);
         let trusted_proxies = r.list("http.trusted_proxies", network);
+        let known = [("x-forwarded-for", ForwardedHeader::XForwardedFor), ("forwarded", ForwardedHeader::Forwarded)];
+        let forwarded = r.value("http.forwarded", |text| choice(text, &known));
         let others = r.list("http.allowed_origins", Origin::parse);
         let workers = r.optional_integer("http.workers", 1..=1024);
+        let max_connections = r.integer("http.max_connections", 16..=1_000_000);
         let tls = read_tls(r);
         let admin_listen = r.optional("http.admin_listen", socket_address);
         let body_bytes = r.integer("http.body_bytes", 1024..=16 * 1024 * 1024);
@@ -61,7 +79,9 @@ impl HttpConfig {
             allowed_origins: std::iter::once(public_url.clone()).chain(others).collect(),
             public_url,
             trusted_proxies: trusted_proxies?,
+            forwarded: forwarded?,
             workers: workers?.unwrap_or(cores),
+            max_connections: max_connections?,
             tls: tls?,
             admin_listen: admin_listen?,
             body_bytes: body_bytes?,

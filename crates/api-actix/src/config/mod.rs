@@ -44,7 +44,7 @@ use zeroize::Zeroizing;
 pub use attendance::AttendanceConfig;
 pub use captcha::{CaptchaConfig, CaptchaProvider, SiteVerifyConfig};
 pub use factors::{LoginConfig, MfaConfig, TotpConfig};
-pub use http::{HttpConfig, TlsConfig};
+pub use http::{ForwardedHeader, HttpConfig, TlsConfig};
 pub use init::{InitCompose, InitOptions, InitStore, Rendered, render_init, write_new, write_new_private};
 pub use languages::LanguagesConfig;
 pub use limits::{LimitsConfig, LimitsMode, contains};
@@ -157,7 +157,7 @@ impl Config {
     }
 
     /// Reads the text of a configuration file and these variables.
-    pub(crate) fn from_text(path: &Path, text: &str, env: &[(String, String)]) -> Result<Self, ConfigErrors> {
+    pub fn from_text(path: &Path, text: &str, env: &[(String, String)]) -> Result<Self, ConfigErrors> {
         let mut layers = Layers::default();
         if !layers.add_file(path, text) {
             return Err(ConfigErrors(layers.problems));

@@ -47,11 +47,13 @@ mod codes;
 mod cookies;
 mod document;
 mod error;
+mod forwarded;
 mod languages;
 mod media;
 mod middleware;
 mod origin;
 mod otp_authorization;
+pub mod pressure;
 mod query;
 mod rate_headers;
 mod remote;
@@ -66,8 +68,11 @@ pub use body::{
 pub use client::{CLIENT_ID, CLIENT_KIND, Credentials, ShownCredentials, device_info};
 pub use codes::{Code, errors_markdown};
 pub use cookies::CookieNames;
-pub use document::{Document, Resource, Time, accepted, json_api, next_link, next_link_with, no_content, resource};
+pub use document::{
+    Document, Resource, Time, accepted, accepts_json_api, json_api, next_link, next_link_with, no_content, resource,
+};
 pub use error::{ApiError, Problem, Source};
+pub use forwarded::{ForwardedHops, forwarded_hops, x_forwarded_for_hops};
 pub use languages::{Language, accept_language};
 pub use middleware::{Edge, EdgeService, RequestId, log_panics, log_text};
 pub use origin::{AllowedOrigins, OriginError, require_same_origin};

@@ -1,17 +1,19 @@
 //! Who is calling: the client's address, believed only as far as trusted proxies vouch for it.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
 use ipnet::IpNet;
 
 use super::HttpSettings;
+use super::forwarded::{forwarded_hops, x_forwarded_for_hops};
+use crate::config::ForwardedHeader;
 
 /// Most proxies a request is followed back through.
 const MAX_HOPS: usize = 16;
 
-/// Networks whose `X-Forwarded-For` is believed. Empty by default: the peer is the client.
+/// Networks that are believed about client addresses. Empty by default: the peer is the client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
@@ -27,6 +29,19 @@ impl TrustedProxies {
     fn contains(&self, ip: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&ip))
     }
+
+    /// The first hop that is not one of these, or the last that is known.
+    fn walk(&self, peer: IpAddr, hops: impl Iterator<Item = Option<IpAddr>>) -> IpAddr {
+        let mut client = peer;
+        for hop in hops.take(MAX_HOPS) {
+            let Some(hop) = hop else { return client };
+            client = hop;
+            if !self.contains(client) {
+                return client;
+            }
+        }
+        client
+    }
 }
 
 /// A client's address; absent for connections that have none.
@@ -34,6 +49,11 @@ impl TrustedProxies {
 pub struct ClientAddress(Option<IpAddr>);
 
 impl ClientAddress {
+    /// A client at this address; IPv4-mapped IPv6 addresses are IPv4.
+    pub const fn of(ip: IpAddr) -> Self {
+        Self(Some(ip.to_canonical()))
+    }
+
     /// The address; IPv4-mapped IPv6 addresses come as IPv4.
     pub const fn ip(self) -> Option<IpAddr> {
         self.0
@@ -44,9 +64,9 @@ impl ClientAddress {
         self.prefix_key(64)
     }
 
-    /// A coarser bucket, for whoever owns many /64s: the /48 of an IPv6 address; an IPv4 address as it is.
-    pub fn site_key(self) -> String {
-        self.prefix_key(48)
+    /// What coarse limits count, for whoever owns many /64s: the /48 of an IPv6 address. An IPv4 address has none.
+    pub fn site_key(self) -> Option<String> {
+        matches!(self.0, Some(IpAddr::V6(_))).then(|| self.prefix_key(48))
     }
 
     fn prefix_key(self, bits: u32) -> String {
@@ -62,38 +82,35 @@ impl ClientAddress {
 
 /// The address of the client of a request.
 pub fn client_address(req: &HttpRequest) -> ClientAddress {
-    let peer = req.peer_addr().map(|peer| peer.ip());
-    ClientAddress(peer.map(|peer| follow(peer, req.headers(), &HttpSettings::of(req).proxies)))
+    let peer = req.peer_addr().map(|peer| peer.ip().to_canonical());
+    let settings = HttpSettings::of(req);
+    ClientAddress(peer.map(
+        |peer| {
+            if settings.proxies.contains(peer) { follow(peer, req.headers(), settings) } else { peer }
+        },
+    ))
 }
 
-/// Goes back from the peer through `X-Forwarded-For`, right to left, while each hop is a trusted proxy. Stops at the
-/// last address that could be read. No other header is believed: `Forwarded` and `X-Real-IP` would let a client choose.
-fn follow(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> IpAddr {
-    let mut client = peer.to_canonical();
-    if !proxies.contains(client) {
-        return client;
-    }
-    let lines: Vec<&str> = headers.get_all("x-forwarded-for").map(|line| line.to_str().unwrap_or("?")).collect();
-    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')).take(MAX_HOPS) {
-        let Some(hop) = parse_hop(hop.trim()) else { return client };
-        client = hop;
-        if !proxies.contains(client) {
-            return client;
+/// Goes back from a trusted peer through the one header that is believed, right to left, while each hop is a trusted
+/// proxy. Stops at the last address that could be read. Every other header would let a client choose: no proxy replaces
+/// what it does not know.
+fn follow(peer: IpAddr, headers: &HeaderMap, settings: &HttpSettings) -> IpAddr {
+    let lines = |name: &'static str| {
+        let lines: Vec<&str> = headers.get_all(name).map(|line| line.to_str().unwrap_or("?")).collect();
+        lines.into_iter().rev()
+    };
+    match settings.forwarded {
+        ForwardedHeader::XForwardedFor => {
+            settings.proxies.walk(peer, lines("x-forwarded-for").flat_map(x_forwarded_for_hops))
         }
+        ForwardedHeader::Forwarded => settings.proxies.walk(peer, lines("forwarded").flat_map(forwarded_hops)),
     }
-    client
-}
-
-/// An address, with or without a port.
-fn parse_hop(text: &str) -> Option<IpAddr> {
-    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
-    let plain = text.parse::<IpAddr>().ok();
-    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
-    plain.or_else(bracketed).or_else(with_port).map(|ip| ip.to_canonical())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use actix_web::test::TestRequest;
     use actix_web::web::Data;
 
@@ -102,8 +119,12 @@ mod tests {
     const TRUSTED: &str = "10.0.0.0/8";
 
     fn address(peer: &str, headers: &[(&str, &str)]) -> String {
+        address_by(ForwardedHeader::XForwardedFor, peer, headers)
+    }
+
+    fn address_by(forwarded: ForwardedHeader, peer: &str, headers: &[(&str, &str)]) -> String {
         let proxies = TrustedProxies::new(vec![TRUSTED.parse().unwrap(), "fd00::/8".parse().unwrap()]);
-        let settings = HttpSettings { proxies, ..HttpSettings::default() };
+        let settings = HttpSettings { proxies, forwarded, ..HttpSettings::default() };
         let request =
             TestRequest::default().app_data(Data::new(settings)).peer_addr(SocketAddr::new(peer.parse().unwrap(), 1));
         let request = headers.iter().fold(request, |request, header| request.append_header(*header));
@@ -144,6 +165,40 @@ mod tests {
     }
 
     #[test]
+    fn g17_forwarded_is_believed_where_it_is_the_configured_header_and_then_alone() {
+        let (xff, forwarded) = ("X-Forwarded-For", "Forwarded");
+        for (peer, headers, expected) in [
+            ("203.0.113.9", vec![(forwarded, "for=1.2.3.4")], "203.0.113.9"),
+            ("10.0.0.1", vec![(xff, "1.2.3.4"), ("X-Real-IP", "1.2.3.4")], "10.0.0.1"),
+            ("10.0.0.1", vec![(xff, "1.2.3.4"), (forwarded, "for=198.51.100.7")], "198.51.100.7"),
+            ("10.0.0.1", vec![(forwarded, "for=1.2.3.4, for=198.51.100.7, for=10.2.2.2")], "198.51.100.7"),
+            (
+                "10.0.0.1",
+                vec![(forwarded, "for=1.2.3.4"), (forwarded, "for=198.51.100.7,for=10.2.2.2")],
+                "198.51.100.7",
+            ),
+            ("fd00::1", vec![(forwarded, r#"for="[2001:db8::1]:4711";proto=https"#)], "2001:db8::1"),
+            ("10.0.0.1", vec![(forwarded, r#"for="[::ffff:198.51.100.7]""#)], "198.51.100.7"),
+            // What names nobody ends the walk at the last good address.
+            ("10.0.0.1", vec![(forwarded, "for=198.51.100.7, for=unknown")], "10.0.0.1"),
+            ("10.0.0.1", vec![(forwarded, "for=198.51.100.7, for=_hidden, for=10.3.3.3")], "10.3.3.3"),
+            ("10.0.0.1", vec![(forwarded, "for=198.51.100.7, proto=https")], "10.0.0.1"),
+            ("10.0.0.1", vec![(forwarded, "for=198.51.100.7, for=10.3.3.3:80")], "10.0.0.1"),
+            ("10.0.0.1", vec![(forwarded, "for=1.2.3.4;host=\""), (forwarded, "for=10.3.3.3")], "10.3.3.3"),
+            ("10.0.0.1", vec![(forwarded, "\u{e9}")], "10.0.0.1"),
+        ] {
+            assert_eq!(address_by(ForwardedHeader::Forwarded, peer, &headers), expected, "{peer} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn no_more_than_so_many_hops_are_followed() {
+        let hops = |count| ["6.6.6.6"].into_iter().chain(vec!["10.9.9.9"; count]).collect::<Vec<_>>().join(",");
+        assert_eq!(address("10.0.0.1", &[("x-forwarded-for", &hops(MAX_HOPS - 1))]), "6.6.6.6");
+        assert_eq!(address("10.0.0.1", &[("x-forwarded-for", &hops(MAX_HOPS))]), "10.9.9.9");
+    }
+
+    #[test]
     fn limits_count_a_64_as_one_host() {
         let key = |text: &str| ClientAddress(Some(text.parse().unwrap())).limit_key();
         assert_eq!(key("203.0.113.9"), "203.0.113.9");
@@ -151,6 +206,8 @@ mod tests {
         assert_eq!(key("2001:db8:1:2:ffff::1"), key("2001:db8:1:2::1"));
         assert_ne!(key("2001:db8:1:3::1"), key("2001:db8:1:2::1"));
         let site = |text: &str| ClientAddress(Some(text.parse().unwrap())).site_key();
+        assert_eq!(site("2001:db8:1:2::1").as_deref(), Some("2001:db8:1::/48"));
+        assert_eq!(site("203.0.113.9"), None);
         assert_eq!(site("2001:db8:1:3::1"), site("2001:db8:1:2::1"));
         assert_ne!(site("2001:db8:2::1"), site("2001:db8:1::1"));
         assert_eq!(ClientAddress(None).limit_key(), "unknown");

@@ -8,6 +8,7 @@ use super::cookies::CookieNames;
 use super::languages::Language;
 use super::origin::AllowedOrigins;
 use super::remote::TrustedProxies;
+use crate::config::ForwardedHeader;
 
 /// Facts of the deployment that extractors need; `app_data(Data<HttpSettings>)` of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +17,10 @@ pub struct HttpSettings {
     pub secure: bool,
     /// Whose pages may call: the public URL's origin first, then the configured ones.
     pub origins: AllowedOrigins,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Who is believed about client addresses.
     pub proxies: TrustedProxies,
+    /// In which header.
+    pub forwarded: ForwardedHeader,
     /// Networks that get nothing but 403.
     pub denied: Vec<IpNet>,
     /// The language of errors to clients that ask for none of ours.
@@ -29,6 +32,7 @@ static STRICT: HttpSettings = HttpSettings {
     secure: true,
     origins: AllowedOrigins::NONE,
     proxies: TrustedProxies::NONE,
+    forwarded: ForwardedHeader::XForwardedFor,
     denied: Vec::new(),
     language: Language::English,
 };

@@ -5,6 +5,7 @@ mod admin;
 mod attendance;
 mod captcha;
 mod contacts;
+mod cursors;
 mod factors;
 mod failure;
 mod health;
@@ -31,8 +32,9 @@ mod well_known;
 
 pub mod dev;
 
+pub use cursors::{CursorOf, canonical_cursor};
 pub use health::Readiness;
-pub use limiting::{HashingRoom, RequestLimits};
+pub use limiting::{ADDRESS_POLICIES, AddressPolicy, HashingRoom, LIMITS, PerAddress, RequestLimits, RouteLimits};
 pub use openapi::document as openapi_document;
 pub use table::{RouteSettings, configure};
 pub use well_known::KEYS_MAX_AGE;

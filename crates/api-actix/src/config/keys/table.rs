@@ -81,12 +81,24 @@ fn http() -> Vec<Row> {
             "Networks of the reverse proxies in front. Only they are believed about client addresses.",
         ),
         (
+            "http.forwarded",
+            Kind::Text,
+            value("x-forwarded-for"),
+            "The one header they are believed in: `x-forwarded-for`, or `forwarded` (RFC 7239). They must write it.",
+        ),
+        (
             "http.allowed_origins",
             Kind::List,
             value(""),
             "Web origins besides `public_url` whose pages may call the API.",
         ),
         ("http.workers", Kind::Integer, described("one per core", "4"), "Threads that serve requests."),
+        (
+            "http.max_connections",
+            Kind::Integer,
+            value(limits::MAX_CONNECTIONS.to_string()),
+            "Connections open at once; others wait. The system's limit of open files may lower it, which is logged.",
+        ),
         (
             "http.tls.certificate_file",
             Kind::Path,
