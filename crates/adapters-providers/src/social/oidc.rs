@@ -204,18 +204,57 @@ impl Oidc {
         if token.verify(&keys) == Err(Bad::NoKey) {
             keys = self.keys(discovery, REFETCH).await?;
         }
-        let payload = token.verify(&keys).map_err(|bad| refused(said(bad)))?;
+        self.claims(&token, &keys, tokens.access_token.as_deref(), nonce)
+    }
+
+    /// What a token says, if one of these keys signed it and it is for this client, now.
+    fn claims(
+        &self,
+        token: &Compact<'_>,
+        keys: &KeySet,
+        access_token: Option<&str>,
+        nonce: &SecretString,
+    ) -> Result<Claims, SocialError> {
+        let refused = |why: &str| SocialError::Refused(why.to_owned());
+        let payload = token.verify(keys).map_err(|bad| refused(said(bad)))?;
         let claims: Claims = serde_json::from_slice(payload).map_err(|_| refused("the ID token lacks a claim"))?;
         let expected = Expected {
             issuer: &self.config.issuer,
             client_id: &self.config.client.client_id,
             nonce,
-            access_token: tokens.access_token.as_deref(),
+            access_token,
             algorithm: token.algorithm(),
             now: self.clock.now(),
         };
         claims.check(&expected).map_err(refused)?;
         Ok(claims)
+    }
+
+    /// Whether a discovery document is one this issuer may have (OpenID Connect Discovery 1.0 section 4.3). A sign-in
+    /// fetches the document itself; this is for whoever has it already.
+    pub fn takes_discovery(&self, document: &[u8]) -> bool {
+        let raw = serde_json::from_slice(document).ok();
+        raw.is_some_and(|raw: RawDiscovery| self.understand(&raw).is_ok())
+    }
+
+    /// Who an ID token says came, checked as a sign-in checks it (OpenID Connect Core 1.0 section 3.1.3.7), with this JWK
+    /// set for the provider's keys. A sign-in fetches the set itself; this is for whoever has it already.
+    pub fn examine(
+        &self,
+        key_set: &[u8],
+        id_token: &str,
+        access_token: Option<&str>,
+        nonce: &SecretString,
+    ) -> Result<SocialProfile, SocialError> {
+        let keys = serde_json::from_slice(key_set).ok().and_then(KeySet::parse);
+        let keys = keys.ok_or_else(|| unusable("the key set", "it is none"))?;
+        let token = Compact::parse(id_token).map_err(|bad| SocialError::Refused(said(bad).to_owned()))?;
+        self.profile(self.claims(&token, &keys, access_token, nonce)?.person)
+    }
+
+    fn profile(&self, person: Person) -> Result<SocialProfile, SocialError> {
+        let profile = person.profile(&self.config.issuer);
+        profile.ok_or_else(|| SocialError::Refused("the subject has no form it may have".to_owned()))
     }
 
     /// Who they are, from the UserInfo endpoint when the ID token tells no address.
@@ -283,10 +322,7 @@ impl SocialProvider for Oidc {
             self.check_issuer(&discovery, answer)?;
             let tokens = self.tokens(&discovery, &answer.code, &request.code_verifier).await?;
             let claims = self.verified(&discovery, &tokens, &request.nonce).await?;
-            let person = self.person(&discovery, &tokens, claims.person).await?;
-            person
-                .profile(&self.config.issuer)
-                .ok_or_else(|| SocialError::Refused("the subject has no form it may have".to_owned()))
+            self.profile(self.person(&discovery, &tokens, claims.person).await?)
         })
         .await
     }

@@ -22,6 +22,7 @@ use args::{Cli, Command};
 pub(crate) use keys::precise_time;
 pub(crate) use logging::AUDIT_TARGET;
 pub use outcome::{Outcome, Trouble};
+pub use user_lines::read as read_user_line;
 
 /// Runs a command. The result says what to print and how to exit.
 pub fn run(cli: Cli) -> Outcome {

@@ -33,7 +33,7 @@ struct ReadLine {
 }
 
 /// Reads a line. The error says what is wrong with it, and repeats nothing but names of keys.
-pub(super) fn read(line: &[u8]) -> Result<ForeignUser, String> {
+pub fn read(line: &[u8]) -> Result<ForeignUser, String> {
     let line: ReadLine = serde_json::from_slice(line).map_err(|error| reason(&error))?;
     let id = text("id", line.id.as_ref())?.map(|id| UserId::parse(&id.to_ascii_lowercase()).ok_or("id: not a UUID"));
     let email = parsed("email", line.email.as_ref(), EmailAddress::try_new)?;

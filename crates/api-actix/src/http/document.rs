@@ -163,7 +163,7 @@ impl Serialize for Time {
 }
 
 /// Whether the client takes `application/vnd.api+json` (RFC 9110 section 12.5.1; JSON:API 1.1, server responsibilities).
-pub(super) fn accepts_json_api(headers: &HeaderMap) -> bool {
+pub fn accepts_json_api(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::ACCEPT).peekable();
     values.peek().is_none() || values.any(|value| value.to_str().is_ok_and(accepts))
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::RequestLimits;
 use super::access::{Access, Acting, services};
-use super::paging::cut;
+use super::paging::{cursor_to, cut};
 use crate::dto;
 use crate::http::{
     ApiError, ApiQuery, Code, Document, NoQuery, OptionalBody, Page, Params, Query, Resource, Time, next_link_with,
@@ -276,13 +276,13 @@ impl AttendanceQuery {
 
     /// The rows that are shown, and the link to what comes after them.
     pub fn shown<T>(&self, rows: Vec<T>, path: &str, row: impl Fn(&T) -> &Attendance) -> (Vec<T>, Option<String>) {
-        let cursor = |shown: &T| format!("{}~{}", row(shown).entered.at.as_micros(), row(shown).id);
+        let cursor = |shown: &T| cursor_to(row(shown).entered.at, &row(shown).id);
         let (rows, next) = cut(rows, &self.page, cursor);
         (rows, next.map(|cursor| next_link_with(path, &self.kept, self.page.size, &cursor)))
     }
 }
 
-fn read_cursor(text: &str) -> Result<(Timestamp, AttendanceId), ApiError> {
+pub(super) fn read_cursor(text: &str) -> Result<(Timestamp, AttendanceId), ApiError> {
     let parts = text.split_once('~').and_then(|(at, id)| {
         let id = UserId::parse(id)?.as_uuid();
         Some((Timestamp::from_micros(at.parse().ok()?), AttendanceId(id)))

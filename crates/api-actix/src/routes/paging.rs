@@ -1,6 +1,15 @@
 //! Pages of lists.
 
+use std::fmt::Display;
+
+use keystead_domain::Timestamp;
+
 use crate::http::{ApiError, Code, Page, next_link};
+
+/// A place in a list that is sorted by time: the time and the identifier of the last row before it.
+pub(super) fn cursor_to(at: Timestamp, id: &impl Display) -> String {
+    format!("{}~{id}", at.as_micros())
+}
 
 /// The part of `items` that a page shows, and the link to what comes after it. `id` is what the cursor names.
 pub(super) fn page_of<'a, T>(

@@ -9,7 +9,7 @@ use keystead_domain::token::{Session, SessionId, TokenId};
 use serde::Serialize;
 
 use super::access::Access;
-use super::paging::{cut, page_of};
+use super::paging::{cursor_to, cut, page_of};
 use super::verify::end_error;
 use crate::http::{ApiError, ApiQuery, Code, Document, NoBody, Page, Time, next_link, no_content, resource};
 use crate::services::Services;
@@ -148,7 +148,7 @@ pub(super) async fn history(
 
 /// A place in a history, as the cursor of a list.
 pub(super) fn write_cursor((at, token): &HistoryCursor) -> String {
-    format!("{}~{token}", at.as_micros())
+    cursor_to(*at, token)
 }
 
 /// Reads [`write_cursor`].

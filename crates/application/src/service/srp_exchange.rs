@@ -62,10 +62,23 @@ pub(crate) struct SrpAccount {
 }
 
 /// A challenge that was opened.
-pub(crate) struct OpenedChallenge {
+pub struct OpenedChallenge {
     id: [u8; ID],
     secret: SecretBytes,
     expires_at: Timestamp,
+}
+
+impl OpenedChallenge {
+    /// Opens the sealed part of a challenge that was made for the account of this key and lives. `None` whatever is wrong
+    /// with it.
+    pub fn read(vault: &dyn Vault, account: &[u8], sealed: &str, now: Timestamp) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let (head, sealed) = bytes.split_at_checked(HEAD)?;
+        let (micros, id) = head.split_first_chunk::<8>()?;
+        let expires_at = Timestamp::from_micros(i64::from_be_bytes(*micros));
+        let secret = vault.open(&context(account, head), sealed).ok()?;
+        (now < expires_at).then_some(Self { id: id.try_into().ok()?, secret, expires_at })
+    }
 }
 
 /// The server's half of SRP-6a without state: b travels with the client, sealed, and any replica takes it back once.
@@ -141,12 +154,7 @@ impl SrpExchange {
 
     /// Opens a challenge that was made for this account and lives. `None` whatever is wrong with it.
     pub(crate) fn read(&self, account: &SrpAccount, sealed: &SecretString, now: Timestamp) -> Option<OpenedChallenge> {
-        let bytes = URL_SAFE_NO_PAD.decode(sealed.expose()).ok()?;
-        let (head, sealed) = bytes.split_at_checked(HEAD)?;
-        let (micros, id) = head.split_first_chunk::<8>()?;
-        let expires_at = Timestamp::from_micros(i64::from_be_bytes(*micros));
-        let secret = self.vault.open(&context(&account.key, head), sealed).ok()?;
-        (now < expires_at).then_some(OpenedChallenge { id: id.try_into().ok()?, secret, expires_at })
+        OpenedChallenge::read(&*self.vault, &account.key, sealed.expose(), now)
     }
 
     /// Uses a challenge up. `true` for exactly one caller, over all replicas.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::refused;
 use crate::http::{ApiError, ApiQuery, Code, Document, NoBody, Page, Resource, Time, next_link, resource};
 use crate::routes::access::Acting;
-use crate::routes::paging::cut;
+use crate::routes::paging::{cursor_to, cut};
 use crate::services::Services;
 
 /// A message that waits, or that will not be sent: nothing of what it says, or to whom.
@@ -57,13 +57,13 @@ pub(in crate::routes) async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let after = page.after.as_deref().map(read_cursor).transpose()?;
     let result = services.manage_outbox.list(&acting.caller, after, page.size.saturating_add(1)).await;
-    let cursor = |entry: &OutboxEntry| format!("{}~{}", entry.created_at.as_micros(), entry.id.0);
+    let cursor = |entry: &OutboxEntry| cursor_to(entry.created_at, &entry.id.0);
     let (entries, next) = cut(result.map_err(refused)?, &page, cursor);
     let next = next.map(|cursor| next_link("/api/v1/admin/outbox", page.size, &cursor));
     Ok(Document::list(entries.iter().map(shown).collect(), next).ok())
 }
 
-fn read_cursor(text: &str) -> Result<OutboxCursor, ApiError> {
+pub(in crate::routes) fn read_cursor(text: &str) -> Result<OutboxCursor, ApiError> {
     let parts =
         text.split_once('~').and_then(|(at, id)| Some((Timestamp::from_micros(at.parse().ok()?), message(id)?)));
     parts.ok_or_else(|| ApiError::new(Code::INVALID_PARAMETER).parameter("page[after]"))

@@ -21,7 +21,7 @@ use crate::http::{
 use crate::routes::RequestLimits;
 use crate::routes::access::Acting;
 use crate::routes::me::{UserAttributes, changed};
-use crate::routes::paging::cut;
+use crate::routes::paging::{cursor_to, cut};
 use crate::routes::tokens;
 use crate::services::Services;
 
@@ -121,12 +121,12 @@ pub(in crate::routes) async fn list(
         size: query.page.size.saturating_add(1),
     };
     let users = services.manage_users.list(&acting.caller, &page).await.map_err(refused)?;
-    let (users, next) = cut(users, &query.page, |user| format!("{}~{}", user.created_at.as_micros(), user.id));
+    let (users, next) = cut(users, &query.page, |user| cursor_to(user.created_at, &user.id));
     let next = next.map(|cursor| next_link_with("/api/v1/admin/users", &query.kept, query.page.size, &cursor));
     Ok(Document::list(users.iter().map(shown).collect(), next).ok())
 }
 
-fn read_cursor(text: &str) -> Result<(Timestamp, UserId), ApiError> {
+pub(in crate::routes) fn read_cursor(text: &str) -> Result<(Timestamp, UserId), ApiError> {
     let parts = text.split_once('~');
     let parts = parts.and_then(|(at, id)| Some((Timestamp::from_micros(at.parse().ok()?), UserId::parse(id)?)));
     parts.ok_or_else(|| ApiError::new(Code::INVALID_PARAMETER).parameter("page[after]"))
