@@ -65,6 +65,7 @@ impl Bed {
             "link",
             "refresh",
             "slow-down",
+            "requests",
         ];
         settings.extend(policies.map(|policy| format!("limits.{policy}=1000000/1h")));
         let mut bed = Self {

@@ -189,6 +189,16 @@ impl Service {
         }
     }
 
+    /// Loses what Redis holds of this service, as a flush of it would; of a SQLite file, what Redis would hold. Returns when
+    /// every replica is ready again.
+    pub async fn forget_what_passes(&self) {
+        match &self.shared {
+            Some(shared) => shared.forget_keys(),
+            None => super::database::forget_what_passes(self.directory()),
+        }
+        self.ready().await;
+    }
+
     /// Waits until every mail that was promised is delivered or given up.
     pub async fn mail_settled(&self) {
         let left = || async { (self.database().count("outbox WHERE dead_at IS NULL") == 0).then_some(()) };

@@ -20,6 +20,15 @@ struct Count {
     count: i64,
 }
 
+/// Deletes every row of these tables.
+pub fn forget(directory: &Path, tables: &[&str]) {
+    let mut connection = SqliteConnection::establish(directory.join(DEV_DATABASE).to_str().unwrap()).unwrap();
+    connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+    for table in tables {
+        connection.batch_execute(&format!("DELETE FROM {table}")).unwrap();
+    }
+}
+
 /// A connection that only reads.
 pub struct File {
     connection: SqliteConnection,
