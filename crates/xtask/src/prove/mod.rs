@@ -6,6 +6,7 @@ mod overload;
 mod races;
 mod replicas;
 mod report;
+mod slow;
 mod srp;
 mod timing;
 mod upgrade;
@@ -57,6 +58,8 @@ enum Proof {
     SrpLogins,
     /// G14: ten times the logins the machine can hash.
     Overload,
+    /// H06: 2,000 slow connections do not slow anybody else down.
+    SlowClients,
     /// Row 43: 100,000 users are imported through a kill.
     Import,
     /// G02, G03 on PostgreSQL and Redis: the races over two replicas.
@@ -75,11 +78,12 @@ enum Proof {
 type Run = fn(&Bed, &mut Report) -> Outcome;
 
 /// Every proof in the order they run.
-const PROOFS: [(Proof, Run); 11] = [
+const PROOFS: [(Proof, Run); 12] = [
     (Proof::Races, races::run),
     (Proof::Timing, timing::run),
     (Proof::SrpLogins, srp::logins),
     (Proof::Overload, overload::run),
+    (Proof::SlowClients, slow::run),
     (Proof::Kills, kills::run),
     (Proof::Import, import::run),
     (Proof::ReplicaRaces, replicas::races),

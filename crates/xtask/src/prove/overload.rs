@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Bed;
 use super::report::Report;
@@ -14,6 +14,8 @@ use crate::{Outcome, sample};
 
 /// Clients that log in at a fixed pace, enough that waiting ones do not slow the pace.
 const CLIENTS: u32 = 128;
+/// How long the service may take to be as it was.
+const NORMAL_AGAIN: Duration = Duration::from_secs(5);
 /// Memory of one hash, in MiB (19,456 KiB).
 const HASH_MIB: f64 = 19.0;
 
@@ -28,7 +30,7 @@ pub(super) fn run(bed: &Bed, report: &mut Report) -> Outcome {
     let service = bed.start("overload")?;
     let at = service.address();
     let tokens = Api::at(at).sign_up("crowd@example.com")?;
-    let seconds = Duration::from_secs(bed.times(5, 30) as u64);
+    let seconds = Duration::from_secs(bed.times(5, 60) as u64);
     let base_mib = mib(service.resident_kib()?);
     let login = api::login_request("crowd@example.com", api::PASSWORD);
 
@@ -36,10 +38,11 @@ pub(super) fn run(bed: &Bed, report: &mut Report) -> Outcome {
     let (capacity, _) = closed_loop(at, &mut honest, seconds)?;
     let mut probes = vec![Same(api::verify_token_request(&tokens)); 2];
     let (idle, _) = closed_loop(at, &mut probes, seconds)?;
+    let usual = usual_login(at, &login)?;
 
     let pause = Duration::from_secs_f64(f64::from(CLIENTS) / (10.0 * capacity.rate));
     let stop = AtomicBool::new(false);
-    let (attempts, flooded) = std::thread::scope(|scope| {
+    let (attempts, flooded, stopped) = std::thread::scope(|scope| {
         let crowd: Vec<_> = (0..CLIENTS)
             .map(|n| {
                 let (login, stop) = (&login, &stop);
@@ -48,10 +51,14 @@ pub(super) fn run(bed: &Bed, report: &mut Report) -> Outcome {
             .collect();
         let flooded = closed_loop(at, &mut probes, seconds);
         stop.store(true, Ordering::Relaxed);
+        let stopped = sample::now();
         let attempts: Vec<Attempt> = crowd.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect();
-        (attempts, flooded)
+        (attempts, flooded, stopped)
     });
+    let recovered = recovery(at, &login, usual, stopped);
     let (flooded, _) = flooded?;
+    let seen = format!("{:.2} s until a login takes what it took before ({usual:.0} ms)", recovered.as_secs_f64());
+    report.add("G14", "normal again in less than 5 s", seen, recovered < NORMAL_AGAIN);
     judge(&attempts, report);
     let offered = sample::float(attempts.len() as u64) / seconds.as_secs_f64();
     report.note(
@@ -72,6 +79,34 @@ pub(super) fn run(bed: &Bed, report: &mut Report) -> Outcome {
     let seen = format!("peak {peak:.0} MiB, base {base_mib:.0} MiB, limit {limit:.0} MiB");
     report.add("G14", "memory <= base + permits x hash memory + 64 MiB", seen, peak <= limit);
     Ok(())
+}
+
+/// What a login takes while nobody else wants one, in milliseconds: the middle of several.
+fn usual_login(at: SocketAddr, login: &[u8]) -> Outcome<f64> {
+    let mut connection = Connection::to(at);
+    let mut millis = Vec::new();
+    for _ in 0..9 {
+        let (took, reply) = sample::timed(|| connection.send(login));
+        reply?.expect(200, "login")?;
+        millis.push(took);
+    }
+    Ok(sample::median(&millis))
+}
+
+/// How long it took since then until logins succeed, three in a row, each in at most twice the usual time. Gives up after a
+/// minute.
+fn recovery(at: SocketAddr, login: &[u8], usual: f64, stopped: Instant) -> Duration {
+    let mut connection = Connection::to(at);
+    loop {
+        let since = stopped.elapsed();
+        let normal = (0..3).all(|_| {
+            let (took, reply) = sample::timed(|| connection.send(login));
+            reply.is_ok_and(|reply| reply.status == 200) && took <= usual * 2.0
+        });
+        if normal || since > Duration::from_mins(1) {
+            return since;
+        }
+    }
 }
 
 /// Logs in at a fixed pace, whatever the answers, until told to stop.

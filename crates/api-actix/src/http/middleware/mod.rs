@@ -16,7 +16,7 @@ mod wire_tests;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
@@ -26,9 +26,11 @@ use actix_web::{Error, HttpMessage as _, HttpResponse};
 use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, Ready, ready};
 use keystead_application::ports::Entropy;
+use keystead_domain::limits::REQUEST_DEADLINE;
 
 use super::document::JSON_API;
 use super::origin::share;
+use super::pressure::{Exchange, always_served, within};
 use super::{ApiError, Code, HttpSettings, Language};
 use outage::Outage;
 use panics::Broken;
@@ -44,12 +46,19 @@ use unread::Unread;
 pub struct Edge {
     settings: Arc<HttpSettings>,
     entropy: Arc<dyn Entropy>,
+    deadline: Duration,
 }
 
 impl Edge {
     /// The edge of a deployment.
     pub fn new(settings: Arc<HttpSettings>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { settings, entropy }
+        Self { settings, entropy, deadline: REQUEST_DEADLINE }
+    }
+
+    /// Grants another time than [`REQUEST_DEADLINE`] for each request.
+    pub const fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
     }
 }
 
@@ -69,6 +78,7 @@ where
             settings: Arc::clone(&self.settings),
             ids: RequestIds::new(self.entropy.as_ref()),
             telemetry: Telemetry::default(),
+            deadline: self.deadline,
         };
         ready(Ok(EdgeService { service: Rc::new(service), worker: Rc::new(worker) }))
     }
@@ -79,6 +89,7 @@ struct Worker {
     settings: Arc<HttpSettings>,
     ids: RequestIds,
     telemetry: Telemetry,
+    deadline: Duration,
 }
 
 /// The wrapped application on one thread.
@@ -105,21 +116,24 @@ where
             let started = Instant::now();
             let origin = req.headers().get(header::ORIGIN).cloned();
             let seen = Seen { id: worker.ids.of(req.headers()), origin, started };
-            let (req, unread) = Unread::watch(req);
-            if let Some(refusal) = gate::stop(&req, &worker.settings, &seen.id) {
+            let exchange = Exchange::begin(req.request());
+            let (req, unread) = Unread::watch(req, exchange.line());
+            if let Some(refusal) = worker.stop(&req, &exchange, &seen.id) {
                 let answer = worker.finish(req.into_response(refusal).map_into_right_body(), &seen);
                 return Ok(unread.hang_up_after(answer));
             }
             req.extensions_mut().insert(seen.id.clone());
             // The call itself may panic too, so it happens inside.
             let call = async move { service.call(req).await };
-            match AssertUnwindSafe(call).catch_unwind().await {
-                Ok(Ok(response)) => {
+            let call = AssertUnwindSafe(call).catch_unwind();
+            match within(worker.deadline, || exchange.slowed(), call).await {
+                Some(Ok(Ok(response))) => {
                     let answer = worker.finish(with_error_body(response, &worker.settings, &seen.id), &seen);
                     Ok(unread.hang_up_after(answer))
                 }
-                Ok(Err(error)) => Err(worker.broken(error, seen)),
-                Err(_) => Err(worker.broken(ApiError::internal("a handler panicked").into(), seen)),
+                Some(Ok(Err(error))) => Err(worker.broken(error, seen)),
+                Some(Err(_)) => Err(worker.broken(ApiError::internal("a handler panicked").into(), seen)),
+                None => Err(worker.broken(late().into(), seen)),
             }
         })
     }
@@ -132,7 +146,24 @@ struct Seen {
     started: Instant,
 }
 
+/// When a request that took too long, or came to a thread that cannot keep up, makes sense again.
+const RELIEF: Duration = Duration::from_secs(1);
+
+/// The answer to a request whose work took longer than it may: mostly a store that hangs.
+fn late() -> ApiError {
+    ApiError::unavailable("the work on the request took longer than it may").retry_after(RELIEF)
+}
+
 impl Worker {
+    /// The early answer to a request that goes no further: a thread that cannot keep up says so before it looks.
+    fn stop(&self, req: &ServiceRequest, exchange: &Exchange, id: &RequestId) -> Option<HttpResponse> {
+        if exchange.sheds() && !always_served(req.path()) {
+            let language = Language::of_request(req.headers(), self.settings.language);
+            return Some(ApiError::new(Code::OVERLOADED).retry_after(RELIEF).to_response(Some(id.as_str()), language));
+        }
+        gate::stop(req, &self.settings, id)
+    }
+
     fn finish<B>(&self, mut answer: ServiceResponse<EitherBody<B>>, seen: &Seen) -> ServiceResponse<EitherBody<B>> {
         dress(answer.headers_mut(), &self.settings, seen.origin.as_ref(), &seen.id);
         if is_error(answer.status()) && answer.headers().contains_key(header::CONTENT_LANGUAGE) {

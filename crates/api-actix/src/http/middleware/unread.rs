@@ -17,21 +17,25 @@ use actix_web::http::header;
 use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt as _};
 
+use crate::http::pressure::{Line, body_ended};
+
 /// The chunked body of a request, if it has one.
 pub(super) struct Unread(Option<Rc<Watched>>);
 
 struct Watched {
     payload: RefCell<Payload>,
     ended: Cell<bool>,
+    line: Option<Rc<Line>>,
 }
 
 impl Unread {
-    /// Keeps a hand on the body of a request that goes on to its handler.
-    pub(super) fn watch(mut req: ServiceRequest) -> (ServiceRequest, Self) {
+    /// Keeps a hand on the body of a request that goes on to its handler, and tells the connection when it ended.
+    pub(super) fn watch(mut req: ServiceRequest, line: Option<Rc<Line>>) -> (ServiceRequest, Self) {
         if !req.headers().contains_key(header::TRANSFER_ENCODING) {
             return (req, Self(None));
         }
-        let watched = Rc::new(Watched { payload: RefCell::new(req.take_payload()), ended: Cell::new(false) });
+        let watched = Watched { payload: RefCell::new(req.take_payload()), ended: Cell::new(false), line };
+        let watched = Rc::new(watched);
         req.set_payload(Payload::Stream { payload: Box::pin(Reading(Rc::clone(&watched))) });
         (req, Self(Some(watched)))
     }
@@ -59,6 +63,9 @@ impl Stream for Reading {
         let next = ready!(self.0.payload.borrow_mut().poll_next_unpin(cx));
         if next.is_none() {
             self.0.ended.set(true);
+            if let Some(line) = &self.0.line {
+                body_ended(line);
+            }
         }
         Poll::Ready(next)
     }

@@ -1,0 +1,136 @@
+//! The server: actix's threads and actix-http, on streams of ours.
+
+use std::fmt;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::body::MessageBody;
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol, Request, Response};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::Error;
+use actix_web::dev::{AppConfig, Server};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::guarded::{Guarded, Transport};
+use super::line::Line;
+use super::pace::Patience;
+use super::thread::{Lags, Thread};
+
+/// From a late head to the end of the connection, for an answer of 408.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// What actix-http adds to the end of a connection at most, so that an answer is not lost to bytes nobody reads.
+const LINGER: Duration = Duration::from_secs(1);
+/// HTTP/1.1 and nothing else: HTTP/2 is the proxy's.
+const PROTOCOL: &[u8] = b"http/1.1";
+
+/// What a server grants its clients.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    /// Threads.
+    pub workers: usize,
+    /// Connections open at once, on all threads together. Others wait until one ends.
+    pub most: usize,
+    /// For a TLS handshake, and for the head of a request from its first byte, the first from the connection on.
+    pub head: Duration,
+    /// Between an answer and the next head.
+    pub idle: Duration,
+    /// For every [`keystead_domain::limits::ANSWER_STEP`] bytes of an answer.
+    pub answer: Duration,
+    /// For requests under way once the server is told to end.
+    pub drain: Duration,
+    /// A thread whose timers come later than this serves the hot path alone.
+    pub lag: Duration,
+}
+
+impl Connections {
+    const fn patience(&self) -> Patience {
+        // actix-http ends idle connections itself, in good order; this is for those it believes are not idle.
+        let idle = self.idle.saturating_add(LAST_WORDS);
+        Patience { first: self.head.saturating_add(LAST_WORDS), head: self.head, idle, answer: self.answer }
+    }
+
+    fn per_worker(&self) -> usize {
+        self.most.div_ceil(self.workers.max(1)).max(1)
+    }
+}
+
+/// A server for what `app` makes on each thread. Must be called inside an actix system.
+pub fn serve<F, I, S, B>(
+    listener: TcpListener,
+    tls: Option<rustls::ServerConfig>,
+    rules: Connections,
+    lags: Lags,
+    app: F,
+) -> io::Result<Server>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    S::Service: 'static,
+    B: MessageBody + 'static,
+{
+    let acceptor = tls.map(|mut tls| {
+        tls.alpn_protocols = vec![PROTOCOL.to_vec()];
+        TlsAcceptor::from(Arc::new(tls))
+    });
+    let address = listener.local_addr()?;
+    let server = Server::build()
+        .workers(rules.workers)
+        .max_concurrent_connections(rules.per_worker())
+        .shutdown_timeout(rules.drain.as_secs())
+        .disable_signals();
+    let ending = server.graceful_shutdown_signal();
+    let server = server.listen(format!("keystead-{address}"), listener, move || {
+        // Called on each thread.
+        let thread = Thread::watch(rules.patience(), rules.per_worker(), rules.lag, &lags);
+        let (acceptor, handshake, ending) = (acceptor.clone(), rules.head, ending.clone());
+        let app =
+            map_config(app().into_factory().map_err(|error| error.into().error_response()), |()| AppConfig::default());
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let ending = ending.clone();
+                async move { ending.notified().await }
+            })
+            .keep_alive(rules.idle)
+            .client_request_timeout(rules.head)
+            .client_disconnect_timeout(LINGER)
+            .local_addr(address)
+            .on_connect_ext(|stream: &Guarded, data| {
+                data.insert::<Rc<Line>>(Rc::clone(stream.line()));
+            })
+            .finish(app);
+        fn_service(move |stream: TcpStream| {
+            let (acceptor, thread) = (acceptor.clone(), Rc::clone(&thread));
+            async move {
+                let peer = stream.peer_addr().ok();
+                let transport = shake_hands(acceptor, stream, handshake).await?;
+                Ok((Guarded::new(transport, thread.connect()), Protocol::Http1, peer))
+            }
+        })
+        .and_then(http)
+    })?;
+    Ok(server.run())
+}
+
+async fn shake_hands(
+    acceptor: Option<TlsAcceptor>,
+    stream: TcpStream,
+    limit: Duration,
+) -> Result<Transport, DispatchError> {
+    let Some(acceptor) = acceptor else { return Ok(Transport::Clear(stream)) };
+    match timeout(limit, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => Ok(Transport::Tls(Box::new(stream))),
+        Ok(Err(error)) => Err(DispatchError::Io(error)),
+        Err(_) => Err(DispatchError::SlowRequestTimeout),
+    }
+}
