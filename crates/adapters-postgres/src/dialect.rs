@@ -8,11 +8,12 @@ use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use keystead_adapters_sql::rows::UserRow;
 use keystead_adapters_sql::schema::{pending_registrations as claims, users};
-use keystead_adapters_sql::types::{At, Moment, Uid, UserUuid};
+use keystead_adapters_sql::types::{At, Moment, Uid, UserUuid, micros};
 use keystead_adapters_sql::{Hold, LAPSED_BATCH, Prepared};
 use keystead_application::ports::{AuditRowId, ChainLink, StoreError};
 use keystead_domain::Timestamp;
 use keystead_domain::account::{LoginName, UserId};
+use keystead_domain::limits::RatePolicy;
 
 use crate::store::Transaction;
 
@@ -22,6 +23,13 @@ type Bound<Condition, Value, Type> = SqlLiteral<Bool, UncheckedBind<Condition, A
 pub(crate) type Lapsed = Bound<SqlLiteral<Bool>, At, Moment>;
 /// The condition of [`due`].
 pub(crate) type Due = Bound<Bound<SqlLiteral<Bool>, At, Moment>, At, Moment>;
+
+/// A time with one more number bound to it.
+type Numbered<Time> = SqlLiteral<Moment, UncheckedBind<Time, AsExprOf<i64, BigInt>>>;
+/// The time of [`end_of_full`].
+pub(crate) type EndOfFull = Numbered<SqlLiteral<Moment>>;
+/// The time of [`free_at`].
+pub(crate) type FreeAt = Numbered<Numbered<SqlLiteral<Moment>>>;
 
 /// The condition of [`claims_to`].
 pub(crate) type Claims = Bound<SqlLiteral<Bool>, Uid, UserUuid>;
@@ -199,4 +207,21 @@ pub(crate) fn due(limit: u32, now: Timestamp) -> Due {
         .bind::<Moment, _>(At(now))
         // Not bound: a plan that does not know how few are wanted may sort them all.
         .sql(&format!(" ORDER BY due_at, created_at, id LIMIT {limit} FOR UPDATE SKIP LOCKED))"))
+}
+
+/// When the counter of a row of this table is wholly free again, in an upsert of it: `Gcra::of_window` in SQL. A window
+/// does not end later than one that begins now: what says so is from a longer policy, or from a clock ahead of this one.
+pub(crate) fn free_at(table: &str, policy: &RatePolicy) -> FreeAt {
+    sql::<Moment>(&format!("(least({table}.resets_at, excluded.resets_at) + ({table}.count - "))
+        .bind::<BigInt, _>(i64::from(policy.limit))
+        .sql(") * ")
+        .bind::<BigInt, _>(micros(policy.interval()))
+        .sql(" * interval '1 microsecond')")
+}
+
+/// When the window of a row of this table ends that is full and takes one more hit.
+pub(crate) fn end_of_full(table: &str, policy: &RatePolicy) -> EndOfFull {
+    sql::<Moment>(&format!("({table}.resets_at + "))
+        .bind::<BigInt, _>(micros(policy.interval()))
+        .sql(" * interval '1 microsecond')")
 }

@@ -31,7 +31,7 @@
 //! | `keystead:c:{srp:<challenge>}` | hash | `state`, which is empty, and `expires_at` of an SRP challenge that was answered | 180 | it expires |
 //! | `keystead:c:{captcha:<solution>}` | hash | `state` and `expires_at` of a captcha that was used | 180 | it expires |
 //! | `keystead:c:{social:<state>}` | hash | `state` and `expires_at` of a sign-in that is at a provider, named by the digest of what is sent along | 900 | it expires |
-//! | `keystead:r:{<policy>:<whose>}` | hash | `count` and `resets_at` of a window | 150 | the window ends |
+//! | `keystead:r:{<policy>:<whose>}` | hash | `count` and `resets_at` of a counter: hits as of the beginning of a window, and its end | 150 | the window ends |
 //! | `keystead:f:{revocations}` | stream | `history` and `revocation` of each entry; its id is its number in the sequence | 1200000 for 10,000 entries, which is all it keeps | nobody read or wrote for two hours |
 //! | `keystead:fs:{revocations}` | hash | `id` and `sequence` of the stream | 120 | the same |
 //!

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use keystead_application::ports::{EphemeralError, RateDecision, RateHit, RateLimiter};
 use keystead_domain::Timestamp;
+use keystead_domain::limits::Gcra;
 
 use crate::connection::{CallError, Repeat, Script};
 use crate::keys::window_time_to_live;
@@ -11,7 +12,7 @@ use crate::link::Link;
 
 static HIT: Script = Script::new(include_str!("scripts/rate_hit.lua"));
 
-/// Fixed windows in Redis. Cheap to clone.
+/// Counters in Redis. Cheap to clone.
 #[derive(Clone)]
 pub struct RedisRateLimiter {
     link: Arc<Link>,
@@ -23,17 +24,20 @@ impl RedisRateLimiter {
     }
 
     async fn count(&self, hit: &RateHit, now: Timestamp) -> Result<RateDecision, CallError> {
-        let (policy, ends) = (hit.policy, now.plus(hit.policy.window));
+        let (policy, ends) = (hit.policy, now.plus(hit.policy.refill()));
         if policy.limit == 0 {
-            return Ok(RateDecision { policy, allowed: false, count: 0, resets_at: ends });
+            return Ok(RateDecision::never(policy, now));
         }
         let key = self.link.keys.rate(policy.name, &hit.key);
+        let interval = u64::try_from(policy.interval().as_micros()).unwrap_or(u64::MAX);
         let life = window_time_to_live(now, ends);
-        let arguments = [now.as_micros().into(), policy.limit.into(), ends.as_micros().into(), life.into()];
+        let arguments =
+            [now.as_micros().into(), policy.limit.into(), interval.into(), ends.as_micros().into(), life.into()];
         // A hit whose answer is lost may have counted: counting it again would use up somebody's limit.
-        let (allowed, count, resets_at): (bool, u32, i64) =
+        let (allowed, count, ends): (bool, u32, i64) =
             HIT.run(&self.link.route, &[&key], &arguments, Repeat::Never).await?;
-        Ok(RateDecision { policy, allowed, count, resets_at: Timestamp::from_micros(resets_at) })
+        let counter = Gcra::of_window(&policy, count, Timestamp::from_micros(ends));
+        Ok(RateDecision::of(policy, allowed, counter, now))
     }
 
     /// Every hit, one after the other.

@@ -1,6 +1,7 @@
 //! SQL types with one name here and a native column type in each database, and the values that travel through them.
 
 use std::io::Write;
+use std::time::Duration;
 
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -45,6 +46,11 @@ impl Uid {
     pub const fn uuid(&self) -> Uuid {
         self.0.as_uuid()
     }
+}
+
+/// A span in whole microseconds, as an integer for SQL. Saturates.
+pub fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl ToSql<Moment, Sqlite> for At {

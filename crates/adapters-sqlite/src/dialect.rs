@@ -6,13 +6,14 @@ use diesel::expression::{SqlLiteral, UncheckedBind};
 use diesel::prelude::*;
 use diesel::query_dsl::methods::ExecuteDsl;
 use diesel::result::{DatabaseErrorKind, Error};
-use diesel::sql_types::Bool;
+use diesel::sql_types::{BigInt, Bool};
 use keystead_adapters_sql::schema::audit_events as events;
-use keystead_adapters_sql::types::{At, Moment, Uid, UserUuid};
+use keystead_adapters_sql::types::{At, Moment, Uid, UserUuid, micros};
 use keystead_adapters_sql::{Hold, LAPSED_BATCH, Prepared};
 use keystead_application::ports::{AuditRowId, ChainLink, StoreError};
 use keystead_domain::Timestamp;
 use keystead_domain::account::UserId;
+use keystead_domain::limits::RatePolicy;
 
 use crate::connection::Connection;
 use crate::store::Transaction;
@@ -23,6 +24,13 @@ type Bound<Condition, Value, Type> = SqlLiteral<Bool, UncheckedBind<Condition, A
 pub(crate) type Lapsed = Bound<SqlLiteral<Bool>, At, Moment>;
 /// The condition of [`due`].
 pub(crate) type Due = Bound<Bound<SqlLiteral<Bool>, At, Moment>, At, Moment>;
+
+/// A time with one more number bound to it.
+type Numbered<Time> = SqlLiteral<Moment, UncheckedBind<Time, AsExprOf<i64, BigInt>>>;
+/// The time of [`end_of_full`].
+pub(crate) type EndOfFull = Numbered<SqlLiteral<Moment>>;
+/// The time of [`free_at`].
+pub(crate) type FreeAt = Numbered<Numbered<SqlLiteral<Moment>>>;
 
 /// The condition of [`claims_to`].
 pub(crate) type Claims = Bound<SqlLiteral<Bool>, Uid, UserUuid>;
@@ -76,4 +84,19 @@ pub(crate) fn due(limit: u32, now: Timestamp) -> Due {
         .sql(" AND expires_at > ")
         .bind::<Moment, _>(At(now))
         .sql(&format!(" ORDER BY due_at, created_at, id LIMIT {limit})"))
+}
+
+/// When the counter of a row of this table is wholly free again, in an upsert of it: `Gcra::of_window` in SQL. A window
+/// does not end later than one that begins now: what says so is from a longer policy, or from a clock ahead of this one.
+pub(crate) fn free_at(table: &str, policy: &RatePolicy) -> FreeAt {
+    sql::<Moment>(&format!("(min({table}.resets_at, excluded.resets_at) + ({table}.count - "))
+        .bind::<BigInt, _>(i64::from(policy.limit))
+        .sql(") * ")
+        .bind::<BigInt, _>(micros(policy.interval()))
+        .sql(")")
+}
+
+/// When the window of a row of this table ends that is full and takes one more hit.
+pub(crate) fn end_of_full(table: &str, policy: &RatePolicy) -> EndOfFull {
+    sql::<Moment>(&format!("({table}.resets_at + ")).bind::<BigInt, _>(micros(policy.interval())).sql(")")
 }

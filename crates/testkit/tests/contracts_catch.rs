@@ -15,6 +15,7 @@ use keystead_application::ports::{
 };
 use keystead_application::testing::FakeStore;
 use keystead_domain::Timestamp;
+use keystead_domain::limits::Gcra;
 use keystead_testkit::contracts::{
     rate_limiter, store_administration, store_audit_chain, store_budgets, store_contacts, store_factors,
     store_failures, store_link_tokens, store_logs, store_outbox, store_passkeys, store_registrations,
@@ -201,21 +202,23 @@ async fn a_store_that_keeps_what_was_not_committed_is_caught() {
     assert!(is_caught(store_budgets::a_rolled_back_guess_is_not_counted(store())).await);
 }
 
-/// A limiter that looks, then counts.
+/// A limiter that looks, then counts: refusals, too, and under the same counter whatever the policy.
 #[derive(Default)]
-struct LookThenCount(Mutex<HashMap<String, (u32, Timestamp)>>);
+struct LookThenCount(Mutex<HashMap<String, Gcra>>);
 
 #[async_trait]
 impl RateLimiter for LookThenCount {
     async fn hit(&self, hits: &[RateHit], now: Timestamp) -> Result<Vec<RateDecision>, EphemeralError> {
         let mut decisions = Vec::new();
-        for hit in hits {
-            let found = self.0.lock().unwrap().get(&hit.key).copied();
+        for RateHit { key, policy } in hits {
+            let mut counter = self.0.lock().unwrap().get(key).copied().unwrap_or_default();
             let_others_run().await;
-            let (count, resets_at) = found.unwrap_or((0, now.plus(hit.policy.window)));
-            let allowed = count < hit.policy.limit;
-            self.0.lock().unwrap().insert(hit.key.clone(), (count + 1, resets_at));
-            decisions.push(RateDecision { policy: hit.policy, allowed, count: count + 1, resets_at });
+            let allowed = counter.take(policy, now).is_ok();
+            if !allowed {
+                counter = Gcra::new(counter.free_at().map(|free_at| free_at.plus(policy.interval())));
+            }
+            self.0.lock().unwrap().insert(key.clone(), counter);
+            decisions.push(RateDecision::of(*policy, allowed, counter, now));
         }
         Ok(decisions)
     }
@@ -225,7 +228,40 @@ impl RateLimiter for LookThenCount {
 async fn a_limiter_that_looks_before_it_counts_is_caught() {
     let limiter = || -> Arc<dyn RateLimiter> { Arc::new(LookThenCount::default()) };
     assert!(is_caught(rate_limiter::of_parallel_hits_exactly_the_limit_is_allowed(limiter())).await);
-    assert!(is_caught(rate_limiter::refusals_neither_count_nor_extend_the_window(limiter())).await);
-    assert!(is_caught(rate_limiter::a_window_begins_with_its_first_hit_and_ends_at_its_microsecond(limiter())).await);
+    assert!(is_caught(rate_limiter::refusals_change_nothing(limiter())).await);
+    assert!(is_caught(rate_limiter::one_comes_back_per_interval_at_its_microsecond(limiter())).await);
+    assert!(is_caught(rate_limiter::it_decides_as_the_domain_does(limiter())).await);
     assert!(is_caught(rate_limiter::keys_and_policies_do_not_mix(limiter())).await);
+    let two = rate_limiter::two_handles_share_a_counter(limiter(), limiter());
+    assert!(is_caught(two).await, "replicas that count each for itself");
+}
+
+/// A limiter of fixed windows that begin with the first hit, which tells the truth about when they end.
+#[derive(Default)]
+struct FixedWindows(Mutex<HashMap<String, (u32, Timestamp)>>);
+
+#[async_trait]
+impl RateLimiter for FixedWindows {
+    async fn hit(&self, hits: &[RateHit], now: Timestamp) -> Result<Vec<RateDecision>, EphemeralError> {
+        let mut windows = self.0.lock().unwrap();
+        let count = |hit: &RateHit| {
+            let fresh = (0, now.plus(hit.policy.window));
+            let window = windows.entry(hit.key.clone()).or_insert(fresh);
+            if now >= window.1 {
+                *window = fresh;
+            }
+            let allowed = window.0 < hit.policy.limit;
+            window.0 += u32::from(allowed);
+            RateDecision { policy: hit.policy, allowed, count: window.0, resets_at: window.1 }
+        };
+        Ok(hits.iter().map(count).collect())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_burst_at_the_edge_of_a_window_is_caught() {
+    let limiter = || -> Arc<dyn RateLimiter> { Arc::new(FixedWindows::default()) };
+    assert!(is_caught(rate_limiter::the_edge_of_a_window_gives_no_second_burst(limiter())).await);
+    assert!(is_caught(rate_limiter::one_comes_back_per_interval_at_its_microsecond(limiter())).await);
+    assert!(is_caught(rate_limiter::it_decides_as_the_domain_does(limiter())).await);
 }

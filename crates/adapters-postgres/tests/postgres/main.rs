@@ -3,6 +3,7 @@
 
 mod administration;
 mod audit;
+mod budgets;
 mod cancelled;
 mod contracts;
 mod migrations;

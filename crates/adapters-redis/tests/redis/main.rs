@@ -9,4 +9,5 @@ mod keys;
 mod opening;
 mod outages;
 mod races;
+mod rates;
 mod servers;

@@ -1,3 +1,10 @@
+//! Counters are kept as the fixed windows they once were, hits and an end, and read as one point in time
+//! ([`Gcra::of_window`]): as if all hits of the window had come at its beginning. So
+//!
+//! - a hit counts one on, as it always did; one that takes what came back into a full window moves its end on instead;
+//! - a row that a version with fixed windows wrote means what it meant, and such a version reads ours as a window that is
+//!   never shorter than it would have made it: replicas of both may count in one row.
+
 use async_trait::async_trait;
 use diesel::dsl::case_when;
 use diesel::prelude::*;
@@ -9,9 +16,16 @@ use keystead_adapters_sql::schema::guess_budgets as budgets;
 use keystead_adapters_sql::types::At;
 use keystead_application::ports::{BudgetDecision, BudgetKey, GuessBudgets, StoreError};
 use keystead_domain::Timestamp;
-use keystead_domain::limits::RatePolicy;
+use keystead_domain::limits::{Gcra, RatePolicy};
 
 use super::{Transaction, count_of, dialect};
+
+const TABLE: &str = "guess_budgets";
+
+/// The counter of a row.
+fn counter(policy: &RatePolicy, (count, resets_at): (i64, At)) -> Gcra {
+    Gcra::of_window(policy, u32::try_from(count).unwrap_or(u32::MAX), resets_at.0)
+}
 
 #[async_trait]
 impl GuessBudgets for Transaction {
@@ -21,11 +35,13 @@ impl GuessBudgets for Transaction {
         policy: &RatePolicy,
         now: Timestamp,
     ) -> Result<BudgetDecision, StoreError> {
-        let ends = now.plus(policy.window);
+        let ends = now.plus(policy.refill());
         if policy.limit == 0 {
-            return Ok(BudgetDecision::Exhausted { resets_at: ends });
+            return Ok(BudgetDecision::Exhausted { again_at: now.plus(policy.window) });
         }
-        let ended = || budgets::resets_at.le(At(now));
+        let free_by = |time: Timestamp| dialect::free_at(TABLE, policy).le(At(time));
+        let has_room = || budgets::count.lt(i64::from(policy.limit));
+        let is_too_long = budgets::resets_at.gt(excluded(budgets::resets_at));
         let upsert = diesel::insert_into(budgets::table)
             .values((
                 budgets::policy.eq(policy.name),
@@ -36,18 +52,27 @@ impl GuessBudgets for Transaction {
             .on_conflict((budgets::policy, budgets::key))
             .do_update()
             .set((
-                budgets::count.eq(case_when(ended(), excluded(budgets::count)).otherwise(budgets::count + 1_i64)),
-                budgets::resets_at.eq(case_when(ended(), excluded(budgets::resets_at)).otherwise(budgets::resets_at)),
+                budgets::count.eq(case_when(free_by(now), excluded(budgets::count))
+                    .when(has_room(), budgets::count + 1_i64)
+                    .otherwise(budgets::count)),
+                budgets::resets_at.eq(case_when(
+                    free_by(now).or(has_room().and(is_too_long)),
+                    excluded(budgets::resets_at),
+                )
+                .when(has_room(), budgets::resets_at)
+                .otherwise(dialect::end_of_full(TABLE, policy))),
             ));
         // An exhausted budget is left alone, and returns no row.
-        let upsert = methods::FilterDsl::filter(upsert, ended().or(budgets::count.lt(i64::from(policy.limit))));
-        let count = Prepared(upsert.returning(budgets::count)).get_result::<i64>(self.connection()?).await.optional();
-        if let Some(count) = self.check(count)? {
-            return Ok(BudgetDecision::Reserved { count: u32::try_from(count).unwrap_or(u32::MAX) });
+        let upsert = methods::FilterDsl::filter(upsert, free_by(ends.minus(policy.interval())));
+        let upsert = Prepared(upsert.returning((budgets::count, budgets::resets_at)));
+        let counted = upsert.get_result::<(i64, At)>(self.connection()?).await.optional();
+        if let Some(row) = self.check(counted)? {
+            return Ok(BudgetDecision::Reserved { count: counter(policy, row).taken(policy, now) });
         }
-        let query = budgets::table.find((policy.name, &key.0)).select(budgets::resets_at);
-        let resets_at = query.first::<At>(self.connection()?).await;
-        Ok(BudgetDecision::Exhausted { resets_at: self.check(resets_at)?.0 })
+        let query = budgets::table.find((policy.name, &key.0)).select((budgets::count, budgets::resets_at));
+        let row = query.first::<(i64, At)>(self.connection()?).await;
+        let again_at = counter(policy, self.check(row)?).again_at(policy).unwrap_or(now);
+        Ok(BudgetDecision::Exhausted { again_at })
     }
 
     async fn release(&mut self, key: &BudgetKey, policy: &RatePolicy) -> Result<(), StoreError> {
@@ -58,7 +83,7 @@ impl GuessBudgets for Transaction {
     }
 
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError> {
-        let lapsed = dialect::lapsed("guess_budgets", "policy, key", ("resets_at <=", "resets_at"), now);
+        let lapsed = dialect::lapsed(TABLE, "policy, key", ("resets_at <=", "resets_at"), now);
         let result = diesel::delete(budgets::table.filter(lapsed)).execute(self.connection()?).await;
         self.check(result).map(count_of)
     }

@@ -9,12 +9,16 @@ use diesel::upsert::excluded;
 use keystead_adapters_sql::types::At;
 use keystead_application::ports::{EphemeralError, RateDecision, RateHit, RateLimiter};
 use keystead_domain::Timestamp;
+use keystead_domain::limits::Gcra;
 
 use super::schema::rate_windows as windows;
 use super::unavailable;
 use crate::connection::{Durability, Pool};
+use crate::dialect;
 
-/// Fixed windows in the SQLite file. Cheap to clone.
+const TABLE: &str = "rate_windows";
+
+/// Counters in the SQLite file. Cheap to clone.
 #[derive(Clone)]
 pub struct SqliteRateLimiter {
     writer: Arc<Pool>,
@@ -26,10 +30,12 @@ impl SqliteRateLimiter {
     }
 }
 
-/// Counts one hit, in one statement unless it is refused.
+/// Counts one hit, in one statement unless it is refused. Rows are what those of `guess_budgets` are.
 fn count(connection: &mut SqliteConnection, hit: &RateHit, now: Timestamp) -> QueryResult<RateDecision> {
-    let (policy, ends) = (hit.policy, now.plus(hit.policy.window));
-    let ended = || windows::resets_at.le(At(now));
+    let (policy, ends) = (hit.policy, now.plus(hit.policy.refill()));
+    let free_by = |time: Timestamp| dialect::free_at(TABLE, &policy).le(At(time));
+    let has_room = || windows::count.lt(i64::from(policy.limit));
+    let is_too_long = windows::resets_at.gt(excluded(windows::resets_at));
     let upsert = diesel::insert_into(windows::table)
         .values((
             windows::policy.eq(policy.name),
@@ -40,11 +46,18 @@ fn count(connection: &mut SqliteConnection, hit: &RateHit, now: Timestamp) -> Qu
         .on_conflict((windows::policy, windows::key))
         .do_update()
         .set((
-            windows::count.eq(case_when(ended(), excluded(windows::count)).otherwise(windows::count + 1_i64)),
-            windows::resets_at.eq(case_when(ended(), excluded(windows::resets_at)).otherwise(windows::resets_at)),
+            windows::count.eq(case_when(free_by(now), excluded(windows::count))
+                .when(has_room(), windows::count + 1_i64)
+                .otherwise(windows::count)),
+            windows::resets_at.eq(case_when(
+                free_by(now).or(has_room().and(is_too_long)),
+                excluded(windows::resets_at),
+            )
+            .when(has_room(), windows::resets_at)
+            .otherwise(dialect::end_of_full(TABLE, &policy))),
         ));
-    // A full window is left alone, and returns no row.
-    let counted = methods::FilterDsl::filter(upsert, ended().or(windows::count.lt(i64::from(policy.limit))))
+    // A counter without room is left alone, and returns no row.
+    let counted = methods::FilterDsl::filter(upsert, free_by(ends.minus(policy.interval())))
         .returning((windows::count, windows::resets_at))
         .get_result::<(i64, At)>(connection)
         .optional()?;
@@ -55,7 +68,8 @@ fn count(connection: &mut SqliteConnection, hit: &RateHit, now: Timestamp) -> Qu
         let row = windows::table.find((policy.name, &hit.key));
         row.select((windows::count, windows::resets_at)).first(connection)?
     };
-    Ok(RateDecision { policy, allowed, count: u32::try_from(count).unwrap_or(u32::MAX), resets_at: resets_at.0 })
+    let counter = Gcra::of_window(&policy, u32::try_from(count).unwrap_or(u32::MAX), resets_at.0);
+    Ok(RateDecision::of(policy, allowed, counter, now))
 }
 
 #[async_trait]
@@ -65,12 +79,7 @@ impl RateLimiter for SqliteRateLimiter {
         let work = move |connection: &mut SqliteConnection| {
             hits.iter()
                 .map(|hit| match hit.policy.limit {
-                    0 => Ok(RateDecision {
-                        policy: hit.policy,
-                        allowed: false,
-                        count: 0,
-                        resets_at: now.plus(hit.policy.window),
-                    }),
+                    0 => Ok(RateDecision::never(hit.policy, now)),
                     _ => count(connection, hit, now),
                 })
                 .collect()

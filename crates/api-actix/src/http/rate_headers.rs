@@ -14,16 +14,19 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// The two headers of an answer whose request was counted; none when nothing was.
+///
+/// `t` is the draft's effective window (section 4.1.2), "within which the client can use no more than the available quota"
+/// `r`: it ends when one more than `r` is free. A `Retry-After` beside it is no earlier (section 6).
 pub fn rate_headers(decisions: &[RateDecision], now: Timestamp) -> Vec<(HeaderName, HeaderValue)> {
     let (mut policies, mut limits) = (String::new(), String::new());
     for decision in decisions {
         let policy = &decision.policy;
         let separator = if policies.is_empty() { "" } else { ", " };
         let left = if decision.allowed { policy.limit.saturating_sub(decision.count) } else { 0 };
-        let reset = whole_seconds(decision.resets_at.since(now));
+        let window = whole_seconds(decision.again_at().since(now));
         // Writing to a String cannot fail.
         let _ = write!(policies, "{separator}\"{}\";q={};w={}", policy.name, policy.limit, policy.window.as_secs());
-        let _ = write!(limits, "{separator}\"{}\";r={left};t={reset}", policy.name);
+        let _ = write!(limits, "{separator}\"{}\";r={left};t={window}", policy.name);
     }
     let values = [(POLICY, policies), (LIMIT, limits)].into_iter().filter(|(_, text)| !text.is_empty());
     values.filter_map(|(name, text)| HeaderValue::try_from(text).ok().map(|value| (name, value))).collect()
@@ -36,9 +39,9 @@ pub fn show_limits(answer: &mut HeaderMap, decisions: &[RateDecision], now: Time
     }
 }
 
-/// Refuses a request when one of its counters is used up. `Retry-After` is when the last of those is free again.
+/// Refuses a request when one of its counters is used up. `Retry-After` is when the last of those lets one through again.
 pub fn enforce_limits(decisions: &[RateDecision], now: Timestamp) -> Result<(), ApiError> {
-    let waits = decisions.iter().filter(|decision| !decision.allowed).map(|decision| decision.resets_at.since(now));
+    let waits = decisions.iter().filter(|decision| !decision.allowed).map(|decision| decision.again_at().since(now));
     match waits.max() {
         None => Ok(()),
         Some(wait) => Err(with_limits(limited(Code::RATE_LIMITED, wait), decisions, now)),
@@ -67,18 +70,20 @@ mod tests {
 
     #[test]
     fn shows_every_counter() {
-        let decisions = [decision(LOGIN, 7, true, 119_001), decision(LOGIN_ACCOUNT, 10, true, 1)];
+        // One comes back every 90 seconds: the seventh stands for what is left of its own.
+        let decisions = [decision(LOGIN, 7, true, 6 * 90_000 + 29_001), decision(LOGIN_ACCOUNT, 10, true, 9 * 90_000 + 1)];
         let mut answer = HeaderMap::new();
         show_limits(&mut answer, &decisions, Timestamp::default());
         assert_eq!(answer.get(POLICY).unwrap(), "\"login\";q=10;w=900, \"login-account\";q=10;w=900");
-        assert_eq!(answer.get(LIMIT).unwrap(), "\"login\";r=3;t=120, \"login-account\";r=0;t=1");
+        assert_eq!(answer.get(LIMIT).unwrap(), "\"login\";r=3;t=30, \"login-account\";r=0;t=1");
         assert!(enforce_limits(&decisions, Timestamp::default()).is_ok());
         assert!(rate_headers(&[], Timestamp::default()).is_empty());
     }
 
     #[test]
     fn a_refusal_tells_when_to_come_back() {
-        let decisions = [decision(LOGIN, 10, false, 60_000), decision(LOGIN_ACCOUNT, 10, false, 60_500)];
+        let spent = |wait: i64| decision(LOGIN, 10, false, 9 * 90_000 + wait);
+        let decisions = [spent(60_000), RateDecision { policy: LOGIN_ACCOUNT, ..spent(60_500) }];
         let error = enforce_limits(&decisions, Timestamp::default()).unwrap_err();
         let answer = error.to_response(None, crate::http::Language::English);
         assert_eq!(answer.status(), 429);

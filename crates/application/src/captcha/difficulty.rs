@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keystead_domain::Timestamp;
 use keystead_domain::limits::RatePolicy;
 
 /// Zero bits a proof of work begins with where nothing is going on: 65,536 hashes in the mean, 0.1 to 1 s in a browser.
@@ -10,9 +11,19 @@ pub const MOST_LOAD_BITS: u8 = 6;
 
 /// Challenges in a minute that are taken for people; every doubling beyond it costs everybody a bit.
 const CALM: u32 = 120;
-/// What challenges of the whole deployment are counted by. It refuses nothing.
-pub(super) const RECENT: RatePolicy =
-    RatePolicy { name: "captcha-load", limit: 1_000_000, window: Duration::from_secs(60), per: "deployment" };
+/// What challenges of the whole deployment are counted by, every minute by itself ([`minute`]): a day is long enough that
+/// next to nothing of a minute's count comes back within it. Its limit is where difficulty ends; it refuses nothing.
+pub(super) const RECENT: RatePolicy = RatePolicy {
+    name: "captcha-load",
+    limit: CALM << MOST_LOAD_BITS,
+    window: Duration::from_secs(86_400),
+    per: "deployment and minute",
+};
+
+/// The name of the minute a challenge is counted in.
+pub(super) fn minute(now: Timestamp) -> String {
+    now.as_seconds().div_euclid(60).to_string()
+}
 
 /// How many passwords wait to be hashed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

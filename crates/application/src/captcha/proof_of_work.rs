@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keystead_domain::token::KeyId;
 use keystead_domain::{SecretString, Timestamp, limits};
 
-use super::difficulty::{LoadGauge, RECENT, bits, has_zero_bits};
+use super::difficulty::{LoadGauge, RECENT, bits, has_zero_bits, minute};
 use crate::ports::{
     CaptchaAction, CaptchaError, CaptchaVerifier, CeremonyKey, CeremonyKind, CeremonyStore, Clock, Entropy,
     EphemeralError, KeyedHash, MacPurpose, RateHit, RateLimiter,
@@ -76,7 +76,7 @@ impl ProofOfWork {
     /// A challenge to be solved for `action`.
     pub async fn challenge(&self, action: CaptchaAction) -> Result<Challenge, EphemeralError> {
         let now = self.tools.clock.now();
-        let hit = RateHit { key: "all".to_owned(), policy: RECENT };
+        let hit = RateHit { key: minute(now), policy: RECENT };
         let counted = self.tools.limiter.hit(&[hit], now).await?;
         let recent = counted.first().map_or(0, |decision| decision.count);
         let difficulty = bits(self.base, (self.tools.load)(), recent);

@@ -70,6 +70,7 @@ mod tests {
     use std::time::Duration;
 
     use keystead_domain::factor::FactorFailures;
+    use keystead_domain::limits::Gcra;
     use keystead_domain::token::{DeviceTokenHash, Revocation};
 
     use super::*;
@@ -93,7 +94,8 @@ mod tests {
             state.registrations.0 = vec![lapsed, a_registration()];
             state.link_tokens.0 = vec![dead, a_link_token()];
             let budgets = [("dead", gone), ("alive", START.plus(Duration::from_secs(1)))];
-            state.guess_budgets.0 = budgets.map(|(key, end)| (("test", BudgetKey(key.into())), (1, end))).into();
+            let budgets = budgets.map(|(key, end)| (("test", BudgetKey(key.into())), Gcra::new(Some(end))));
+            state.guess_budgets.0 = budgets.into();
             let failures = [("dead", gone), ("alive", START.plus(Duration::from_secs(1)))];
             let failures = failures.map(|(key, end)| (BudgetKey(key.into()), (FactorFailures::default(), end)));
             state.factor_failures.0 = failures.into();

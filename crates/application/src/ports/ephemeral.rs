@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 use keystead_domain::account::{Epoch, Role, UserId};
-use keystead_domain::limits::RatePolicy;
+use keystead_domain::limits::{Gcra, RatePolicy};
 use keystead_domain::token::{Amr, EndReason, Presentation, Presented, Session, SessionId};
 use keystead_domain::{SecretBytes, Timestamp};
 use thiserror::Error;
@@ -169,17 +169,40 @@ pub struct RateDecision {
     pub policy: RatePolicy,
     /// Whether the hit is within the limit.
     pub allowed: bool,
-    /// Hits in this window, this one included; a refused hit is not added, so refusals never extend a window.
+    /// How many of the limit are taken now, this one included when it is allowed, all of them when it is not. A refused
+    /// hit is not added, so refusals never prolong a wait.
     pub count: u32,
-    /// When the window ends and the counter starts anew.
+    /// When the counter is wholly free again.
     pub resets_at: Timestamp,
 }
 
-/// Counts requests in fixed windows that begin with the first hit.
+impl RateDecision {
+    /// Where `counter` stands at `now`, after a hit that was allowed or not.
+    pub fn of(policy: RatePolicy, allowed: bool, counter: Gcra, now: Timestamp) -> Self {
+        let resets_at = counter.free_at().unwrap_or(now);
+        Self { policy, allowed, count: counter.taken(&policy, now), resets_at }
+    }
+
+    /// Of a policy whose limit is 0: nothing is ever counted.
+    pub fn never(policy: RatePolicy, now: Timestamp) -> Self {
+        Self { policy, allowed: false, count: 0, resets_at: now.plus(policy.window) }
+    }
+
+    /// When one hit more will be free than are now. Of a refused hit that is when trying again succeeds, if nobody else
+    /// comes first; a microsecond before it does not.
+    pub fn again_at(&self) -> Timestamp {
+        let behind = self.policy.interval().saturating_mul(self.count.saturating_sub(1));
+        self.resets_at.minus(behind)
+    }
+}
+
+/// Counts requests by the generic cell rate algorithm ([`Gcra`]): `limit` at once, then one per interval, and no second
+/// burst at the edge of a window.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait RateLimiter: Send + Sync {
-    /// Counts every hit, in one round trip. MUST be atomic per key: of `limit + n` parallel hits exactly `limit` are
-    /// allowed. Decisions come in the order of the hits.
+    /// Counts every hit, in one round trip. MUST decide as [`Gcra::take`] does while time does not go back, and be atomic
+    /// per key: of `limit + n` parallel hits at one time exactly `limit` are allowed. Decisions come in the order of the
+    /// hits.
     async fn hit(&self, hits: &[RateHit], now: Timestamp) -> Result<Vec<RateDecision>, EphemeralError>;
 }

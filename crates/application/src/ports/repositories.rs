@@ -227,22 +227,26 @@ pub struct BudgetKey(pub String);
 pub enum BudgetDecision {
     /// Yes; it was counted as a failure before it is compared.
     Reserved {
-        /// Failures in this window, this one included.
+        /// How many of the limit are taken now, this one included.
         count: u32,
     },
     /// No; nothing was counted.
     Exhausted {
-        /// When the window ends.
-        resets_at: Timestamp,
+        /// When one more is allowed, if nobody else comes first.
+        again_at: Timestamp,
     },
 }
 
-/// Counters of guesses at accounts and secrets. In the database, so that no flush and no restart forgets them.
+/// Counters of guesses at accounts and secrets. In the database, so that no flush and no restart forgets them. They count
+/// by the generic cell rate algorithm ([`Gcra`](keystead_domain::limits::Gcra)).
+///
+/// What is never released is a limit per account that no flush of the passing state forgets.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait GuessBudgets: Send {
-    /// Counts a guess before it is compared. MUST be atomic: of any number of parallel calls at most `policy.limit` are
-    /// `Reserved` per window. A window begins with its first guess.
+    /// Counts a guess before it is compared. MUST decide as [`Gcra::take`](keystead_domain::limits::Gcra::take) does while
+    /// time does not go back, and be atomic: of any number of parallel calls at one time at most `policy.limit` are
+    /// `Reserved`.
     async fn reserve(
         &mut self,
         key: &BudgetKey,
@@ -253,7 +257,8 @@ pub trait GuessBudgets: Send {
     /// The guess was right: takes its own count back, and nobody else's.
     async fn release(&mut self, key: &BudgetKey, policy: &RatePolicy) -> Result<(), StoreError>;
 
-    /// Deletes windows that ended before `now`, a bounded number of them. Returns how many.
+    /// Deletes counters that were wholly free before `now`, a bounded number of them; a counter may stay for up to a
+    /// window longer. Returns how many.
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError>;
 }
 

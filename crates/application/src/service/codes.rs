@@ -13,9 +13,14 @@ use crate::ports::{
 };
 use crate::random;
 
-/// Tries per code. The counter outlives the pre-authorized token it belongs to.
-const TRIES: RatePolicy =
-    RatePolicy { name: "code", limit: limits::CODE_TRIES, window: Duration::from_secs(3600), per: "code" };
+/// Tries per code. None comes back while the pre-authorized token they belong to lives.
+const TRIES: RatePolicy = RatePolicy { name: "code", limit: limits::CODE_TRIES, window: TRIES_WINDOW, per: "code" };
+
+/// What tries at one code are counted over: the first comes back once every token that carries a code is over.
+pub(super) const TRIES_WINDOW: Duration = limits::RESET_GRANT_LIFE.saturating_mul(limits::CODE_TRIES);
+
+const _: () = assert!(limits::PRE_AUTHORIZED_LIFE.as_secs() <= limits::RESET_GRANT_LIFE.as_secs());
+const _: () = assert!(limits::PENDING_CONTACT_LIFE.as_secs() <= limits::RESET_GRANT_LIFE.as_secs());
 
 /// A code, or something of its shape that no code matches.
 #[derive(Debug)]

@@ -150,7 +150,7 @@ impl GuessGuard {
                 self.release(tx, &ticket).await?;
                 Ok(LoginCount::CaptchaNeeded)
             }
-            // Whichever window ends first opens the way again.
+            // Whichever budget has one again first opens the way.
             LoginCount::Limited { resets_at } => Ok(LoginCount::Limited { resets_at: resets_at.min(spent) }),
             counted => Ok(counted),
         }
@@ -171,8 +171,8 @@ impl GuessGuard {
         }
     }
 
-    /// Counts a guess. `Ok` inside: how many were counted in this window; the one that reaches the policy's limit spends the
-    /// budget. `Err` inside: it is spent until that time.
+    /// Counts a guess. `Ok` inside: how many of the policy's limit are taken now; the one that reaches it spends the budget.
+    /// `Err` inside: it is spent until that time, from which on one more counts.
     pub async fn reserve(
         &self,
         tx: &mut dyn Tx,
@@ -181,7 +181,7 @@ impl GuessGuard {
     ) -> Result<Result<u32, Timestamp>, StoreError> {
         Ok(match tx.guess_budgets().reserve(&ticket.key, &ticket.policy, now).await? {
             BudgetDecision::Reserved { count } => Ok(count),
-            BudgetDecision::Exhausted { resets_at } => Err(resets_at),
+            BudgetDecision::Exhausted { again_at } => Err(again_at),
         })
     }
 
@@ -247,7 +247,7 @@ mod tests {
         for ticket in &tickets {
             assert_eq!(spend(&world, ticket, START).await, Ok(()));
             assert_eq!(spend(&world, ticket, START).await, Ok(()), "{ticket:?}");
-            assert_eq!(spend(&world, ticket, START).await, Err(START.plus(POLICY.window)));
+            assert_eq!(spend(&world, ticket, START).await, Err(START.plus(POLICY.interval())));
         }
         assert_eq!(spend(&world, &tickets[0], START.plus(POLICY.window)).await, Ok(()));
     }
@@ -284,7 +284,7 @@ mod tests {
                 let count = guess(&world, &guesser, relief).await;
                 assert!(matches!(count, LoginCount::Counted { is_last, .. } if is_last == last), "{count:?}");
             }
-            let spent = LoginCount::Limited { resets_at: START.plus(POLICY.window) };
+            let spent = LoginCount::Limited { resets_at: START.plus(POLICY.interval()) };
             assert_eq!(guess(&world, &guesser, CaptchaRelief::None).await, spent);
             for _ in 0..5 {
                 assert_eq!(guess(&world, &guesser, CaptchaRelief::Offered).await, LoginCount::CaptchaNeeded);
@@ -300,7 +300,7 @@ mod tests {
                 let count = guess(&world, &guesser, CaptchaRelief::Solved).await;
                 assert!(matches!(count, LoginCount::Counted { is_last, .. } if is_last == last), "{count:?}");
             }
-            let spent = LoginCount::Limited { resets_at: START.plus(BOUGHT.window) };
+            let spent = LoginCount::Limited { resets_at: START.plus(BOUGHT.interval()) };
             for relief in [CaptchaRelief::Offered, CaptchaRelief::Solved] {
                 assert_eq!(guess(&world, &guesser, relief).await, spent, "and no captcha helps any more");
             }
@@ -314,7 +314,7 @@ mod tests {
         for _ in 0..POLICY.limit {
             assert!(matches!(guess(&world, &guesser, CaptchaRelief::Offered).await, LoginCount::Counted { .. }));
         }
-        let spent = LoginCount::Limited { resets_at: START.plus(POLICY.window) };
+        let spent = LoginCount::Limited { resets_at: START.plus(POLICY.interval()) };
         for relief in [CaptchaRelief::Offered, CaptchaRelief::Solved] {
             assert_eq!(guess(&world, &guesser, relief).await, spent);
         }

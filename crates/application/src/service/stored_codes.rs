@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use keystead_domain::limits::{self, RatePolicy};
 use keystead_domain::token::{KeyId, OneTimeCode};
@@ -7,6 +6,7 @@ use keystead_domain::{SecretBytes, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::IssuedCode;
+use super::codes::TRIES_WINDOW;
 use crate::failure::Failure;
 use crate::ports::{
     BudgetDecision, BudgetKey, CeremonyKey, CeremonyKind, CeremonyStore, Entropy, KeyedHash, MacPurpose, Store,
@@ -15,7 +15,7 @@ use crate::random;
 
 /// Tries per code.
 const TRIES: RatePolicy =
-    RatePolicy { name: "stored-code", limit: limits::CODE_TRIES, window: Duration::from_secs(3600), per: "code" };
+    RatePolicy { name: "stored-code", limit: limits::CODE_TRIES, window: TRIES_WINDOW, per: "code" };
 
 /// What the server keeps of a code that belongs to something it knows: a session, an address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,6 +13,7 @@ pub mod entropy;
 pub mod keyed_hash;
 pub mod password_hasher;
 pub mod rate_limiter;
+mod rates;
 pub mod revocation_feed;
 pub mod sealer;
 pub mod sessions;

@@ -183,12 +183,15 @@ macro_rules! store_contracts {
             $make,
             [
                 parallel_guesses_never_exceed_the_limit,
-                a_window_begins_with_its_first_guess_and_ends_at_its_microsecond,
-                refusals_do_not_extend_a_window,
+                one_comes_back_per_interval_at_its_microsecond,
+                the_edge_of_a_window_gives_no_second_burst,
+                refusals_change_nothing,
                 a_right_guess_takes_back_its_own_count_only,
+                it_decides_as_the_domain_does,
+                a_limit_of_nothing_reserves_nothing,
                 budgets_of_keys_and_policies_do_not_mix,
                 a_rolled_back_guess_is_not_counted,
-                ended_windows_are_deleted,
+                free_counters_are_deleted,
             ]
         );
         $crate::contract_tests!(

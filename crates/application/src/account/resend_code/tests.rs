@@ -73,7 +73,7 @@ async fn codes_are_sent_again_five_times_an_hour() {
     }
     let mails = world.messages().len();
     let limited = resend(&world).run(&tokens.claims, &browser()).await;
-    let resets_at = START.plus(limits::CODE_RESEND.window);
+    let resets_at = START.plus(limits::CODE_RESEND.interval());
     assert_eq!(limited, Err(ResendCodeError::Limited { resets_at }));
     assert_eq!(world.messages().len(), mails);
     assert!(verify(&world, &tokens, &world.mailed_code()).await.is_ok(), "a refusal kills no code");

@@ -234,7 +234,7 @@ async fn a_spent_budget_compares_nothing() {
         .guess_budgets
         .expect_reserve()
         .times(1)
-        .returning(|_, _, _| Ok(BudgetDecision::Exhausted { resets_at: START }));
+        .returning(|_, _, _| Ok(BudgetDecision::Exhausted { again_at: START }));
     let mut recording = MockTx::new();
     recording.audit.expect_append().times(1).returning(|_| Ok(()));
     let parts = Parts {

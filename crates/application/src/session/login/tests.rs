@@ -133,7 +133,7 @@ async fn guesses_are_limited_per_account_across_its_aliases_and_for_names_nobody
         }
     }
     let work = world.hashing.work();
-    let limited = Err(LoginError::Limited { resets_at: START.plus(limits::LOGIN_ACCOUNT.window) });
+    let limited = Err(LoginError::Limited { resets_at: START.plus(limits::LOGIN_ACCOUNT.interval()) });
     assert_eq!(login(&world).run(as_ada(PASSWORD), &browser()).await, limited, "the right password too");
     let nobody = LoginCommand { identity: "nobody".into(), ..as_ada(PASSWORD) };
     assert_eq!(login(&world).run(nobody, &browser()).await, limited);
@@ -273,7 +273,7 @@ async fn a_password_no_account_can_have_is_refused_before_any_work() {
 }
 
 #[tokio::test]
-async fn a_spent_budget_is_recorded_once_per_window() {
+async fn a_spent_budget_is_recorded_with_the_guess_that_spends_it() {
     let world = World::with(a_user());
     let policy = world.settings.limits.login;
     for _ in 0..policy.limit + 3 {
@@ -331,10 +331,10 @@ async fn beyond_the_budget_a_right_captcha_buys_guesses_until_a_second_one_is_sp
     assert_eq!(last, Err(LoginError::InvalidCredentials), "the right guess did not count");
     for captcha in [None, Some("right")] {
         let limited = login.run(shown("ada", captcha, PASSWORD), &browser()).await;
-        assert_eq!(limited, Err(LoginError::Limited { resets_at: START.plus(limits::LOGIN_ACCOUNT.window) }));
+        assert_eq!(limited, Err(LoginError::Limited { resets_at: START.plus(limits::LOGIN_CAPTCHA.interval()) }));
     }
     world.clock.advance(limits::LOGIN_ACCOUNT.window);
-    assert!(login.run(as_ada(PASSWORD), &browser()).await.is_ok(), "no captcha is asked for in a new window");
+    assert!(login.run(as_ada(PASSWORD), &browser()).await.is_ok(), "no captcha is asked for once the budget is free");
 }
 
 #[tokio::test]
@@ -353,7 +353,7 @@ async fn a_known_device_signs_in_while_nobody_checks_captchas() {
 async fn no_transaction_is_open_while_a_captcha_is_checked() {
     let mut first = MockTx::new();
     first.users.expect_find_by_login_name().return_once(|_| Ok(None));
-    let spent = BudgetDecision::Exhausted { resets_at: START };
+    let spent = BudgetDecision::Exhausted { again_at: START };
     first.guess_budgets.expect_reserve().times(1).return_once(move |_, _, _| Ok(spent));
     first.guess_budgets.expect_reserve().times(1).returning(|_, _, _| Ok(BudgetDecision::Reserved { count: 1 }));
     first.guess_budgets.expect_release().times(1).returning(|_, _| Ok(()));

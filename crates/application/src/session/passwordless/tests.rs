@@ -1,4 +1,3 @@
-use std::time::Duration;
 
 use keystead_domain::account::AccountStatus;
 use keystead_domain::token::{Amr, Factor};
@@ -98,7 +97,7 @@ async fn messages_are_limited_alike_for_accounts_and_names_nobody_has() {
             start(&world, identity).await;
         }
         let limited = passwordless(&world).start(identity, &browser()).await.map(drop);
-        let resets_at = START.plus(Duration::from_secs(3600));
+        let resets_at = START.plus(limits::PASSWORDLESS_ACCOUNT.interval());
         assert_eq!(limited, Err(StartPasswordlessError::Limited { resets_at }), "{identity}");
     }
 }

@@ -41,7 +41,7 @@ async fn wrong_passwords_are_limited_and_right_ones_are_not() {
         assert_eq!(wrong, Err(ReauthenticateError::WrongPassword));
     }
     let work = world.hashing.work();
-    let resets_at = START.plus(limits::REAUTH.window);
+    let resets_at = START.plus(limits::REAUTH.interval());
     let limited = reauthenticate(&world).run(&claims, &secret(PASSWORD), &browser()).await;
     assert_eq!(limited, Err(ReauthenticateError::Limited { resets_at }));
     assert_eq!(world.hashing.work(), work);

@@ -3,14 +3,14 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use keystead_domain::Timestamp;
 use keystead_domain::account::UserId;
-use keystead_domain::limits::RatePolicy;
+use keystead_domain::limits::{Gcra, RatePolicy};
 use keystead_domain::token::DeviceTokenHash;
 
 use crate::ports::{BudgetDecision, BudgetKey, DeviceRepository, GuessBudgets, KeyRepository, StoreError, StoredKey};
 
-/// Guess counters by policy name and key: the count, and when the window ends.
+/// Guess counters by policy name and key.
 #[derive(Clone, Debug, Default)]
-pub struct Budgets(pub HashMap<(&'static str, BudgetKey), (u32, Timestamp)>);
+pub struct Budgets(pub HashMap<(&'static str, BudgetKey), Gcra>);
 
 #[async_trait]
 impl GuessBudgets for Budgets {
@@ -20,28 +20,23 @@ impl GuessBudgets for Budgets {
         policy: &RatePolicy,
         now: Timestamp,
     ) -> Result<BudgetDecision, StoreError> {
-        let fresh = (0, now.plus(policy.window));
-        let window = self.0.entry((policy.name, key.clone())).or_insert(fresh);
-        if now >= window.1 {
-            *window = fresh;
-        }
-        if window.0 >= policy.limit {
-            return Ok(BudgetDecision::Exhausted { resets_at: window.1 });
-        }
-        window.0 += 1;
-        Ok(BudgetDecision::Reserved { count: window.0 })
+        let counter = self.0.entry((policy.name, key.clone())).or_default();
+        Ok(match counter.take(policy, now) {
+            Ok(count) => BudgetDecision::Reserved { count },
+            Err(again_at) => BudgetDecision::Exhausted { again_at },
+        })
     }
 
     async fn release(&mut self, key: &BudgetKey, policy: &RatePolicy) -> Result<(), StoreError> {
-        if let Some(window) = self.0.get_mut(&(policy.name, key.clone())) {
-            window.0 = window.0.saturating_sub(1);
+        if let Some(counter) = self.0.get_mut(&(policy.name, key.clone())) {
+            counter.give_back(policy);
         }
         Ok(())
     }
 
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError> {
         let before = self.0.len();
-        self.0.retain(|_, (_, resets_at)| now <= *resets_at);
+        self.0.retain(|_, counter| counter.free_at().is_some_and(|free_at| now <= free_at));
         Ok((before - self.0.len()) as u64)
     }
 }

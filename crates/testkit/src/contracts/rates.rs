@@ -1,0 +1,67 @@
+//! What the contracts of counters share.
+
+use std::time::Duration;
+
+use keystead_application::testing::after;
+use keystead_domain::Timestamp;
+use keystead_domain::limits::RatePolicy;
+
+/// One comes back every 12 seconds.
+pub(super) const POLICY: RatePolicy =
+    RatePolicy { name: "contract", limit: 5, window: Duration::from_secs(60), per: "test" };
+
+/// Limits that divide their window into whole microseconds, and limits that do not.
+pub(super) fn odd_policies() -> [RatePolicy; 4] {
+    [(5, 60_000_000), (1, 30_000_000), (7, 10_000_000), (3, 1_000)].map(|(limit, micros)| RatePolicy {
+        limit,
+        window: Duration::from_micros(micros),
+        ..POLICY
+    })
+}
+
+/// Chance that is the same in every run.
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub(super) const fn new() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// A number below `bound`: xorshift64 (Marsaglia 2003).
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound.max(1)
+    }
+}
+
+/// Times that do not go back: bursts, steps of about an interval, and now and then a pause.
+pub(super) struct Times {
+    dice: Dice,
+    now: Timestamp,
+    interval: u64,
+    window: u64,
+}
+
+impl Times {
+    pub(super) fn new(policy: &RatePolicy) -> Self {
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap();
+        Self { dice: Dice::new(), now: after(0), interval: micros(policy.interval()), window: micros(policy.window) }
+    }
+}
+
+impl Iterator for Times {
+    type Item = Timestamp;
+
+    fn next(&mut self) -> Option<Timestamp> {
+        let step = match self.dice.below(10) {
+            0..=3 => 0,
+            4 => self.interval,
+            5..=8 => self.dice.below(self.interval * 2),
+            _ => self.dice.below(self.window * 2),
+        };
+        self.now = self.now.plus(Duration::from_micros(step));
+        Some(self.now)
+    }
+}
