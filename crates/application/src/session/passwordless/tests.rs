@@ -1,4 +1,3 @@
-
 use keystead_domain::account::AccountStatus;
 use keystead_domain::token::{Amr, Factor};
 
