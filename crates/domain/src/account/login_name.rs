@@ -16,14 +16,21 @@ pub enum LoginName {
 impl LoginName {
     /// Reads a login name. Never fails: what cannot be a name is a name nobody has.
     pub fn parse(text: &str) -> Self {
+        Self::known(text).unwrap_or_else(|| {
+            let folded = text.trim().to_lowercase();
+            // What folds to a name is that name. Were it unknown, with the same canonical text, the decoy of the one beside
+            // the answer for the other would tell who has an account.
+            Self::known(&folded).unwrap_or(Self::Unknown(folded))
+        })
+    }
+
+    fn known(text: &str) -> Option<Self> {
         if let Ok(address) = EmailAddress::try_new(text) {
-            Self::Email(address)
+            Some(Self::Email(address))
         } else if let Ok(number) = PhoneNumber::try_new(text) {
-            Self::Phone(number)
-        } else if let Ok(username) = Username::try_new(text) {
-            Self::Username(username)
+            Some(Self::Phone(number))
         } else {
-            Self::Unknown(text.trim().to_lowercase())
+            Username::try_new(text).ok().map(Self::Username)
         }
     }
 
@@ -58,5 +65,22 @@ mod tests {
         assert!(matches!(LoginName::parse("ada"), LoginName::Username(_)));
         assert_eq!(LoginName::parse(" NO body "), LoginName::Unknown("no body".into()));
         assert_eq!(LoginName::parse("ADA").canonical(), "ada");
+    }
+
+    /// A no-break space and the Kelvin sign are no part of any name, but are gone once a text is trimmed and in lower case.
+    #[test]
+    fn g01_no_unknown_name_has_the_canonical_text_of_a_known_one() {
+        for (text, expected) in [
+            ("\u{a0}ada", "ada"),
+            ("ada@example.com\u{3000}", "ada@example.com"),
+            ("\u{212a}athrin", "kathrin"),
+            ("\u{2028}+44 20 7946 0958", "+442079460958"),
+        ] {
+            let name = LoginName::parse(text);
+            assert_eq!(name, LoginName::parse(expected), "{text:?}");
+            assert!(!matches!(name, LoginName::Unknown(_)), "{text:?}");
+        }
+        let unknown = LoginName::parse("\u{a0}No such name! ");
+        assert_eq!(LoginName::parse(unknown.canonical()), unknown);
     }
 }
