@@ -24,6 +24,10 @@ prove *args:
 arch:
     cargo xtask arch
 
+# What everything is built from: licences, sources, versions
+supply:
+    cargo xtask supply
+
 # Format everything
 fmt:
     cargo fmt --all

@@ -1,5 +1,4 @@
-//! What the documents show is so. The README's walk is run, as one script, against `keystead dev`; its code is code that
-//! is tested; the tests that `docs/guarantees.md` names exist.
+//! What the README shows is so. Its walk is run, as one script, against `keystead dev`; its code is code that is tested.
 
 #![expect(
     clippy::unwrap_used,
@@ -117,38 +116,4 @@ fn the_shown_unit_test_is_one_that_runs() {
     for line in lines {
         assert!(source.contains(&format!("/// {line}\n")), "{line}");
     }
-}
-
-/// Every Rust file below a folder of the workspace.
-fn sources(folder: &Path, found: &mut String) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push_str(&std::fs::read_to_string(path).unwrap());
-        }
-    }
-}
-
-/// A promise whose test was renamed or deleted is a promise nobody keeps.
-#[test]
-fn the_tests_that_guarantees_name_exist() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut code = String::new();
-    sources(&root.join("crates"), &mut code);
-    sources(&root.join("tests"), &mut code);
-    let page = std::fs::read_to_string(root.join("docs/guarantees.md")).unwrap();
-    let quoted = page.split('`').skip(1).step_by(2).filter(|text| {
-        text.matches('_').count() > 1 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-    });
-    let (mut count, mut missing) = (0, Vec::new());
-    for name in quoted {
-        count += 1;
-        if !code.contains(&format!("fn {name}(")) {
-            missing.push(name);
-        }
-    }
-    assert!(count > 50, "{count} names were read");
-    assert!(missing.is_empty(), "no such tests: {missing:?}");
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::{Outcome, shell};
+use crate::{Outcome, conformance, shell};
 
 /// What `keystead debug docs` can print.
 const TABLES: [&str; 4] = ["api-errors", "limits", "configuration", "authorization"];
@@ -26,6 +26,9 @@ pub(crate) fn docs(root: &Path, check: bool) -> Outcome {
             stale.push(error.to_string());
         }
     }
+    let conformance =
+        conformance::page(root).and_then(|text| settle(root, "docs/conformance.md", &text, check, "docs"));
+    stale.extend(conformance.err().map(|error| error.to_string()));
     if stale.is_empty() { Ok(()) } else { Err(stale.join("\n").into()) }
 }
 

@@ -1,15 +1,18 @@
 //! `cargo xtask test`: set-up, build, servers, every test, the end-to-end suite once more on the stores of many replicas,
-//! the architecture check, and one line that sums it up.
+//! the architecture check, the check of what it is all built from, the claims that tests show, and one line that sums it up.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::ops::AddAssign;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use keystead_test_servers::Suite;
 
-use crate::{Outcome, arch, setup, shell};
+use crate::conformance::{self, EMBEDDED, REPLICAS, Ran};
+use crate::{Outcome, arch, setup, shell, supply};
 
 /// Test results, added up over all test programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,21 +65,32 @@ fn all(root: &Path, filter: &[String]) -> Outcome<Tally> {
     // They end with this value, or with this process, however it ends.
     let servers = Suite::start()?;
     print!("{servers}");
-    let mut tally = Tally::default();
+    let (mut tally, mut ran) = (Tally::default(), Ran::default());
     // The same packages both times, so that the second run compiles nothing.
     for (stores, described, targets, skipped) in RUNS {
         println!("== tests on {stores}: {described}");
         let mut command = shell::cargo(root);
         command.args(["test", "--workspace", "--no-fail-fast"]).args(targets).arg("--").args(filter);
         command.args(skipped.iter().flat_map(|name| ["--skip", name]));
-        tally += cargo_test(command.env(STORES, stores).envs(servers.variables()))?;
+        tally += cargo_test(command.env(STORES, stores).envs(servers.variables()), stores, &mut ran)?;
     }
     drop(servers);
-    if let Err(error) = arch::run(root) {
-        println!("{error}");
+    // With a filter most of what is claimed did not run, and nobody expects it to have.
+    let claims = if filter.is_empty() { claims(root, &ran) } else { Ok(()) };
+    for failure in [arch::run(root), supply::run(root), claims].into_iter().filter_map(Result::err) {
+        println!("{failure}");
         tally.failed += 1;
     }
     Ok(tally)
+}
+
+/// Whether whatever is named as the proof of something ran.
+fn claims(root: &Path, ran: &Ran) -> Outcome {
+    let problems = conformance::not_shown(root, ran)?;
+    match problems.len() {
+        0 => Ok(()),
+        n => Err(format!("{}\nclaims: {n} not shown by this run", problems.join("\n")).into()),
+    }
 }
 
 /// A run: the stores of the end-to-end suite, in words, which test programs take part, and what is left to another run.
@@ -85,9 +99,9 @@ type Run = (&'static str, &'static str, &'static [&'static str], &'static [&'sta
 /// Every run. What brings stores of its own, has none, or computes for a minute without any, does the same in each, and is
 /// run once.
 const RUNS: [Run; 2] = [
-    ("embedded", "all tests; end to end on SQLite, one process", &[], &["faults::", "deploy::"]),
+    (EMBEDDED, "all tests; end to end on SQLite, one process", &[], &["faults::", "deploy::"]),
     (
-        "replicas",
+        REPLICAS,
         "end to end on PostgreSQL and Redis, two replicas",
         &["--test", "e2e"],
         &[
@@ -100,25 +114,48 @@ const RUNS: [Run; 2] = [
     ),
 ];
 
-/// Runs `cargo test`, passing its output through while counting.
-fn cargo_test(command: &mut Command) -> Outcome<Tally> {
-    let mut child = command.stdout(Stdio::piped()).spawn()?;
+/// Runs `cargo test`, passing its output through while counting, and adds what ran.
+fn cargo_test(command: &mut Command, stores: &str, ran: &mut Ran) -> Outcome<Tally> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let complaints = child.stderr.take().map(pass_on);
     let mut tally = Tally::default();
     if let Some(stdout) = child.stdout.take() {
         let mut shown = std::io::stdout().lock();
         for line in BufReader::new(stdout).split(b'\n') {
             let line = line?;
-            tally.add(&String::from_utf8_lossy(&line));
+            let text = String::from_utf8_lossy(&line);
+            tally.add(&text);
+            ran.add(stores, &text);
             shown.write_all(&line)?;
             shown.write_all(b"\n")?;
         }
     }
     let status = child.wait()?;
+    // The other end is closed, unless a test left a process behind; such a one is not waited for.
+    for line in complaints.iter().flat_map(|lines| std::iter::from_fn(|| lines.recv_timeout(LAST_WORDS).ok())) {
+        ran.add_told(&line);
+    }
     // A test that does not compile, or a test program that died, prints no result of its own.
     if !status.success() && tally.failed == 0 {
         tally.failed = 1;
     }
     Ok(tally)
+}
+
+/// How long to wait for the next line of programs that have ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Passes standard error on, and hands its lines out.
+fn pass_on(stderr: ChildStderr) -> Receiver<String> {
+    let (lines, received) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+            // Whoever reads either may be gone; the tests are not to stop for it.
+            let _ = std::io::stderr().write_all(&[line.as_slice(), b"\n"].concat());
+            let _ = lines.send(String::from_utf8_lossy(&line).into_owned());
+        }
+    });
+    received
 }
 
 fn number_before(text: &str, unit: &str) -> u64 {
