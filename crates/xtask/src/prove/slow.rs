@@ -186,7 +186,7 @@ fn begin(at: SocketAddr, kind: Kind, seen: &Seen) -> Option<TcpStream> {
 }
 
 /// One byte more. Whether the connection is still there.
-fn goes_on(stream: &mut TcpStream, kind: Kind) -> bool {
+fn goes_on(mut stream: &TcpStream, kind: Kind) -> bool {
     let mut byte = [0];
     let moved = match kind {
         Kind::Head | Kind::Body => match stream.read(&mut byte) {
