@@ -23,6 +23,7 @@ pub(crate) fn run(root: &Path) -> Outcome {
     let graph = Graph::load(root, &policy.graph.targets)?;
     let mut violations = check(&graph, &policy);
     violations.extend(ours::check(root, &graph.members)?);
+    violations.extend(rules::times(&std::fs::read_to_string(root.join("docs/supply-chain.md")).unwrap_or_default()));
     for violation in &violations {
         println!("{violation}");
     }

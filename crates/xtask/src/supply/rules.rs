@@ -80,10 +80,33 @@ pub(super) fn duplicates(packages: &[Package], skip: &[Entry]) -> Vec<String> {
     violations
 }
 
-/// Every advisory that is ignored without a reason.
+/// Every advisory that is ignored without a reason, or without the day somebody looked at it.
 pub(super) fn advisories(ignore: &[Entry]) -> Vec<String> {
-    let silent = ignore.iter().filter(|entry| entry.reason().is_none());
-    silent.map(|entry| format!("deny.toml: {} is ignored without a reason", entry.name())).collect()
+    let refusal = |entry: &Entry| match entry.reason() {
+        None => Some(format!("deny.toml: {} is ignored without a reason", entry.name())),
+        Some(reason) if !reason.split(|c: char| !c.is_ascii_digit() && c != '-').any(is_date) => {
+            Some(format!("deny.toml: the reason to ignore {} does not say when it was looked at", entry.name()))
+        }
+        Some(_) => None,
+    };
+    ignore.iter().filter_map(refusal).collect()
+}
+
+/// `2026-11-22`.
+fn is_date(word: &str) -> bool {
+    let parts: Vec<(usize, bool)> =
+        word.split('-').map(|part| (part.len(), part.bytes().all(|b| b.is_ascii_digit()))).collect();
+    parts == [(4, true), (2, true), (2, true)]
+}
+
+/// Every severity of flaws for which the page does not say in how many days they are mended.
+pub(super) fn times(page: &str) -> Vec<String> {
+    let said = |severity: &str| {
+        let row = page.lines().find_map(|line| line.strip_prefix(&format!("| {severity} | ")));
+        row.and_then(|rest| rest.split_once(" days |")).is_some_and(|(days, _)| days.parse::<u16>().is_ok())
+    };
+    let silent = ["critical", "high", "medium", "low"].into_iter().filter(|severity| !said(severity));
+    silent.map(|severity| format!("docs/supply-chain.md does not say how soon a {severity} flaw is mended")).collect()
 }
 
 #[cfg(test)]
@@ -170,8 +193,26 @@ mod tests {
     }
 
     #[test]
-    fn an_advisory_is_ignored_with_a_reason() {
-        let ignore = [because("RUSTSEC-2023-0071"), Entry::Bare("RUSTSEC-2023-0089".into())];
-        assert_eq!(advisories(&ignore), ["deny.toml: RUSTSEC-2023-0089 is ignored without a reason"]);
+    fn an_advisory_is_ignored_with_a_reason_and_the_day_it_was_looked_at() {
+        let of = |name: &str, reason: &str| Entry::Table { name: name.into(), reason: Some(reason.into()) };
+        let ignore = [
+            of("RUSTSEC-2023-0071", "public keys only (2026-11-22)"),
+            of("RUSTSEC-2023-0072", "public keys only, as 2023-0071"),
+            Entry::Bare("RUSTSEC-2023-0089".into()),
+        ];
+        assert_eq!(
+            advisories(&ignore),
+            [
+                "deny.toml: the reason to ignore RUSTSEC-2023-0072 does not say when it was looked at",
+                "deny.toml: RUSTSEC-2023-0089 is ignored without a reason",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_page_says_how_soon_flaws_are_mended() {
+        let page = "| critical | 7 days | x |\n| high | 30 days | x |\n| medium | soon |\n| low | 90 days |\n";
+        assert_eq!(times(page), ["docs/supply-chain.md does not say how soon a medium flaw is mended"]);
+        assert_eq!(times("").len(), 4);
     }
 }
