@@ -72,7 +72,8 @@ fn all(root: &Path, filter: &[String]) -> Outcome<Tally> {
         let mut command = shell::cargo(root);
         command.args(["test", "--workspace", "--no-fail-fast"]).args(targets).arg("--").args(filter);
         command.args(skipped.iter().flat_map(|name| ["--skip", name]));
-        tally += cargo_test(command.env(STORES, stores).envs(servers.variables()), stores, &mut ran)?;
+        command.env(STORES, stores).envs(servers.variables());
+        tally += cargo_test(&mut command, stores, &mut ran, std::io::stdout().lock(), std::io::stderr())?;
     }
     drop(servers);
     // With a filter most of what is claimed did not run, and nobody expects it to have.
@@ -114,13 +115,18 @@ const RUNS: [Run; 2] = [
     ),
 ];
 
-/// Runs `cargo test`, passing its output through while counting, and adds what ran.
-fn cargo_test(command: &mut Command, stores: &str, ran: &mut Ran) -> Outcome<Tally> {
+/// Runs `cargo test`, passing its output through to `shown` and `complaints` while counting, and adds what ran.
+fn cargo_test(
+    command: &mut Command,
+    stores: &str,
+    ran: &mut Ran,
+    mut shown: impl Write,
+    complaints: impl Write + Send + 'static,
+) -> Outcome<Tally> {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let complaints = child.stderr.take().map(pass_on);
+    let told = child.stderr.take().map(|stderr| pass_on(stderr, complaints));
     let mut tally = Tally::default();
     if let Some(stdout) = child.stdout.take() {
-        let mut shown = std::io::stdout().lock();
         for line in BufReader::new(stdout).split(b'\n') {
             let line = line?;
             let text = String::from_utf8_lossy(&line);
@@ -132,7 +138,7 @@ fn cargo_test(command: &mut Command, stores: &str, ran: &mut Ran) -> Outcome<Tal
     }
     let status = child.wait()?;
     // The other end is closed, unless a test left a process behind; such a one is not waited for.
-    for line in complaints.iter().flat_map(|lines| std::iter::from_fn(|| lines.recv_timeout(LAST_WORDS).ok())) {
+    for line in told.iter().flat_map(|lines| std::iter::from_fn(|| lines.recv_timeout(LAST_WORDS).ok())) {
         ran.add_told(&line);
     }
     // A test that does not compile, or a test program that died, prints no result of its own.
@@ -146,12 +152,12 @@ fn cargo_test(command: &mut Command, stores: &str, ran: &mut Ran) -> Outcome<Tal
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Passes standard error on, and hands its lines out.
-fn pass_on(stderr: ChildStderr) -> Receiver<String> {
+fn pass_on(stderr: ChildStderr, mut shown: impl Write + Send + 'static) -> Receiver<String> {
     let (lines, received) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
             // Whoever reads either may be gone; the tests are not to stop for it.
-            let _ = std::io::stderr().write_all(&[line.as_slice(), b"\n"].concat());
+            let _ = shown.write_all(&[line.as_slice(), b"\n"].concat());
             let _ = lines.send(String::from_utf8_lossy(&line).into_owned());
         }
     });
@@ -182,5 +188,25 @@ mod tests {
         assert_eq!(tally.to_string(), "15 passed, 2 failed");
         tally += Tally { passed: 1, failed: 1 };
         assert_eq!(tally, Tally { passed: 16, failed: 3 });
+    }
+
+    #[test]
+    fn what_a_run_prints_is_counted_and_kept_by_its_stores() {
+        let script = "echo 'test attacks::a::j01_a ... ok'; echo 'test attacks::a::j02_b ... FAILED'; \
+            echo 'attacks::a::j01_a: on a SQLite file in every run: why' >&2; \
+            echo 'test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out'; exit 101";
+        let mut ran = Ran::default();
+        // Not to be taken for results of the run this test is part of.
+        let mut shown = Vec::new();
+        let mut run = |script, stores, ran: &mut Ran| {
+            cargo_test(Command::new("sh").args(["-c", script]), stores, ran, &mut shown, std::io::sink()).unwrap()
+        };
+        let tally = run(script, REPLICAS, &mut ran);
+        assert_eq!(tally, Tally { passed: 1, failed: 1 });
+        assert_eq!(ran.on(REPLICAS).collect::<Vec<_>>(), ["attacks::a::j02_b"]);
+        let died = run("exit 101", EMBEDDED, &mut ran);
+        assert_eq!(died, Tally { passed: 0, failed: 1 });
+        assert_eq!(ran.on(EMBEDDED).count(), 0);
+        assert_eq!(String::from_utf8(shown).unwrap().lines().count(), 3);
     }
 }

@@ -36,7 +36,7 @@ impl Ran {
     }
 
     /// The tests of a run that were on its stores.
-    pub(super) fn on(&self, stores: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn on(&self, stores: &str) -> impl Iterator<Item = &str> {
         let shared = stores != EMBEDDED;
         let names = self.runs.get(stores).into_iter().flatten();
         names.filter(move |name| !(shared && self.embedded.contains(*name))).map(String::as_str)
