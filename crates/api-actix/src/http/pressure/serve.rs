@@ -104,6 +104,8 @@ where
             .keep_alive(rules.idle)
             .client_request_timeout(rules.head)
             .client_disconnect_timeout(LINGER)
+            // Who hangs up is not worked for any longer: an answer that is slowed down gives its place back at once.
+            .h1_allow_half_closed(false)
             .local_addr(address)
             .on_connect_ext(|stream: &Guarded, data| {
                 data.insert::<Rc<Line>>(Rc::clone(stream.line()));
