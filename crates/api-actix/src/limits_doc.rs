@@ -130,6 +130,10 @@ fn lives() -> Vec<(&'static str, Duration)> {
         ("key published before it signs", l::KEY_PREPUBLISH),
         ("request header to arrive", l::HEADER_TIMEOUT),
         ("request body to arrive", l::BODY_TIMEOUT),
+        ("work on a request, beside slowing down", l::REQUEST_DEADLINE),
+        ("16 KiB of an answer, or the rest of it, to be taken", l::ANSWER_TIMEOUT),
+        ("connection on which nothing is asked", l::CONNECTION_IDLE),
+        ("lateness of a thread's timer before it serves the hot path alone", l::EVENT_LOOP_LAG),
         ("lease of a claimed mail", l::MAIL_LEASE),
     ]
 }
@@ -137,6 +141,7 @@ fn lives() -> Vec<(&'static str, Duration)> {
 fn sizes() -> Vec<(&'static str, String)> {
     vec![
         ("request body", format!("{} KiB", l::BODY_BYTES / 1024)),
+        ("connections (`http.max_connections`)", l::MAX_CONNECTIONS.to_string()),
         ("JSON depth", l::JSON_DEPTH.to_string()),
         ("answer of a passkey", "16 KiB".into()),
         ("passkeys of a person (`passkeys.max`)", l::PASSKEYS.to_string()),

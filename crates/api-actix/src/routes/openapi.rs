@@ -1,7 +1,10 @@
 //! The OpenAPI document, generated from the handlers.
 
+use std::sync::LazyLock;
+
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderValue};
+use actix_web::web::Bytes;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
@@ -10,6 +13,7 @@ use super::{
     admin, attendance, captcha, contacts, factors, health, login, logout, me, passkeys, password, refresh, register,
     second_factor, sessions, social, srp, step_up, tokens, verify, well_known,
 };
+use crate::http::pressure::Parts;
 use crate::http::{ApiError, NoQuery};
 
 macro_rules! document {
@@ -269,10 +273,11 @@ pub fn document() -> String {
     Api::openapi().to_pretty_json().unwrap_or_default()
 }
 
-/// Serves the document.
+/// Serves the document, which is made once: hundreds of kilobytes are too much work for each request of anybody.
 pub(super) async fn serve(_: NoQuery) -> Result<HttpResponse, ApiError> {
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(document()));
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.oai.openapi+json;version=3.1")))
         .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")))
-        .body(document()))
+        .body(Parts::new(Bytes::clone(&DOCUMENT))))
 }

@@ -10,6 +10,7 @@ mod guarded;
 mod lag;
 mod line;
 mod pace;
+mod parts;
 mod serve;
 mod sockets;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod thread;
 
 pub use deadline::within;
 pub use line::{Exchange, Line, body_ended};
+pub use parts::Parts;
 pub use serve::{Connections, serve};
 pub use sockets::{bind, room_for};
 pub use thread::Lags;

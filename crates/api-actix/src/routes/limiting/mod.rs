@@ -29,6 +29,7 @@ use self::spent::Spent;
 pub use self::table::{ADDRESS_POLICIES, AddressPolicy, LIMITS, PerAddress, RouteLimits};
 use super::failure::account_limited;
 use crate::config::{LimitsConfig, LimitsMode};
+use crate::http::pressure::Line;
 use crate::http::{ApiError, ClientAddress, Code, client_address, enforce_limits, limited, show_limits, with_limits};
 
 /// Routes that hash a password or compute SRP. While the queue in front of the hasher is full they are refused before
@@ -184,6 +185,9 @@ pub(super) async fn limit(
     let now = limits.clock.now();
     if let Err(error) = enforce_limits(&counted.shown, now) {
         return Ok(req.error_response(error));
+    }
+    if let Some(line) = Line::of(req.request()) {
+        line.slow_down(counted.wait);
     }
     if let Err(error) = limits.slow_down(counted.wait).await {
         return Ok(req.error_response(with_limits(error, &counted.shown, now)));
