@@ -1,0 +1,85 @@
+//! Clients that take their time, against the service as it runs.
+
+use std::time::Duration;
+
+use crate::process::attacks::wire::Wire;
+use crate::process::configured::Configured;
+
+/// What the service is told to wait for heads and bodies.
+const HURRY: [&str; 4] =
+    ["http.header_timeout=1s", "http.body_timeout=1s", "limits.mode=off", "unsafe_allow=limits-off"];
+/// The time it promises, and what it takes to notice.
+const PROMISED: Duration = Duration::from_secs(5);
+const LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n";
+
+#[tokio::test]
+async fn h06_every_head_of_a_connection_has_its_time() {
+    let configured = Configured::new(&[]);
+    let service = configured.serve(&HURRY);
+    let mut later = Wire::to(service.address()).await;
+    for _ in 0..2 {
+        later.send(LIVE.as_bytes()).await;
+        assert_eq!(later.answer().await.unwrap().status, 200);
+    }
+    later.send(b"GET /health/li").await;
+    assert!(later.ends(PROMISED).await, "a later head is waited for");
+
+    let mut together = Wire::to(service.address()).await;
+    together.send(format!("{LIVE}{LIVE}GET /").as_bytes()).await;
+    assert_eq!(together.answer().await.unwrap().status, 200);
+    assert_eq!(together.answer().await.unwrap().status, 200);
+    together.send(b"health").await;
+    assert!(together.ends(PROMISED).await, "a head begun with another request is waited for");
+}
+
+#[tokio::test]
+async fn h06_hundreds_of_slow_clients_keep_nobody_waiting() {
+    let configured = Configured::new(&[]);
+    let service = configured.serve(&HURRY);
+    let body =
+        "POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{";
+    let unread = "GET /api/v1/openapi.json HTTP/1.1\r\nHost: a\r\n\r\n".repeat(20);
+    let mut slow = Vec::new();
+    for number in 0..300 {
+        let mut wire = Wire::to(service.address()).await;
+        wire.send([LIVE.trim_end(), body, &unread][number % 3].as_bytes()).await;
+        slow.push(wire);
+    }
+    let mut quick = Wire::to(service.address()).await;
+    for _ in 0..100 {
+        quick.send(LIVE.as_bytes()).await;
+        assert_eq!(quick.answer().await.unwrap().status, 200);
+    }
+    // The slow ones are gone: those that say nothing are told so, or not even that.
+    for (number, mut wire) in slow.into_iter().enumerate().filter(|(number, _)| number % 3 != 2) {
+        assert!(wire.answer().await.is_none_or(|answer| answer.status == 408), "{number}");
+        assert!(wire.ends(PROMISED).await, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn h06_open_connections_do_not_hold_the_end_of_the_service() {
+    let configured = Configured::new(&[]);
+    let service = configured.serve(&[]);
+    let mut idle = Wire::to(service.address()).await;
+    idle.send(LIVE.as_bytes()).await;
+    assert_eq!(idle.answer().await.unwrap().status, 200);
+    service.ask_to_end();
+    assert!(idle.ends(PROMISED).await, "an idle connection is kept");
+    let (status, log) = service.wait();
+    assert!(status.success(), "{log}");
+}
+
+#[tokio::test]
+async fn h10_http_2_is_not_spoken() {
+    let configured = Configured::new(&[]);
+    let service = configured.serve(&[]);
+    let mut wire = Wire::to(service.address()).await;
+    wire.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+    assert_eq!(wire.answer().await.unwrap().status, 400);
+    assert!(wire.ends(PROMISED).await, "the connection goes on");
+    let mut wire = Wire::to(service.address()).await;
+    wire.send(b"GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n").await;
+    let answer = wire.answer().await.unwrap();
+    assert_eq!((answer.status, answer.header("upgrade")), (200, ""));
+}
