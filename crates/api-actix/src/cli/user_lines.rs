@@ -9,6 +9,8 @@ use keystead_domain::{SecretString, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::http::log_text;
+
 /// What a credential of Keycloak's may have besides its two parts.
 const OF_KEYCLOAK: [&str; 7] = ["id", "type", "userLabel", "createdDate", "priority", "temporary", "algorithm"];
 
@@ -32,8 +34,13 @@ struct ReadLine {
     password_hash: Option<Value>,
 }
 
-/// Reads a line. The error says what is wrong with it, and repeats nothing but names of keys.
+/// Reads a line. The error says what is wrong with it, on one line itself, and repeats nothing but names of keys.
 pub fn read(line: &[u8]) -> Result<ForeignUser, String> {
+    // A key may hold whatever moves a terminal's cursor.
+    understood(line).map_err(|reason| log_text(&reason))
+}
+
+fn understood(line: &[u8]) -> Result<ForeignUser, String> {
     let line: ReadLine = serde_json::from_slice(line).map_err(|error| reason(&error))?;
     let id = text("id", line.id.as_ref())?.map(|id| UserId::parse(&id.to_ascii_lowercase()).ok_or("id: not a UUID"));
     let email = parsed("email", line.email.as_ref(), EmailAddress::try_new)?;
@@ -242,6 +249,16 @@ mod tests {
                 assert_eq!(read, expected, "{line}");
             }
         }
+    }
+
+    #[test]
+    fn a_key_of_the_file_does_not_reach_the_terminal_as_it_is() {
+        for line in [r#"{"a\u001b[31mb":1}"#, r#"{"passwordHash":{"credentialData":"","secretData":"","a\nb":1}}"#] {
+            let reason = read(line.as_bytes()).unwrap_err();
+            assert!(reason.contains("unknown field") && !reason.chars().any(char::is_control), "{reason:?}");
+        }
+        let long = format!(r#"{{"{}":1}}"#, "k".repeat(5000));
+        assert!(read(long.as_bytes()).unwrap_err().len() <= 512);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) fn line(bytes: &[u8]) {
             assert_eq!(read_user_line(written.as_bytes()).as_ref(), Ok(&user), "{written}");
         }
         // It is printed, and may be about a file nobody looked into.
-        Err(reason) => check::one_line(&reason, 4096 + 200),
+        Err(reason) => check::one_line(&reason, 512),
     }
 }
 
