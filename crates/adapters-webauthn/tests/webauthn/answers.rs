@@ -5,17 +5,17 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::authenticator::{Login, Registration, ada, base64url, registered, relying_party};
+use crate::authenticator::{ada, base64url, login_of, registered, registration_of, relying_party};
 
 fn registration() -> (Value, String) {
     let ceremony = relying_party().begin_registration(&ada(), &[], UserVerification::Preferred).unwrap();
-    (Registration::of(&ceremony.options).answer(), ceremony.challenge)
+    (registration_of(&ceremony.options).answer(), ceremony.challenge)
 }
 
 fn assertion() -> (Value, String) {
     let (passkey, key) = registered();
     let ceremony = relying_party().begin_assertion(&[], UserVerification::Preferred).unwrap();
-    (Login::of(&ceremony.options, &passkey).answer(&key), ceremony.challenge)
+    (login_of(&ceremony.options, &passkey).answer(&key), ceremony.challenge)
 }
 
 #[test]

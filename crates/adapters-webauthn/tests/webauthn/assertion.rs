@@ -3,7 +3,7 @@
 use keystead_application::ports::{PasskeyError, PasskeyVerifier, UserVerification};
 
 use crate::authenticator::{
-    AT, BE, BS, ED, Key, Login, ORIGIN, UP, UV, aaguid, ada, register, registered, registered_with, relying_party,
+    AT, BE, BS, ED, Key, ORIGIN, UP, UV, aaguid, ada, login_of, register, registered, registered_with, relying_party,
     sign_in,
 };
 
@@ -40,7 +40,7 @@ fn a_discoverable_credential_signs_in_without_being_named() {
     let rp = relying_party();
     let (passkey, key) = registered();
     let ceremony = rp.begin_assertion(&[], UserVerification::Required).unwrap();
-    let answer = Login::of(&ceremony.options, &passkey).answer(&key).to_string();
+    let answer = login_of(&ceremony.options, &passkey).answer(&key).to_string();
     let read = rp.read(&answer).unwrap();
     assert_eq!((read.challenge, read.user_handle), (ceremony.challenge, Some(ada().id)));
     assert_eq!(read.credential_id, passkey.credential_id);
@@ -112,7 +112,7 @@ fn there_may_be_several_origins() {
         ("https://example.com:8443", false),
     ] {
         let ceremony = rp.begin_assertion(&[], UserVerification::Preferred).unwrap();
-        let mut login = Login::of(&ceremony.options, &passkey);
+        let mut login = login_of(&ceremony.options, &passkey);
         login.client_data["origin"] = origin.into();
         let answer = login.answer(&key).to_string();
         assert_eq!(rp.finish_assertion(&answer, &ceremony.state, &passkey).is_ok(), accepted, "{origin}");

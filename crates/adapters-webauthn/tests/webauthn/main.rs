@@ -9,4 +9,5 @@ mod assertion;
 mod attacks;
 mod authenticator;
 mod options;
+mod software;
 mod vectors;
