@@ -4,7 +4,7 @@ use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::Method;
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, Route, guard, web};
 
-use super::{ApiError, BodyCap, Code};
+use super::{ApiError, BodyCap, Code, NoQuery};
 use crate::authorization::{Rule, rules_of};
 
 /// One path and its methods. Register it with `service`, like a [`Resource`].
@@ -59,8 +59,18 @@ impl Endpoint {
         self.route("HEAD", route, handler)
     }
 
-    /// Serves POST.
+    /// Serves POST, without a query string.
     pub fn post<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.without_query("POST", web::post(), handler)
+    }
+
+    /// Serves POST to a handler that reads the query string.
+    pub fn post_with_query<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -69,40 +79,51 @@ impl Endpoint {
         self.route("POST", web::post(), handler)
     }
 
-    /// Serves PUT.
+    /// Serves PUT, without a query string.
     pub fn put<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.route("PUT", web::put(), handler)
+        self.without_query("PUT", web::put(), handler)
     }
 
-    /// Serves PATCH.
+    /// Serves PATCH, without a query string.
     pub fn patch<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.route("PATCH", web::patch(), handler)
+        self.without_query("PATCH", web::patch(), handler)
     }
 
-    /// Serves DELETE.
+    /// Serves DELETE, without a query string.
     pub fn delete<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.route("DELETE", web::delete(), handler)
+        self.without_query("DELETE", web::delete(), handler)
     }
 
     /// Takes no larger bodies than this, in bytes.
     pub fn body_cap(mut self, bytes: usize) -> Self {
         self.resource = self.resource.app_data(BodyCap(bytes));
         self
+    }
+
+    /// Whoever sends parameters to a route that changes something and reads none would have meant something else: `DELETE
+    /// /sessions?user=…` ends the caller's own sessions. It is refused before anything is done.
+    fn without_query<F, Args>(self, method: &'static str, route: Route, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.route(method, route, move |_: NoQuery, args: Args| handler.call(args))
     }
 
     fn route<F, Args>(mut self, method: &'static str, route: Route, handler: F) -> Self

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::RequestLimits;
 use super::access::{Access, authenticate};
 use super::me::UserAttributes;
-use crate::http::{ApiError, Code, Document, NoBody, ShownCredentials, no_content, resource, step_up_proof};
+use crate::http::{ApiError, Code, Document, NoBody, NoQuery, ShownCredentials, no_content, resource, step_up_proof};
 use crate::services::Services;
 
 /// A valid access token.
@@ -140,7 +140,11 @@ struct StatusUser {
 /// Says who asks. Never an error on account of a token.
 #[utoipa::path(get, path = "/api/v1/auth/status", tag = "session",
     responses((status = 200, description = "Who asks", body = inline(super::openapi::StatusDocument), content_type = "application/vnd.api+json")))]
-pub(super) async fn status(req: HttpRequest, services: Data<Services>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn status(
+    req: HttpRequest,
+    services: Data<Services>,
+    _: NoQuery,
+) -> Result<HttpResponse, ApiError> {
     let who = match ShownCredentials::read(&req) {
         Ok(shown) => authenticate(&req, &shown).await.ok(),
         Err(_) => None,

@@ -62,3 +62,21 @@ async fn tools_of_the_development_server_are_declared_nowhere() {
     let tool = endpoint("/dev/tool").get(served);
     assert_eq!(answer("", tool, Method::GET, "/dev/tool").await, (StatusCode::NO_CONTENT, None));
 }
+
+#[actix_web::test]
+async fn who_changes_something_sends_no_parameters_unless_the_route_reads_them() {
+    let changing = || endpoint("/tool").post(served).put(served).patch(served).delete(served);
+    for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+        for uri in ["/tool", "/tool?", "/tool?&"] {
+            assert_eq!(
+                answer("", changing(), method.clone(), uri).await,
+                (StatusCode::NO_CONTENT, None),
+                "{method} {uri}"
+            );
+        }
+        let refused = (StatusCode::BAD_REQUEST, Some("UNKNOWN_PARAMETER".to_owned()));
+        assert_eq!(answer("", changing(), method.clone(), "/tool?user=1").await, refused, "{method}");
+    }
+    let reads = endpoint("/tool").post_with_query(served);
+    assert_eq!(answer("", reads, Method::POST, "/tool?all=true").await, (StatusCode::NO_CONTENT, None));
+}
