@@ -7,7 +7,6 @@ mod changing;
 mod creating;
 mod deleting;
 mod guards;
-mod last_administrator;
 mod listing;
 mod outbox;
 mod sessions;

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::cast::Principal;
-use crate::support::{Api, PASSWORD, Reply, SignedIn};
+use crate::support::{Api, Call, PASSWORD, Reply, SignedIn};
 
 /// A second factor's code that is none, of the right form.
 const NO_CODE: &str = "000000";
@@ -132,6 +132,17 @@ impl Principal {
 
     /// The same with another method, or to another path than is declared.
     pub async fn ask_at(&self, api: &Api, method: &str, rule: &Rule, path: &str, target: &Target) -> Reply {
+        let mut call = self.call(api, method, rule, path);
+        if let Some(body) = target.body(rule, self.nth).filter(|_| method != "HEAD") {
+            call = call.json(&body);
+        }
+        let reply = call.send().await;
+        assert!(reply.status < 500, "{:?} at {method} {path}: {}", self.who, reply.text);
+        reply
+    }
+
+    /// A request with all they show, for a rule, and no body yet.
+    pub fn call(&self, api: &Api, method: &str, rule: &Rule, path: &str) -> Call {
         let mut call = api.at(Method::from_bytes(method.as_bytes()).unwrap(), path);
         // Refresh tokens are in cookies, of which nobody here has one, or a native client's body.
         if rule.admits != Admits::RefreshHolder {
@@ -146,11 +157,6 @@ impl Principal {
         if let Some(proof) = &self.proof {
             call = call.header("otp-authorization", &format!("Bearer {proof}"));
         }
-        if let Some(body) = target.body(rule, self.nth).filter(|_| method != "HEAD") {
-            call = call.json(&body);
-        }
-        let reply = call.send().await;
-        assert!(reply.status < 500, "{:?} at {method} {path}: {}", self.who, reply.text);
-        reply
+        call
     }
 }

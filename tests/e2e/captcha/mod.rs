@@ -1,9 +1,6 @@
 //! Captchas: the proof of work, a company's, and where they are asked for (G01, G02; C01, C02 of the security bar).
 
-mod company;
 mod guesses;
-mod once;
-mod refused;
 mod story;
 
 use keystead_api_actix::config::{CaptchaProvider, Config};
@@ -14,28 +11,28 @@ use sha2::{Digest as _, Sha256};
 use crate::support::{Anonymous, Refusal, Service, refusal};
 
 /// Quickly found in tests.
-const DIFFICULTY: u8 = 8;
+pub(crate) const DIFFICULTY: u8 = 8;
 
 /// Asks for a proof of work wherever there can be one.
-fn work(config: &mut Config) {
+pub(crate) fn work(config: &mut Config) {
     config.captcha.provider = CaptchaProvider::ProofOfWork { difficulty: DIFFICULTY };
     config.captcha.actions = CaptchaAction::ALL.to_vec();
 }
 
-async fn start() -> Service {
+pub(crate) async fn start() -> Service {
     Service::builder().configured(work).start().await
 }
 
-fn required() -> Refusal {
+pub(crate) fn required() -> Refusal {
     refusal(422, "CAPTCHA_REQUIRED")
 }
 
-fn invalid() -> Refusal {
+pub(crate) fn invalid() -> Refusal {
     refusal(422, "CAPTCHA_INVALID")
 }
 
 /// A challenge as a client gets it, and its difficulty.
-async fn challenge(client: &Anonymous, action: &str) -> (String, u32) {
+pub(crate) async fn challenge(client: &Anonymous, action: &str) -> (String, u32) {
     let reply = client.post("/captcha/challenge", &json!({ "action": action })).await.ok(200).unwrap();
     let attributes = reply.attributes();
     assert_eq!(attributes["algorithm"], "sha-256");
@@ -44,7 +41,7 @@ async fn challenge(client: &Anonymous, action: &str) -> (String, u32) {
 }
 
 /// Does the work as any client does: the first number behind the challenge whose hash begins with so many zero bits.
-fn solve(challenge: &str, difficulty: u32) -> String {
+pub(crate) fn solve(challenge: &str, difficulty: u32) -> String {
     let solutions = (0_u64..).map(|nonce| format!("{challenge}.{nonce}"));
     let is_solved = |text: &String| {
         let hash = Sha256::digest(text.as_bytes());
@@ -53,7 +50,7 @@ fn solve(challenge: &str, difficulty: u32) -> String {
     solutions.into_iter().find(is_solved).unwrap()
 }
 
-async fn solved(client: &Anonymous, action: &str) -> String {
+pub(crate) async fn solved(client: &Anonymous, action: &str) -> String {
     let (challenge, difficulty) = challenge(client, action).await;
     solve(&challenge, difficulty)
 }

@@ -11,28 +11,28 @@ use crate::process::api::Answer;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection to a service, under no library's rules.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
     unread: Vec<u8>,
 }
 
 impl Wire {
-    pub(super) async fn to(address: &str) -> Self {
+    pub(crate) async fn to(address: &str) -> Self {
         Self { stream: TcpStream::connect(address).await.unwrap(), unread: Vec::new() }
     }
 
     /// Sends; a peer that has hung up already is not an error here.
-    pub(super) async fn send(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).await;
     }
 
     /// The next answer; `None` when the connection is closed first.
-    pub(super) async fn answer(&mut self) -> Option<Answer> {
+    pub(crate) async fn answer(&mut self) -> Option<Answer> {
         tokio::time::timeout(PATIENCE, self.read_answer()).await.expect("neither an answer nor the end")
     }
 
     /// Whether the connection is closed, with nothing more said, within this time.
-    pub(super) async fn ends(&mut self, limit: Duration) -> bool {
+    pub(crate) async fn ends(&mut self, limit: Duration) -> bool {
         tokio::time::timeout(limit, self.fill()).await.is_ok_and(|more| !more) && self.unread.is_empty()
     }
 
@@ -66,7 +66,7 @@ impl Wire {
 }
 
 /// Sends these bytes on a connection of their own; the first answer.
-pub(super) async fn exchange(address: &str, bytes: &[u8]) -> Option<Answer> {
+pub(crate) async fn exchange(address: &str, bytes: &[u8]) -> Option<Answer> {
     let mut wire = Wire::to(address).await;
     wire.send(bytes).await;
     wire.answer().await

@@ -44,7 +44,7 @@ struct Chief {
 
 impl Chief {
     async fn new(service: &Service, email: &'static str) -> Self {
-        let (person, program) = service.in_charge_at(email, Role::SuperAdmin).await;
+        let (person, program) = service.administrator_at(&service.native(), email, Role::SuperAdmin).await;
         Self { email, person, program }
     }
 
@@ -87,7 +87,8 @@ async fn z05_two_who_put_each_other_out_at_once_leave_one() {
         // As it was before. The operator's help does not depend on who is left.
         for chief in &mut chiefs {
             if act == Act::Delete && operator.operator.find(chief.email).await.is_err() {
-                (chief.person, chief.program) = service.in_charge_at(chief.email, Role::SuperAdmin).await;
+                (chief.person, chief.program) =
+                    service.administrator_at(&service.native(), chief.email, Role::SuperAdmin).await;
             } else {
                 operator.operator.set_banned(chief.email, false).await.unwrap();
                 operator.operator.set_role(chief.email, Role::SuperAdmin).await.unwrap();
@@ -107,7 +108,7 @@ async fn z05_many_who_put_each_other_out_at_once_leave_one() {
     let mut people = Vec::new();
     for number in 0..CHIEFS {
         let email = format!("chief{number}@example.com");
-        people.push(service.in_charge_at(&email, Role::SuperAdmin).await.0);
+        people.push(service.administrator_at(&service.native(), &email, Role::SuperAdmin).await.0);
     }
     // Everybody bans the next.
     let answers = race(CHIEFS, |number| {

@@ -7,6 +7,8 @@ use serde_json::json;
 
 use super::actors::{knowing, with};
 use super::{EMAIL, NEW, NOBODY, WRONG, invalid_credentials, limited, srp_invalid};
+use crate::attacks::support::assert_refused;
+use crate::captcha;
 use crate::support::{Anonymous, PASSWORD, Reply, Service, SignedIn, refusal, tally};
 
 /// Guesses of an account in a quarter of an hour.
@@ -153,4 +155,34 @@ async fn s04_g09_a_proof_of_a_person_signed_in_has_the_budget_of_passwords() {
     let at = SignedIn { client: stranger(&service, 20), ..ada.clone() };
     assert_eq!(at.srp_reauthenticate(NEW).await.unwrap_err(), limited());
     assert_eq!(at.reauthenticate(PASSWORD).await.unwrap_err(), limited());
+}
+
+#[tokio::test]
+async fn s04_beyond_the_budget_a_guess_takes_a_captcha_and_only_success_proves_the_server() {
+    let builder = Service::builder().default_limits().behind_a_proxy().configured(captcha::work);
+    let service =
+        builder.configured(|config| config.captcha.actions.retain(|action| action.as_str() == "login")).start().await;
+    let ada = service.srp_registered(EMAIL).await;
+    for number in 0..BUDGET {
+        let reply = stranger(&service, number).srp_login_reply(EMAIL, WRONG).await;
+        assert_eq!(reply.refusal(), srp_invalid());
+        assert!(!reply.text.contains("serverProof"), "{}", reply.text);
+    }
+    let send = async |number: usize, password: &str, solution: Option<&str>| {
+        let client = stranger(&service, number);
+        let login = client.srp_answer(EMAIL, password).await;
+        let reply = client.srp_send(&with(login.attributes(EMAIL), json!({ "captcha": solution }))).await;
+        (login, reply)
+    };
+    for (solution, code) in [(None, "CAPTCHA_REQUIRED"), (Some("solved".to_owned()), "CAPTCHA_INVALID")] {
+        let (_, reply) = send(20, PASSWORD, solution.as_deref()).await;
+        assert_refused(code, &reply, 422, code);
+    }
+    let [first, second] = [captcha::solved(&ada.client, "login").await, captcha::solved(&ada.client, "login").await];
+    let (_, wrong) = send(21, WRONG, Some(&first)).await;
+    assert_refused("a wrong proof", &wrong, 401, "SRP_INVALID");
+    let (_, again) = send(22, PASSWORD, Some(&first)).await;
+    assert_refused("a used captcha", &again, 422, "CAPTCHA_INVALID");
+    let (login, right) = send(23, PASSWORD, Some(&second)).await;
+    assert!(login.accepts(&right.ok(200).unwrap().text_of("serverProof").unwrap()));
 }

@@ -5,7 +5,8 @@ use keystead_domain::account::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{State, start};
+use crate::attacks::support::Digest;
+use crate::authorization::start;
 use crate::support::{Kind, Service, refusal};
 
 const REASON: &str = "ticket 4711: cannot see her invoices";
@@ -26,7 +27,7 @@ async fn i01_nobody_is_acted_as_who_may_not_be() {
     boss.ban(&banned.user_id()).await.unwrap();
     closed.close_account().await.unwrap();
     boss.delete_user(&deleted.user_id()).await.unwrap();
-    let before = State::of(&service).await;
+    let before = Digest::of(&service).await;
     let forbidden = refusal(403, "IMPERSONATION_FORBIDDEN");
     let unknown = refusal(404, "NOT_FOUND");
     let cases = [
@@ -62,7 +63,7 @@ async fn i01_nobody_acts_as_somebody_without_role_proof_and_reason() {
     let (admin, _) = service.administrator_at(&service.native(), "admin@example.com", Role::Admin).await;
     let (user, _) = service.enrolled("user@example.com").await;
     let ada = service.registered("ada@example.com").await;
-    let before = State::of(&service).await;
+    let before = Digest::of(&service).await;
     let good = json!({ "reason": REASON });
     let long = "x".repeat(201);
     for (who, body, wanted) in [
@@ -162,6 +163,16 @@ async fn i04_every_row_of_an_impersonation_names_both() {
     for row in rows {
         assert_eq!((&row["actorId"], &row["impersonatorId"]), (&json!(ada.user_id()), &json!(boss.user_id())), "{row}");
     }
+    // And nobody takes that back.
+    let written = boss.audit_events("").await;
+    let id = written[0]["id"].as_str().unwrap();
+    for route in ["/admin/audit-events".to_owned(), format!("/admin/audit-events/{id}")] {
+        for method in [Method::DELETE, Method::PUT, Method::PATCH, Method::POST] {
+            let reply = boss.call(method.clone(), &route).send().await;
+            assert!(matches!(reply.status, 404 | 405), "{method} {route}: {reply:?}");
+        }
+    }
+    assert_eq!(boss.audit_events("").await, written);
 }
 
 /// The browser of an administrator keeps what it is signed in with: an impersonation is one more token, and neither gives nor

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::{challenge, invalid, solve, solved, start};
+use crate::attacks::support::Digest;
 use crate::support::{PASSWORD, Reply, Service};
 
 async fn register(service: &Service, captcha: &Value) -> Reply {
@@ -29,6 +30,7 @@ fn tampered(challenge: &str, difficulty: u32, at: usize, change: impl Fn(u8) -> 
 async fn c01_solutions_that_are_late_forged_or_of_something_else_are_refused() {
     let (service, other) = (start().await, start().await);
     let client = service.native();
+    let before = Digest::of(&service).await;
     for action in ["forgot", "srp-challenge", "login"] {
         assert_refused(&service, &solved(&client, action).await).await;
     }
@@ -44,6 +46,7 @@ async fn c01_solutions_that_are_late_forged_or_of_something_else_are_refused() {
     // Work that was not done.
     let undone = (0..10_000_u32).map(|nonce| format!("{text}.{nonce}")).find(|text| solve_bits(text) < difficulty);
     assert_refused(&service, &undone.unwrap()).await;
+    before.is_still_that_of(&service).await;
     // None of this used the challenge up.
     let late = solved(&client, "register").await;
     register(&service, &json!(solve(&text, difficulty))).await.ok(201).unwrap();
@@ -59,6 +62,7 @@ fn solve_bits(text: &str) -> u32 {
 #[tokio::test]
 async fn c01_garbage_is_refused_and_never_a_failure() {
     let service = start().await;
+    let before = Digest::of(&service).await;
     let (text, difficulty) = challenge(&service.native(), "register").await;
     let solution = solve(&text, difficulty);
     let nonce = solution.rsplit_once('.').unwrap().1;
@@ -88,5 +92,6 @@ async fn c01_garbage_is_refused_and_never_a_failure() {
         assert_eq!(register(&service, &captcha).await.status, 422, "{captcha}");
     }
     assert_eq!(service.hashes(), 0);
+    before.is_still_that_of(&service).await;
     register(&service, &json!(solution)).await.ok(201).unwrap();
 }

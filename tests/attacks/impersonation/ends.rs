@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keystead_domain::account::Role;
 
-use super::start;
+use crate::authorization::start;
 use crate::support::{PASSWORD, Service, SignedIn, refusal};
 
 const REASON: &str = "ticket 4711: cannot see her invoices";

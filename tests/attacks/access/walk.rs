@@ -3,10 +3,11 @@
 use keystead_api_actix::authorization::{Admits, RULES, Rule};
 use keystead_domain::account::Role;
 
-use super::asking::Target;
-use super::cast::{Cast, Principal, Proof, Who};
-use super::expected::{CODES, Expected, Shows, expected};
-use super::{State, start};
+use crate::attacks::support::Digest;
+use crate::authorization::asking::Target;
+use crate::authorization::cast::{Cast, Principal, Proof, Who};
+use crate::authorization::expected::{CODES, Expected, Shows, expected};
+use crate::authorization::start;
 use crate::support::{Refusal, Reply, Service, refusal};
 
 /// Routes that end the caller's own session, account or token.
@@ -50,12 +51,12 @@ fn noted(rows: &[serde_json::Value]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn g12_z03_every_route_refuses_whoever_it_is_not_for() {
+async fn z03_g12_every_route_refuses_whoever_it_is_not_for() {
     let service = start().await;
     let gathered = Cast::new(&service).await.gather(&Who::all()).await;
     let target = Target::of(&gathered.half_ways.ada).await;
     let there = service.replica(1);
-    let before = State::of(&service).await;
+    let before = Digest::of(&service).await;
 
     let (mut wrong, mut to_be_noted, mut cells) = (Vec::new(), Vec::new(), 0);
     for rule in RULES {
@@ -94,7 +95,7 @@ fn is_let_in(rule: &Rule, who: Who) -> bool {
 }
 
 #[tokio::test]
-async fn g12_z03_every_route_lets_in_whom_it_is_for() {
+async fn z03_g12_every_route_lets_in_whom_it_is_for() {
     let service = start().await;
     let cast = Cast::new(&service).await;
     let spends = |who: Who| {
@@ -160,14 +161,14 @@ impl Walk<'_> {
 
 /// Z01: what is somebody else's is as if it were nobody's.
 #[tokio::test]
-async fn g12_z01_ids_of_others_are_unknown() {
+async fn z01_g12_ids_of_others_are_unknown() {
     let service = start().await;
     let mallory = Who::Person(Role::User, Proof::Proved);
     let gathered = Cast::new(&service).await.gather(&[mallory]).await;
     let (ada, mallory) = (&gathered.half_ways.ada, &gathered.people[0]);
     let (hers, nothing) = (Target::of(ada).await, Target::nothing());
     let there = service.replica(1);
-    let before = State::of(&service).await;
+    let before = Digest::of(&service).await;
     let about_somebody = |rule: &&Rule| rule.admits == Admits::SignedIn && rule.path.contains('{');
     let rules: Vec<&Rule> = RULES.iter().filter(about_somebody).collect();
     assert!(rules.len() >= 7, "{rules:?}");
