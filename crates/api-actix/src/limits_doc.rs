@@ -39,10 +39,10 @@ fn about_addresses() -> String {
          An address is an IPv4 address or an IPv6 /64, and is that of the client only where `http.trusted_proxies` names the\n\
          proxies in front. Of IPv6 clients each limit is also counted for the /48, which may {} times as much, under the name\n\
          with `-site` behind it; `RateLimit` shows that counter only when it is the one that refuses. Who is refused gets 429\n\
-         `RATE_LIMITED`, with the truth in `Retry-After`; until then the process that said so\n\
-         refuses further requests uncounted.\n\n\
-         Beyond `{}` each answer is slowed down by {} more, up to {}; at most {} answers wait at the same time in a process,\n\
-         the next is refused with 429.\n\n\
+         `RATE_LIMITED`; trying again when `Retry-After` says succeeds, if no neighbour comes first. Until then the process that\n\
+         refused goes on refusing without counting anything, so that nobody uses up what the rest of a site has left.\n\n\
+         Beyond `{}` each answer is slowed down by {} more, up to {}. At most {} answers wait at the same time in\n\
+         a process; the next is refused with 429.\n\n\
          These counters are in Redis, where there is Redis, and are forgotten with it. While it is away, routes that count only\n\
          `{}` go on uncounted; all others answer 503.\n\n\
          `limits.deny` lists networks that get 403 `FORBIDDEN` for everything, health included; `limits.allow` networks that no\n\

@@ -117,10 +117,21 @@ fn lists_nested_keys_and_hyphens_work_in_the_environment() {
         .env("KEYSTEAD_HTTP__ADMIN_LISTEN", "")
         .load();
     assert_eq!(config.http.trusted_proxies.len(), 2);
+    assert_eq!(config.http.forwarded, ForwardedHeader::XForwardedFor);
     let policy = config.limits.policy(&keystead_domain::limits::REGISTER_VERIFY);
     assert_eq!((policy.limit, policy.window), (3, Duration::from_secs(20)));
     assert_eq!((config.passwords.argon2.permits, config.passwords.argon2.queue), (3, 96));
     assert!(!config.registration.open && config.http.admin_listen.is_none());
+}
+
+#[test]
+fn one_header_is_believed_about_addresses() {
+    let by = |header| Bench::good().flag("http.forwarded", header);
+    assert_eq!(by("forwarded").load().http.forwarded, ForwardedHeader::Forwarded);
+    assert_eq!(by("x-forwarded-for").load().http.forwarded, ForwardedHeader::XForwardedFor);
+    for other in ["x-real-ip", "both", "Forwarded"] {
+        assert_eq!(only(&by(other).problems()).key, "http.forwarded", "{other}");
+    }
 }
 
 #[test]
