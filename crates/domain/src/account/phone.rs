@@ -27,8 +27,16 @@ impl PhoneNumber {
         if !(7..=15).contains(&rest.len()) || !rest.bytes().all(|b| b.is_ascii_digit()) || rest.starts_with('0') {
             return Err(PhoneNumberError::Form);
         }
-        // Whether a number is assigned is the network's to say: numbering plans change faster than tables of them.
-        let number = phonenumber::parse(None, &digits).map_err(|_| PhoneNumberError::Form)?;
+        // Behind some country codes the library drops what it takes for a prefix, from what is left once more: a number that is
+        // another one when it is typed as it is kept would have two accounts.
+        let number = Self::canonical(&digits)?;
+        if Self::canonical(&number.0)? == number { Ok(number) } else { Err(PhoneNumberError::Form) }
+    }
+
+    /// The number in E.164 form. Whether it is assigned is the network's to say: numbering plans change faster than tables of
+    /// them.
+    fn canonical(digits: &str) -> Result<Self, PhoneNumberError> {
+        let number = phonenumber::parse(None, digits).map_err(|_| PhoneNumberError::Form)?;
         Self::from_stored(&number.format().mode(phonenumber::Mode::E164).to_string()).ok_or(PhoneNumberError::Form)
     }
 
@@ -60,6 +68,18 @@ mod tests {
             assert_eq!(PhoneNumber::try_new(text).map(|number| number.0), Ok("+442079460958".to_owned()), "{text:?}");
         }
         assert_eq!(PhoneNumber::from_stored("+442079460958").unwrap().as_str(), "+442079460958");
+    }
+
+    /// In Belarus 80 stands before the area code, and numbers have six to eleven digits.
+    #[test]
+    fn a_number_that_is_another_one_when_it_is_typed_again_is_refused() {
+        assert_eq!(PhoneNumber::try_new("+375 80 29 1234567").unwrap().as_str(), "+375291234567");
+        for text in ["+3758808496377", "+37508496377"] {
+            let read = PhoneNumber::try_new(text);
+            let again = read.clone().and_then(|number| PhoneNumber::try_new(number.as_str()));
+            assert_eq!(read, again, "{text:?}");
+        }
+        assert_eq!(PhoneNumber::try_new("+3758808496377"), Err(PhoneNumberError::Form));
     }
 
     #[test]
