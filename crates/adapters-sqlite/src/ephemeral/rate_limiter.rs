@@ -68,8 +68,8 @@ fn count(connection: &mut SqliteConnection, hit: &RateHit, now: Timestamp) -> Qu
         let row = windows::table.find((policy.name, &hit.key));
         row.select((windows::count, windows::resets_at)).first(connection)?
     };
-    let counter = Gcra::of_window(&policy, u32::try_from(count).unwrap_or(u32::MAX), resets_at.0);
-    Ok(RateDecision::of(policy, allowed, counter, now))
+    let stands = Gcra::of_window(&policy, u32::try_from(count).unwrap_or(u32::MAX), resets_at.0);
+    Ok(RateDecision::of(policy, allowed, stands, now))
 }
 
 #[async_trait]
