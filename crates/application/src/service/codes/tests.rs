@@ -123,3 +123,14 @@ async fn a_guess_that_could_not_be_counted_is_not_compared() {
     let unsure = parts.codes().check(&claims, ADDRESS, &code("012345"), START).await;
     assert!(matches!(unsure, Err(CodeRefusal::Failure(Failure::Unavailable(_)))), "{unsure:?}");
 }
+
+#[tokio::test]
+async fn no_try_comes_back_while_a_token_lives() {
+    let world = World::default();
+    let claims = carrying(&world, "flow.1", &IssuedCode::Real(code("012345")));
+    for count in 1..=limits::CODE_TRIES {
+        assert_eq!(world.codes().count_guess(&claims.token_id, START).await, Ok(count));
+    }
+    let last = START.plus(limits::RESET_GRANT_LIFE).minus(Duration::from_micros(1));
+    assert_eq!(world.codes().count_guess(&claims.token_id, last).await, Err(CodeRefusal::Invalid));
+}
