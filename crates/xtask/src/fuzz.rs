@@ -84,7 +84,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Outcome {
     let places = build(root)?;
     let targets = targets(&places)?;
     if options.list {
-        targets.iter().for_each(|target| println!("{}", target.name));
+        for target in &targets {
+            println!("{}", target.name);
+        }
         return Ok(());
     }
     let unknown: Vec<_> =
@@ -225,7 +227,7 @@ fn figures(said: &str) -> Figures {
     let first = said.lines().filter(|line| line.contains("INITED")).find_map(edges).unwrap_or(0);
     Figures {
         executions: of("stat::number_of_executed_units:"),
-        edges: (first, said.lines().filter_map(edges).last().unwrap_or(first)),
+        edges: (first, said.lines().filter_map(edges).next_back().unwrap_or(first)),
         new_units: of("stat::new_units_added:"),
     }
 }

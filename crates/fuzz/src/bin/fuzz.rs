@@ -11,7 +11,9 @@ static TARGET: LazyLock<&'static Target> = LazyLock::new(|| {
     if let Some(target) = find(&name) {
         return target;
     }
-    TARGETS.iter().for_each(|target| println!("{} {}", target.name, target.longest));
+    for target in TARGETS {
+        println!("{} {}", target.name, target.longest);
+    }
     std::process::exit(if name == "?" { 0 } else { 2 })
 });
 

@@ -134,15 +134,14 @@ fn is_cut(whole: &Value, pointer: &str) -> bool {
 /// `content_type`: the value of the header.
 pub(super) fn content_type(bytes: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
-    let takes = |value: &HeaderValue| {
+    let is_taken = |value: &HeaderValue| {
         let request = TestRequest::post().insert_header((header::CONTENT_TYPE, value.clone()));
         let read = sent(request, b"{}");
         read.as_ref().err().into_iter().for_each(check::refusal);
         // As a document `{}` lacks its data.
         read.err().is_none_or(|error| error.code() != Code::UNSUPPORTED_MEDIA_TYPE)
     };
-    let taken = takes(&value);
-    if !taken {
+    if !is_taken(&value) {
         return;
     }
     let sent = value.to_str().expect("what was taken is text").to_ascii_lowercase();
@@ -150,7 +149,7 @@ pub(super) fn content_type(bytes: &[u8]) {
     assert!(matches!(essence, "application/json" | "application/vnd.api+json"), "{sent:?}");
     assert!(!sent.contains("utf-16") || sent.contains("profile"), "{sent:?}");
     let shouted = HeaderValue::from_str(&sent.to_ascii_uppercase()).expect("text is a header");
-    assert!(takes(&shouted), "names of media types are the same in both cases: {sent:?}");
+    assert!(is_taken(&shouted), "names of media types are the same in both cases: {sent:?}");
 }
 
 /// `accept`: the lines of the header.

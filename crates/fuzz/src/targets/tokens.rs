@@ -75,7 +75,7 @@ pub(super) fn claims(bytes: &[u8]) {
     let token = WORLD.signed(kind, WORLD.header(kind).as_bytes(), payload);
     assert!(KINDS.into_iter().all(|other| other == kind || !is_taken(other, &token)), "{} for another", typ(kind));
     // What was taken says the same when the service says it again.
-    let taken = match kind {
+    let said_again = match kind {
         TokenKind::Access => WORLD.ring.verify_access(&token).ok().map(|taken| {
             let again = WORLD.ring.sign_access(&taken.claims).expect("claims that can be said");
             let again = WORLD.ring.verify_access(again.expose()).expect("what the service says it believes");
@@ -90,7 +90,7 @@ pub(super) fn claims(bytes: &[u8]) {
             assert_eq!(WORLD.ring.verify_step_up(again.expose()).ok(), Some(taken));
         }),
     };
-    if taken.is_some() {
+    if said_again.is_some() {
         let json = Strict::read(payload).expect("what was taken is JSON");
         let names = json.members().expect("what was taken is an object without twins");
         assert!(["iss", "sub", "aud", "exp", "iat", "nbf", "jti"].iter().all(|name| names.contains(name)), "{names:?}");
