@@ -117,7 +117,8 @@ async fn e02_a_taken_address_is_moved_to_like_a_free_one_and_its_owner_told() {
 }
 
 fn words(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
+    // Whether a connection is closed depends on how much of a request was read, not on what was in it.
+    names.iter().filter(|name| **name != "connection").map(|name| (*name).to_owned()).collect()
 }
 
 /// The names of all members of a document, in order.

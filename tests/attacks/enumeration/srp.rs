@@ -8,7 +8,7 @@ use keystead_domain::srp::SrpPublicKey;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::equal_work::Addresses;
+use crate::equal_work::{Addresses, own_limits};
 use crate::srp::actors::{credential, half_way, knowing, with};
 use crate::srp::{BOB, EMAIL, NEW, NOBODY, WRONG, invalid_credentials, limited, srp_invalid};
 use crate::support::{Anonymous, Kind, PASSWORD, Reply, Service, add_account};
@@ -34,9 +34,14 @@ fn shape(reply: &Reply) -> (u16, BTreeMap<String, String>, Value) {
             *id = json!(id.as_str().unwrap().len());
         }
     }
-    let headers = reply.headers.iter().map(|(name, value)| {
-        let masked = ["date", "x-request-id", "content-length"].contains(&name.as_str());
-        (name.to_string(), if masked { "*".to_owned() } else { value.to_str().unwrap().to_owned() })
+    let headers = reply.headers.iter().filter(|(name, _)| name.as_str() != "connection").map(|(name, value)| {
+        let value = value.to_str().unwrap();
+        let value = match name.as_str() {
+            "date" | "x-request-id" | "content-length" => "*".to_owned(),
+            "ratelimit" => own_limits(value),
+            _ => value.to_owned(),
+        };
+        (name.to_string(), value)
     });
     (reply.status, headers.collect(), body)
 }

@@ -94,7 +94,7 @@ async fn j04_a_retired_key_signs_nothing_and_of_two_keys_one_is_named() {
     let target = Target::start().await;
     let service = &target.service;
     let old = Insider::of(service, KeyUse::SignAccess).await;
-    service.command(&["key", "rotate"], &["--use", "access"]).ok();
+    service.other_process().await.keys.rotate(&[KeyUse::SignAccess]).await.unwrap();
     published(service, 2).await;
     let new = Insider::of(service, KeyUse::SignAccess).await;
     let (_, claims, _) = opened(&target.boss.access);
