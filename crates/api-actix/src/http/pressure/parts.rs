@@ -42,7 +42,7 @@ mod tests {
     #[actix_web::test]
     async fn the_parts_are_small_and_make_the_whole() {
         for length in [0, 1, ANSWER_STEP, 3 * ANSWER_STEP + 7] {
-            let whole = Bytes::from_iter((0_u8..=250).cycle().take(length));
+            let whole: Bytes = (0_u8..=250).cycle().take(length).collect();
             let mut parts = Parts::new(whole.clone());
             assert_eq!(parts.size(), BodySize::Sized(length as u64));
             let mut cx = Context::from_waker(std::task::Waker::noop());
