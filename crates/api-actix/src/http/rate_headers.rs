@@ -71,7 +71,8 @@ mod tests {
     #[test]
     fn shows_every_counter() {
         // One comes back every 90 seconds: the seventh stands for what is left of its own.
-        let decisions = [decision(LOGIN, 7, true, 6 * 90_000 + 29_001), decision(LOGIN_ACCOUNT, 10, true, 9 * 90_000 + 1)];
+        let decisions =
+            [decision(LOGIN, 7, true, 6 * 90_000 + 29_001), decision(LOGIN_ACCOUNT, 10, true, 9 * 90_000 + 1)];
         let mut answer = HeaderMap::new();
         show_limits(&mut answer, &decisions, Timestamp::default());
         assert_eq!(answer.get(POLICY).unwrap(), "\"login\";q=10;w=900, \"login-account\";q=10;w=900");
