@@ -6,6 +6,10 @@ use super::software::{AT, ED, Key, Registration, assertion_answer, base64url, re
 use super::{ADA, Site, assert_invalid, assert_not_registered, send, send_registration};
 use crate::attacks::support::{Digest, assert_explained};
 
+/// Changes client data, authenticator data and signature after they were signed.
+type Change<'a> = &'a dyn Fn(&mut Vec<u8>, &mut Vec<u8>, &mut Vec<u8>);
+type Lie = Box<dyn Fn(&mut Registration)>;
+
 #[tokio::test]
 async fn w04_answers_of_another_form_are_refused_and_never_a_failure() {
     let site = Site::start().await;
@@ -27,14 +31,14 @@ async fn w04_answers_of_another_form_are_refused_and_never_a_failure() {
         assert_invalid(attack, &reply);
     }
     // Signed right, sent otherwise.
-    let sent = async |change: &dyn Fn(&mut Vec<u8>, &mut Vec<u8>, &mut Vec<u8>)| {
+    let sent = async |change: Change<'_>| {
         let login = site.login(&site.alone().await, &hers);
         let mut client_data = login.client_data_json();
         let (mut data, mut signature) = (login.authenticator_data(), login.signature(&hers.key));
         change(&mut client_data, &mut data, &mut signature);
         send(&native, &assertion_answer(&hers.id, &client_data, &data, &signature, Some(&hers.handle))).await
     };
-    let changes: [(&str, &dyn Fn(&mut Vec<u8>, &mut Vec<u8>, &mut Vec<u8>)); 11] = [
+    let changes: [(&str, Change<'_>); 11] = [
         ("another counter", &|_, data, _| data[36] ^= 1),
         ("other flags", &|_, data, _| data[32] ^= 1 << 3),
         ("other client data", &|client_data, _, _| client_data.push(b' ')),
@@ -81,7 +85,7 @@ async fn w04_registrations_of_another_form_are_refused_and_never_a_failure() {
     let before = Digest::without(&site.service, &["ceremonies"]).await;
     let long =
         |length: usize| move |new: &mut Registration| (new.attested_id, new.id) = (vec![5; length], vec![5; length]);
-    let lies: Vec<(&str, Box<dyn Fn(&mut Registration)>)> = vec![
+    let lies: Vec<(&str, Lie)> = vec![
         ("the other type", Box::new(|new| new.client_data["type"] = "webauthn.get".into())),
         ("a type in another case", Box::new(|new| new.client_data["type"] = "webauthn.Create".into())),
         ("ES384", Box::new(|new| new.key = Key::es384())),

@@ -11,3 +11,4 @@ mod authenticator;
 mod options;
 mod software;
 mod vectors;
+mod vectors_keys;

@@ -30,12 +30,12 @@ fn client_data(kind: &str, challenge: &[u8], members: &str) -> String {
     format!(r#"{{"type":"webauthn.{kind}","challenge":"{challenge}","origin":"https://example.org",{members}}}"#)
 }
 
-fn same_origin(extra: Option<&str>) -> String {
+pub fn same_origin(extra: Option<&str>) -> String {
     let extra = extra.map_or_else(String::new, |random| format!(r#","extraData":"{EXTRA}{random}""#));
     format!(r#""crossOrigin":false{extra}"#)
 }
 
-fn register(
+pub fn register(
     challenge: &str,
     id: &str,
     members: &str,
@@ -50,7 +50,7 @@ fn register(
     rp.finish_registration(&answer.to_string(), &state(&ceremony, &challenge))
 }
 
-fn sign_in(registered: RegisteredCredential, challenge: &str, members: &str, data: &str, signature: &str) -> bool {
+pub fn sign_in(registered: RegisteredCredential, challenge: &str, members: &str, data: &str, signature: &str) -> bool {
     let rp = relying_party();
     let passkey = passkey_of(registered);
     let ceremony = rp.begin_assertion(std::slice::from_ref(&passkey), UserVerification::Preferred).unwrap();
