@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::support::{Anonymous, Refusal, Reply, Service, refusal};
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Sets a limit. Those of these tests come back slowly, so that no machine is slow enough for one to come back unasked.
 fn set(config: &mut Config, policy: &RatePolicy, limit: u32, window: Duration) {

@@ -121,12 +121,11 @@ fn value(text: &str) -> Option<(Cow<'_, str>, &str)> {
 
 /// The address of a node: `nodename [ ":" node-port ]` (RFC 7239 section 6). An IPv6 address stands in brackets.
 fn address_of(node: &str) -> Option<IpAddr> {
-    let (ip, port) = match node.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((name, port)) => (IpAddr::V6(name.parse::<Ipv6Addr>().ok()?), port),
-        None => {
-            let (name, port) = node.split_at_checked(node.find(':').unwrap_or(node.len()))?;
-            (IpAddr::V4(name.parse::<Ipv4Addr>().ok()?), port)
-        }
+    let (ip, port) = if let Some((name, port)) = node.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        (IpAddr::V6(name.parse::<Ipv6Addr>().ok()?), port)
+    } else {
+        let (name, port) = node.split_at_checked(node.find(':').unwrap_or(node.len()))?;
+        (IpAddr::V4(name.parse::<Ipv4Addr>().ok()?), port)
     };
     let port_is_one = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
     port_is_one.then(|| ip.to_canonical())
