@@ -34,6 +34,15 @@ async fn sessions_are_listed_newest_first_and_the_current_one_is_marked() {
     assert!(rest["links"]["next"].is_null());
 }
 
+#[tokio::test]
+async fn a_password_does_not_age() {
+    let service = Service::start().await;
+    service.registered(EMAIL).await;
+    service.advance(Duration::from_secs(400 * 86_400)).await;
+    let back = service.browser().login(EMAIL, PASSWORD).await.expect("nothing but the password is asked for");
+    assert_eq!(ids(&back.sessions().await.unwrap()), [back.session_id()]);
+}
+
 /// A link of ours as a route of the API.
 fn local(link: &Value) -> String {
     let link = link.as_str().unwrap();

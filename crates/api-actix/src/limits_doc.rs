@@ -143,11 +143,21 @@ fn sizes() -> Vec<(&'static str, String)> {
         ("request body", format!("{} KiB", l::BODY_BYTES / 1024)),
         ("connections (`http.max_connections`)", l::MAX_CONNECTIONS.to_string()),
         ("JSON depth", l::JSON_DEPTH.to_string()),
+        (
+            "sessions of an account (`tokens.max_sessions`); one more ends the one seen least recently",
+            l::SESSIONS_MOST.to_string(),
+        ),
         ("answer of a passkey", "16 KiB".into()),
         ("passkeys of a person (`passkeys.max`)", l::PASSKEYS.to_string()),
         ("wrong second factors before a block (`mfa.max_failures`)", l::MFA_MAX_FAILURES.to_string()),
         ("TOTP steps accepted before the current one (`totp.window`)", l::TOTP_WINDOW.to_string()),
         ("password", "8 to 128 characters (`passwords.min_length`)".into()),
+        (
+            "what no password may be",
+            "one of the most common ones, the name of the service (`mail.product_name`), one's own address, name or username; \
+             digits and signs around them change nothing"
+                .into(),
+        ),
         ("Argon2id", format!("{} KiB, {} passes, {} lane", l::ARGON2_MEMORY_KIB, l::ARGON2_PASSES, l::ARGON2_LANES)),
         (
             "hashes waiting per hash running",

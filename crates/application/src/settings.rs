@@ -29,8 +29,7 @@ impl Default for Lifetimes {
             refresh: RefreshPolicy {
                 grace: limits::REFRESH_GRACE,
                 idle: limits::SESSION_IDLE,
-                rotations: limits::REFRESH.limit,
-                rotation_window: limits::REFRESH.window,
+                rotations: limits::REFRESH,
             },
         }
     }
@@ -179,6 +178,8 @@ pub struct Settings {
     pub passwords: PasswordPolicy,
     /// Lives of tokens and sessions.
     pub lifetimes: Lifetimes,
+    /// Most sessions of an account at a time: 1 to 1000.
+    pub max_sessions: u32,
     /// Budgets per account.
     pub limits: AccountLimits,
     /// Second factors.
@@ -196,6 +197,7 @@ impl Default for Settings {
             registration_open: true,
             passwords: PasswordPolicy::default(),
             lifetimes: Lifetimes::default(),
+            max_sessions: limits::SESSIONS_MOST,
             limits: AccountLimits::default(),
             factors: FactorSettings::default(),
             providers: Vec::new(),

@@ -54,6 +54,8 @@ events! {
     SessionStateLost => "authn_session_state_lost",
     /// A session was ended by its owner.
     SessionEnded => "session_ended",
+    /// A session was ended by a newer one: its owner had more than an account may have.
+    SessionDisplaced => "session_displaced",
     /// All sessions were ended by their owner.
     AllSessionsEnded => "session_ended_all",
     /// One token was revoked by its owner.

@@ -8,7 +8,7 @@ use keystead_application::factor::FactorDesk;
 use keystead_application::revocation::RevocationView;
 use keystead_application::service::{
     Continuation, FactorCodes, FactorGuard, GuessGuard, OneTimeCodes, PasskeyCeremonies, Postbox, Revoker, Secrets,
-    SignInDesk, SrpExchange, StoredCodes, TokenIssuer,
+    SessionOpener, SignInDesk, SrpExchange, StoredCodes, TokenIssuer,
 };
 use keystead_application::session::{LoginDesk, StepUpTools};
 use keystead_application::settings::Settings;
@@ -65,8 +65,10 @@ impl Desks {
             entropy.clone(),
         );
         let tools = tools(&settings, ports, stores);
+        let opener =
+            SessionOpener::new(store.clone(), stores.sessions.clone(), revoker.clone(), settings.clone());
         let sign_in = SignInDesk {
-            sessions: stores.sessions.clone(),
+            sessions: opener.clone(),
             issuer: issuer.clone(),
             codes: codes.clone(),
             postbox: postbox.clone(),

@@ -39,21 +39,20 @@ fn settings(config: &Config) -> Settings {
         let policy = config.limits.policy(&policy);
         if off { RatePolicy { limit: u32::MAX, ..policy } } else { policy }
     };
-    let refresh = policy(limits::REFRESH);
     Settings {
         public_url: config.http.public_url.as_str().to_owned(),
         registration_open: config.registration.open,
-        passwords: config.passwords.policy(),
+        passwords: config.passwords.policy(&config.mail.product_name),
         lifetimes: Lifetimes {
             access: config.tokens.access_life,
             session: config.tokens.session_life,
             refresh: RefreshPolicy {
                 grace: limits::REFRESH_GRACE,
                 idle: config.tokens.session_idle,
-                rotations: refresh.limit,
-                rotation_window: refresh.window,
+                rotations: policy(limits::REFRESH),
             },
         },
+        max_sessions: config.tokens.max_sessions,
         limits: AccountLimits {
             login: policy(limits::LOGIN_ACCOUNT),
             login_captcha: policy(limits::LOGIN_CAPTCHA),
@@ -136,7 +135,7 @@ pub(super) fn join(
         register: RegisterUser::new(s.clone(), x.clone(), c.clone(), i.clone(), codes.clone(), registration.clone()),
         verify_registration: VerifyRegistration::new(
             s.clone(),
-            n.clone(),
+            d.sessions.clone(),
             c.clone(),
             i.clone(),
             codes.clone(),
@@ -154,7 +153,7 @@ pub(super) fn join(
         passwordless: Passwordless::new(s.clone(), c.clone(), b.clone(), d.clone()),
         step_up: StepUp::new(s.clone(), c.clone(), i.clone(), tools.clone(), login.clone()),
         reauthenticate: Reauthenticate::new(s.clone(), n.clone(), c.clone(), i.clone(), proofs, login.clone()),
-        activate: ActivateAccount::new(s.clone(), n.clone(), x.clone(), c.clone(), i.clone(), login.clone()),
+        activate: ActivateAccount::new(s.clone(), d.sessions.clone(), x.clone(), c.clone(), i.clone(), login.clone()),
         refresh: RefreshSession::new(n.clone(), s.clone(), c.clone(), i.clone(), hash.clone(), refresh),
         exchange: ExchangeRefreshToken::new(n.clone(), c.clone(), i.clone(), gate.clone(), standing),
         end_sessions: EndSessions::new(s.clone(), n.clone(), c.clone(), i.clone(), revoker.clone()),

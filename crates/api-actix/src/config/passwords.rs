@@ -51,9 +51,11 @@ impl PasswordsConfig {
         Ok(Self { min_length: min_length?, argon2 })
     }
 
-    /// The rule for new passwords.
-    pub fn policy(&self) -> PasswordPolicy {
-        PasswordPolicy { min_length: self.min_length }
+    /// The rule for new passwords of a service of this name.
+    pub fn policy(&self, product: &str) -> PasswordPolicy {
+        let mut policy = PasswordPolicy { min_length: self.min_length, ..PasswordPolicy::default() };
+        policy.context_words.push(product.to_owned());
+        policy
     }
 }
 

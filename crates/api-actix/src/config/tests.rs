@@ -98,6 +98,7 @@ fn defaults_are_the_figures_of_the_domain() {
     assert_eq!(config.tokens.access_life, limits::ACCESS_TOKEN_LIFE);
     assert_eq!(config.tokens.session_life, limits::SESSION_LIFE);
     assert_eq!(config.tokens.session_idle, limits::SESSION_IDLE);
+    assert_eq!(config.tokens.max_sessions, limits::SESSIONS_MOST);
     assert_eq!(config.tokens.issuer, "https://id.example.com");
     assert_eq!(config.http.body_bytes, limits::BODY_BYTES);
     assert_eq!(config.passwords.argon2.memory_kib, limits::ARGON2_MEMORY_KIB);
@@ -299,6 +300,8 @@ fn lives_fit_together() {
         ("tokens.access_life", "1s"),
         ("tokens.session_idle", "16d"),
         ("tokens.session_idle", "19m"),
+        ("tokens.max_sessions", "0"),
+        ("tokens.max_sessions", "1001"),
     ] {
         assert!(only(&Bench::good().flag(key, value).problems()).key.starts_with("tokens."), "{key} = {value}");
     }

@@ -21,6 +21,8 @@ pub struct TokensConfig {
     pub session_life: Duration,
     /// Life of a session nobody refreshes.
     pub session_idle: Duration,
+    /// Most sessions of an account at a time.
+    pub max_sessions: u32,
 }
 
 /// A signature algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1).
@@ -60,6 +62,7 @@ impl TokensConfig {
         let access_life = r.duration("tokens.access_life", Duration::from_secs(30)..=longest);
         let session_life = r.duration("tokens.session_life", ages.clone());
         let session_idle = r.duration("tokens.session_idle", ages);
+        let max_sessions = r.integer("tokens.max_sessions", 1..=1000);
         let (access_life, session_life, session_idle) = (access_life?, session_life?, session_idle?);
         if session_idle > session_life || session_idle < access_life {
             let fix = "keep access_life <= session_idle <= session_life";
@@ -73,6 +76,7 @@ impl TokensConfig {
             access_life,
             session_life,
             session_idle,
+            max_sessions: max_sessions?,
         })
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn refused(error: FactorError, now: Timestamp) -> ApiError {
         FactorError::LastFactor => ApiError::new(Code::LAST_FACTOR),
         FactorError::LastContact => ApiError::new(Code::LAST_CONTACT),
         FactorError::Unavailable(_) => ApiError::new(Code::CONTACT_NOT_ACCEPTED),
-        FactorError::Limited { resets_at } => account_limited(resets_at, now),
+        FactorError::Limited { again_at } => account_limited(again_at, now),
         FactorError::Blocked { until } => otp_locked(until, now),
         FactorError::Failure(failure) => failure.into(),
     }

@@ -34,6 +34,6 @@ pub(super) fn otp_locked(until: Timestamp, now: Timestamp) -> ApiError {
 }
 
 /// 429 of a budget that is kept per account.
-pub(super) fn account_limited(resets_at: Timestamp, now: Timestamp) -> ApiError {
-    ApiError::new(Code::ACCOUNT_LIMITED).retry_after(resets_at.since(now))
+pub(super) fn account_limited(again_at: Timestamp, now: Timestamp) -> ApiError {
+    ApiError::new(Code::ACCOUNT_LIMITED).retry_after(again_at.since(now))
 }

@@ -49,7 +49,7 @@ pub(super) async fn login(
     let admission = result.map_err(|error| match error {
         LoginError::InvalidCredentials => ApiError::new(Code::INVALID_CREDENTIALS),
         LoginError::AccountInactive => ApiError::new(Code::ACCOUNT_INACTIVE),
-        LoginError::Limited { resets_at } => account_limited(resets_at, now),
+        LoginError::Limited { again_at } => account_limited(again_at, now),
         LoginError::Captcha(refusal) => super::captcha::refused(refusal, at),
         LoginError::Failure(failure) => failure.into(),
     })?;
@@ -117,7 +117,7 @@ pub(super) async fn reauth(
             _ => ApiError::new(Code::PASSWORD_WRONG).pointer(at.to("password")),
         },
         ReauthenticateError::PasskeyInvalid => ApiError::new(Code::WEBAUTHN_INVALID),
-        ReauthenticateError::Limited { resets_at } => account_limited(resets_at, now),
+        ReauthenticateError::Limited { again_at } => account_limited(again_at, now),
         ReauthenticateError::SessionOver => ApiError::new(Code::SESSION_ENDED),
         ReauthenticateError::Failure(failure) => failure.into(),
     })?;

@@ -51,7 +51,7 @@ pub(super) async fn forgot(
     solved.map_err(|refusal| refused(refusal, at))?;
     let result = services.forgot_password.run(&identity, &context).await;
     result.map_err(|error| match error {
-        ForgotPasswordError::Limited { resets_at } => account_limited(resets_at, services.clock.now()),
+        ForgotPasswordError::Limited { again_at } => account_limited(again_at, services.clock.now()),
         ForgotPasswordError::Failure(failure) => failure.into(),
     })?;
     Ok(accepted())
@@ -158,7 +158,7 @@ pub(super) async fn change(
         ChangePasswordError::MfaRequired => ApiError::new(Code::MFA_REQUIRED),
         ChangePasswordError::ReauthRequired => ApiError::new(Code::REAUTH_REQUIRED),
         ChangePasswordError::Password(refusal) => password_problem(refusal, at, "newPassword").into(),
-        ChangePasswordError::Limited { resets_at } => account_limited(resets_at, now),
+        ChangePasswordError::Limited { again_at } => account_limited(again_at, now),
         ChangePasswordError::SessionOver => ApiError::new(Code::SESSION_ENDED),
         ChangePasswordError::Failure(failure) => failure.into(),
     })?;

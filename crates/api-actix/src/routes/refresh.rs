@@ -61,8 +61,8 @@ pub(super) async fn refresh(
 fn refused(req: &HttpRequest, refusal: RefreshRefusal, now: Timestamp) -> ApiError {
     let code = match refusal {
         RefreshRefusal::OtherClientKind => return ApiError::new(Code::CLIENT_KIND_MISMATCH),
-        RefreshRefusal::Limited { resets_at } => {
-            return ApiError::new(Code::RATE_LIMITED).retry_after(resets_at.since(now));
+        RefreshRefusal::Limited { again_at } => {
+            return ApiError::new(Code::RATE_LIMITED).retry_after(again_at.since(now));
         }
         RefreshRefusal::Invalid => Code::REFRESH_INVALID,
         RefreshRefusal::Expired => Code::REFRESH_EXPIRED,

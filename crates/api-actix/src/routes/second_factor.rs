@@ -107,14 +107,14 @@ pub(super) async fn send(
     let tokens = if claims.purpose == Register {
         services.resend_code.run(&claims, &context).await.map_err(|error| match error {
             ResendCodeError::Dead => ApiError::new(Code::CODE_INVALID),
-            ResendCodeError::Limited { resets_at } => account_limited(resets_at, now),
+            ResendCodeError::Limited { again_at } => account_limited(again_at, now),
             ResendCodeError::Failure(failure) => failure.into(),
         })?
     } else {
         services.send_factor_code.run(&claims, factor, &context).await.map_err(|error| match error {
             SendFactorCodeError::NotOffered => ApiError::new(Code::FACTOR_NOT_OFFERED),
             SendFactorCodeError::Over => ApiError::new(Code::TOKEN_REVOKED),
-            SendFactorCodeError::Limited { resets_at } => account_limited(resets_at, now),
+            SendFactorCodeError::Limited { again_at } => account_limited(again_at, now),
             SendFactorCodeError::Failure(failure) => failure.into(),
         })?
     };
@@ -219,7 +219,7 @@ pub(super) async fn passwordless(
     let now = services.clock.now();
     let tokens = result.map_err(|error| match error {
         StartPasswordlessError::TurnedOff => ApiError::new(Code::PASSWORDLESS_DISABLED),
-        StartPasswordlessError::Limited { resets_at } => account_limited(resets_at, now),
+        StartPasswordlessError::Limited { again_at } => account_limited(again_at, now),
         StartPasswordlessError::Failure(failure) => failure.into(),
     })?;
     Ok(tokens::pre_authorized(&req, shown.kind, StatusCode::ACCEPTED, &tokens, now))

@@ -344,7 +344,7 @@ pub(super) async fn login(
     let admitted = result.map_err(|error| match error {
         SrpLoginError::Invalid => ApiError::new(Code::SRP_INVALID),
         SrpLoginError::AccountInactive => ApiError::new(Code::ACCOUNT_INACTIVE),
-        SrpLoginError::Limited { resets_at } => account_limited(resets_at, now),
+        SrpLoginError::Limited { again_at } => account_limited(again_at, now),
         SrpLoginError::Captcha(refusal) => refused(refusal, at),
         SrpLoginError::Failure(failure) => failure.into(),
     })?;
@@ -389,7 +389,7 @@ pub(super) async fn add(
         AddSrpError::MfaRequired => ApiError::new(Code::MFA_REQUIRED),
         AddSrpError::ReauthRequired => ApiError::new(Code::REAUTH_REQUIRED),
         AddSrpError::Exists => ApiError::new(Code::SRP_EXISTS),
-        AddSrpError::Limited { resets_at } => account_limited(resets_at, now),
+        AddSrpError::Limited { again_at } => account_limited(again_at, now),
         AddSrpError::SessionOver => ApiError::new(Code::SESSION_ENDED),
         AddSrpError::Failure(failure) => failure.into(),
     })?;

@@ -57,7 +57,7 @@ fn refused(error: StepUpError, invalid: Code, now: Timestamp) -> ApiError {
         StepUpError::NotAvailable => ApiError::new(Code::FACTOR_NOT_AVAILABLE),
         StepUpError::Invalid => ApiError::new(invalid),
         StepUpError::Used => ApiError::new(Code::OTP_USED),
-        StepUpError::Limited { resets_at } => account_limited(resets_at, now),
+        StepUpError::Limited { again_at } => account_limited(again_at, now),
         StepUpError::Blocked { until } => otp_locked(until, now),
         StepUpError::SessionOver => ApiError::new(Code::SESSION_ENDED),
         StepUpError::Failure(failure) => failure.into(),

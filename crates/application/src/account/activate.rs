@@ -9,8 +9,8 @@ use thiserror::Error;
 use super::reset_password::own_words;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
-use crate::ports::{Clock, SessionStore, Store};
-use crate::service::{AuthorizedTokens, NewSecret, Secrets, TokenIssuer, record, record_sign_in};
+use crate::ports::{Clock, Store};
+use crate::service::{AuthorizedTokens, NewSecret, Secrets, SessionOpener, TokenIssuer, record, record_sign_in};
 use crate::session::LoginDesk;
 
 /// The first password of an account that an operator made.
@@ -41,7 +41,7 @@ fails_with!(ActivateAccountError);
 /// Sets the first password of an account and signs its owner in.
 pub struct ActivateAccount {
     store: Arc<dyn Store>,
-    sessions: Arc<dyn SessionStore>,
+    sessions: SessionOpener,
     secrets: Secrets,
     clock: Arc<dyn Clock>,
     issuer: Arc<TokenIssuer>,
@@ -52,7 +52,7 @@ impl ActivateAccount {
     /// The use-case with its dependencies.
     pub fn new(
         store: Arc<dyn Store>,
-        sessions: Arc<dyn SessionStore>,
+        sessions: SessionOpener,
         secrets: Secrets,
         clock: Arc<dyn Clock>,
         issuer: Arc<TokenIssuer>,
@@ -69,7 +69,7 @@ impl ActivateAccount {
     ) -> Result<AuthorizedTokens, ActivateAccountError> {
         let token = self.issuer.link_hash(command.token.expose());
         let user = self.owner(token).await?;
-        let accepted = Secrets::accept(command.secret, self.desk.settings.passwords, &own_words(&user))?;
+        let accepted = Secrets::accept(command.secret, &self.desk.settings.passwords, &own_words(&user))?;
         let secret = self.secrets.prepare(accepted).await?;
 
         let now = self.clock.now();
@@ -88,7 +88,7 @@ impl ActivateAccount {
         let event = AuditEventName::UserActivated;
         record_sign_in(&mut *tx, &self.desk.guard, &user, &sign_in, event, context, now).await?;
         tx.commit().await?;
-        self.sessions.insert(&sign_in.session).await?;
+        self.sessions.open(&sign_in.session, context, now).await?;
         Ok(sign_in.tokens)
     }
 

@@ -48,7 +48,7 @@ pub enum ChangePasswordError {
     #[error("too many attempts")]
     Limited {
         /// When the next attempt counts.
-        resets_at: Timestamp,
+        again_at: Timestamp,
     },
     /// The account or session ended meanwhile.
     #[error("the session is over")]
@@ -108,7 +108,7 @@ impl ChangePassword {
     ) -> Result<AuthorizedTokens, ChangePasswordError> {
         let claims = &command.caller.claims;
         let (user, stored) = self.allowed(&command).await?;
-        let new = Secrets::accept(command.new, self.desk.settings.passwords, &own_words(&user))?;
+        let new = Secrets::accept(command.new, &self.desk.settings.passwords, &own_words(&user))?;
         let ticket = self.count_attempt(claims).await?;
         let prepared = match (&command.current, stored) {
             (_, None) => self.secrets.prepare(new).await.map(|secret| Some((None, secret))),
@@ -182,8 +182,8 @@ impl ChangePassword {
         let desk = &self.desk;
         let ticket = desk.guard.account(desk.settings.limits.password_change, claims.subject);
         let mut tx = self.store.begin().await?;
-        if let Err(resets_at) = desk.guard.reserve(&mut *tx, &ticket, self.clock.now()).await? {
-            return Err(ChangePasswordError::Limited { resets_at });
+        if let Err(again_at) = desk.guard.reserve(&mut *tx, &ticket, self.clock.now()).await? {
+            return Err(ChangePasswordError::Limited { again_at });
         }
         tx.commit().await?;
         Ok(ticket)

@@ -19,7 +19,7 @@ pub enum ForgotPasswordError {
     #[error("too many links were asked for")]
     Limited {
         /// When another can be asked for.
-        resets_at: Timestamp,
+        again_at: Timestamp,
     },
     /// Not the caller's fault.
     #[error(transparent)]
@@ -58,8 +58,8 @@ impl ForgotPassword {
             Some(user) => self.desk.guard.account(policy, user.id),
             None => self.desk.guard.name(policy, &name),
         };
-        if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
-            return Err(ForgotPasswordError::Limited { resets_at });
+        if let Err(again_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
+            return Err(ForgotPasswordError::Limited { again_at });
         }
         // A closed account gets no link: a reset must not reopen it.
         let owner = user.filter(User::is_active);

@@ -162,7 +162,7 @@ impl RegisterUser {
             let passwordless = self.desk.settings.factors.passwordless;
             return if passwordless { Ok(None) } else { Err(RegisterUserError::PasswordRequired) };
         };
-        let accepted = Secrets::accept(secret, self.desk.settings.passwords, &own_words(command))?;
+        let accepted = Secrets::accept(secret, &self.desk.settings.passwords, &own_words(command))?;
         Ok(Some(self.secrets.prepare(accepted).await?))
     }
 

@@ -22,7 +22,7 @@ pub enum ResendCodeError {
     #[error("too many codes were sent")]
     Limited {
         /// When another can be sent.
-        resets_at: Timestamp,
+        again_at: Timestamp,
     },
     /// Not the caller's fault.
     #[error(transparent)]
@@ -73,8 +73,8 @@ impl ResendCode {
         // The gap first: a refusal by it is rolled back and leaves the hour's count alone.
         for policy in [limits.code_resend_gap, limits.code_resend] {
             let ticket = self.desk.guard.account(policy, claim.id);
-            if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
-                return Err(ResendCodeError::Limited { resets_at });
+            if let Err(again_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
+                return Err(ResendCodeError::Limited { again_at });
             }
         }
         let (issued, message) = self

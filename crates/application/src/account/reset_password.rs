@@ -132,7 +132,7 @@ impl ResetPassword {
             self.second_factor(&mut *tx, &user, begun.as_ref()).await?;
             user
         };
-        let accepted = Secrets::accept(new, self.desk.settings.passwords, &own_words(&user))?;
+        let accepted = Secrets::accept(new, &self.desk.settings.passwords, &own_words(&user))?;
         let secret = self.secrets.prepare(accepted).await?;
 
         let now = self.clock.now();

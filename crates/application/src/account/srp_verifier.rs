@@ -30,7 +30,7 @@ pub enum AddSrpError {
     #[error("too many changes")]
     Limited {
         /// When another counts.
-        resets_at: keystead_domain::Timestamp,
+        again_at: keystead_domain::Timestamp,
     },
     /// The account or session ended meanwhile.
     #[error("the session is over")]
@@ -89,8 +89,8 @@ impl AddSrpCredential {
         let standing = standing_of(&mut *tx, &user, &self.desk.settings).await?;
         caller.require(&standing, self.desk.settings.factors.second_factor, now)?;
         let ticket = self.desk.guard.account(self.desk.settings.limits.factor_change, user.id);
-        if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
-            return Err(AddSrpError::Limited { resets_at });
+        if let Err(again_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
+            return Err(AddSrpError::Limited { again_at });
         }
         if tx.srp().get(user.id).await?.is_some() {
             return Err(AddSrpError::Exists);

@@ -11,9 +11,9 @@ use thiserror::Error;
 
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
-use crate::ports::{Clock, Constraint, SessionStore, Store, StoreError, StoredSrp, Tx};
+use crate::ports::{Clock, Constraint, Store, StoreError, StoredSrp, Tx};
 use crate::service::{
-    AuthorizedTokens, CodeRefusal, GuessGuard, OneTimeCodes, TokenIssuer, amr_of, record, record_sign_in, record_with,
+    AuthorizedTokens, CodeRefusal, GuessGuard, OneTimeCodes, SessionOpener, TokenIssuer, amr_of, record, record_sign_in, record_with,
 };
 
 /// A proof of a registration.
@@ -56,7 +56,7 @@ impl From<CodeRefusal> for VerifyRegistrationError {
 /// person is signed in.
 pub struct VerifyRegistration {
     store: Arc<dyn Store>,
-    sessions: Arc<dyn SessionStore>,
+    sessions: SessionOpener,
     clock: Arc<dyn Clock>,
     issuer: Arc<TokenIssuer>,
     codes: Arc<OneTimeCodes>,
@@ -67,7 +67,7 @@ impl VerifyRegistration {
     /// The use-case with its dependencies.
     pub fn new(
         store: Arc<dyn Store>,
-        sessions: Arc<dyn SessionStore>,
+        sessions: SessionOpener,
         clock: Arc<dyn Clock>,
         issuer: Arc<TokenIssuer>,
         codes: Arc<OneTimeCodes>,
@@ -131,7 +131,7 @@ impl VerifyRegistration {
         let event = AuditEventName::UserCreated;
         record_sign_in(&mut *tx, &self.guard, &user, &sign_in, event, context, now).await?;
         tx.commit().await?;
-        self.sessions.insert(&sign_in.session).await?;
+        self.sessions.open(&sign_in.session, context, now).await?;
         Ok(sign_in.tokens)
     }
 

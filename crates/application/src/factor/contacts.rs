@@ -87,8 +87,8 @@ impl Contacts {
             guard.name(settings.limits.address, &address.clone().into()),
         ];
         for ticket in tickets {
-            if let Err(resets_at) = guard.reserve(&mut *opened.tx, &ticket, now).await? {
-                return Err(FactorError::Limited { resets_at });
+            if let Err(again_at) = guard.reserve(&mut *opened.tx, &ticket, now).await? {
+                return Err(FactorError::Limited { again_at });
             }
         }
         let holder = opened.tx.users().find_by_login_name(&address.clone().into()).await?.map(|(holder, _)| holder);

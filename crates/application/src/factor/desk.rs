@@ -60,7 +60,7 @@ pub enum FactorError {
     #[error("too many changes")]
     Limited {
         /// When another counts.
-        resets_at: Timestamp,
+        again_at: Timestamp,
     },
     /// Too many wrong codes, over all factors and paths.
     #[error("second factors are blocked")]
@@ -132,8 +132,8 @@ impl FactorDesk {
         let mut opened = self.look(caller).await?;
         caller.require(&opened.standing, self.login.settings.factors.second_factor, now)?;
         let ticket = self.login.guard.account(self.login.settings.limits.factor_change, opened.user.id);
-        if let Err(resets_at) = self.login.guard.reserve(&mut *opened.tx, &ticket, now).await? {
-            return Err(FactorError::Limited { resets_at });
+        if let Err(again_at) = self.login.guard.reserve(&mut *opened.tx, &ticket, now).await? {
+            return Err(FactorError::Limited { again_at });
         }
         Ok(opened)
     }

@@ -70,7 +70,7 @@ pub enum LoginCount {
     /// Not counted: too many failed.
     Limited {
         /// When the next attempt counts.
-        resets_at: Timestamp,
+        again_at: Timestamp,
     },
 }
 
@@ -138,11 +138,11 @@ impl GuessGuard {
         now: Timestamp,
     ) -> Result<LoginCount, StoreError> {
         let spent = match self.count_one(tx, self.login_ticket(limits.login, guesser), now).await? {
-            LoginCount::Limited { resets_at } => resets_at,
+            LoginCount::Limited { again_at } => again_at,
             counted => return Ok(counted),
         };
         if relief == CaptchaRelief::None || guesser.is_known_device() {
-            return Ok(LoginCount::Limited { resets_at: spent });
+            return Ok(LoginCount::Limited { again_at: spent });
         }
         // Counted also when no captcha was solved yet: nobody is made to solve one that cannot help.
         match self.count_one(tx, self.login_ticket(limits.login_captcha, guesser), now).await? {
@@ -151,7 +151,7 @@ impl GuessGuard {
                 Ok(LoginCount::CaptchaNeeded)
             }
             // Whichever budget has one again first opens the way.
-            LoginCount::Limited { resets_at } => Ok(LoginCount::Limited { resets_at: resets_at.min(spent) }),
+            LoginCount::Limited { again_at } => Ok(LoginCount::Limited { again_at: again_at.min(spent) }),
             counted => Ok(counted),
         }
     }
@@ -159,7 +159,7 @@ impl GuessGuard {
     async fn count_one(&self, tx: &mut dyn Tx, ticket: GuessTicket, now: Timestamp) -> Result<LoginCount, StoreError> {
         Ok(match self.reserve(tx, &ticket, now).await? {
             Ok(count) => LoginCount::Counted { is_last: count >= ticket.policy.limit, ticket },
-            Err(resets_at) => LoginCount::Limited { resets_at },
+            Err(again_at) => LoginCount::Limited { again_at },
         })
     }
 
@@ -284,7 +284,7 @@ mod tests {
                 let count = guess(&world, &guesser, relief).await;
                 assert!(matches!(count, LoginCount::Counted { is_last, .. } if is_last == last), "{count:?}");
             }
-            let spent = LoginCount::Limited { resets_at: START.plus(POLICY.interval()) };
+            let spent = LoginCount::Limited { again_at: START.plus(POLICY.interval()) };
             assert_eq!(guess(&world, &guesser, CaptchaRelief::None).await, spent);
             for _ in 0..5 {
                 assert_eq!(guess(&world, &guesser, CaptchaRelief::Offered).await, LoginCount::CaptchaNeeded);
@@ -300,7 +300,7 @@ mod tests {
                 let count = guess(&world, &guesser, CaptchaRelief::Solved).await;
                 assert!(matches!(count, LoginCount::Counted { is_last, .. } if is_last == last), "{count:?}");
             }
-            let spent = LoginCount::Limited { resets_at: START.plus(BOUGHT.interval()) };
+            let spent = LoginCount::Limited { again_at: START.plus(BOUGHT.interval()) };
             for relief in [CaptchaRelief::Offered, CaptchaRelief::Solved] {
                 assert_eq!(guess(&world, &guesser, relief).await, spent, "and no captcha helps any more");
             }
@@ -314,7 +314,7 @@ mod tests {
         for _ in 0..POLICY.limit {
             assert!(matches!(guess(&world, &guesser, CaptchaRelief::Offered).await, LoginCount::Counted { .. }));
         }
-        let spent = LoginCount::Limited { resets_at: START.plus(POLICY.interval()) };
+        let spent = LoginCount::Limited { again_at: START.plus(POLICY.interval()) };
         for relief in [CaptchaRelief::Offered, CaptchaRelief::Solved] {
             assert_eq!(guess(&world, &guesser, relief).await, spent);
         }

@@ -66,7 +66,7 @@ impl Secrets {
     /// Asks the policy.
     pub(crate) fn accept(
         secret: NewSecret,
-        policy: PasswordPolicy,
+        policy: &PasswordPolicy,
         own_words: &[&str],
     ) -> Result<AcceptedSecret, PasswordRefusal> {
         Ok(match secret {

@@ -41,7 +41,7 @@ pub enum LoginError {
     #[error("too many failed logins")]
     Limited {
         /// When the next attempt counts.
-        resets_at: Timestamp,
+        again_at: Timestamp,
     },
     /// Too many wrong passwords from unknown devices: the next guess needs a captcha, and the one shown, if any, does not
     /// count.
@@ -171,7 +171,7 @@ impl Login {
                 ticket
             }
             LoginCount::CaptchaNeeded => return Ok(None),
-            LoginCount::Limited { resets_at } => return Err(LoginError::Limited { resets_at }),
+            LoginCount::Limited { again_at } => return Err(LoginError::Limited { again_at }),
         };
         tx.commit().await?;
         Ok(Some(Candidate { account, known_device: guesser.is_known_device(), ticket }))

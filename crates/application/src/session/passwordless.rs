@@ -27,7 +27,7 @@ pub enum StartPasswordlessError {
     #[error("too many codes were asked for")]
     Limited {
         /// When another can be asked for.
-        resets_at: Timestamp,
+        again_at: Timestamp,
     },
     /// Not the caller's fault.
     #[error(transparent)]
@@ -203,8 +203,8 @@ impl Passwordless {
             None => desk.guard.name(limits_.address, name),
         };
         for ticket in [account, address] {
-            if let Err(resets_at) = desk.guard.reserve(tx, &ticket, now).await? {
-                return Err(StartPasswordlessError::Limited { resets_at });
+            if let Err(again_at) = desk.guard.reserve(tx, &ticket, now).await? {
+                return Err(StartPasswordlessError::Limited { again_at });
             }
         }
         let message = target.map_or_else(Message::decoy, |(user, address)| {

@@ -29,7 +29,7 @@ pub enum ReauthenticateError {
     #[error("too many wrong passwords")]
     Limited {
         /// When the next attempt counts.
-        resets_at: Timestamp,
+        again_at: Timestamp,
     },
     /// The session ended meanwhile.
     #[error("the session is over")]
@@ -86,8 +86,8 @@ impl Reauthenticate {
         let ticket = self.desk.guard.account(self.desk.settings.limits.reauth, claims.subject);
         let hash = {
             let mut tx = self.store.begin().await?;
-            if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, self.clock.now()).await? {
-                return Err(ReauthenticateError::Limited { resets_at });
+            if let Err(again_at) = self.desk.guard.reserve(&mut *tx, &ticket, self.clock.now()).await? {
+                return Err(ReauthenticateError::Limited { again_at });
             }
             let hash = tx.users().password(claims.subject).await?;
             tx.commit().await?;
@@ -118,8 +118,8 @@ impl Reauthenticate {
         let ticket = self.desk.guard.account(self.desk.settings.limits.reauth, claims.subject);
         let account = {
             let mut tx = self.store.begin().await?;
-            if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
-                return Err(ReauthenticateError::Limited { resets_at });
+            if let Err(again_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
+                return Err(ReauthenticateError::Limited { again_at });
             }
             let user = tx.users().get(claims.subject).await?.ok_or(ReauthenticateError::SessionOver)?;
             let account = self.tools.exchange.account_of(&mut *tx, &user).await?;
@@ -171,8 +171,8 @@ impl Reauthenticate {
         let ticket = self.desk.guard.account(self.desk.settings.limits.reauth, claims.subject);
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
-            return Err(ReauthenticateError::Limited { resets_at });
+        if let Err(again_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
+            return Err(ReauthenticateError::Limited { again_at });
         }
         tx.commit().await?;
         let place = Place::Session(claims.session());

@@ -26,7 +26,7 @@ pub enum RefreshRefusal {
     /// Too many rotations. The token stays good.
     Limited {
         /// When the next rotation is possible.
-        resets_at: Timestamp,
+        again_at: Timestamp,
     },
 }
 
@@ -103,7 +103,7 @@ impl RefreshSession {
             Presented::Rotated | Presented::Repeated => return self.answer(session, now).await,
             Presented::Expired => RefreshRefusal::Expired,
             Presented::OtherClientKind => RefreshRefusal::OtherClientKind,
-            Presented::Limited { resets_at } => RefreshRefusal::Limited { resets_at },
+            Presented::Limited { again_at } => RefreshRefusal::Limited { again_at },
             Presented::Ended(reason) => {
                 self.close(&session, reason, context, now).await?;
                 RefreshRefusal::Ended(reason)

@@ -24,7 +24,7 @@ pub enum SendFactorCodeError {
     #[error("too many codes were sent")]
     Limited {
         /// When another can be sent.
-        resets_at: Timestamp,
+        again_at: Timestamp,
     },
     /// Not the caller's fault.
     #[error(transparent)]
@@ -93,8 +93,8 @@ impl SendFactorCode {
             desk.guard.account(limits.address, user.id),
         ];
         for ticket in tickets {
-            if let Err(resets_at) = desk.guard.reserve(&mut *tx, &ticket, now).await? {
-                return Err(SendFactorCodeError::Limited { resets_at });
+            if let Err(again_at) = desk.guard.reserve(&mut *tx, &ticket, now).await? {
+                return Err(SendFactorCodeError::Limited { again_at });
             }
         }
         if claims.purpose == PreAuthorizedPurpose::Reset

@@ -43,7 +43,7 @@ pub enum SrpLoginError {
     #[error("too many failed logins")]
     Limited {
         /// When the next attempt counts.
-        resets_at: Timestamp,
+        again_at: Timestamp,
     },
     /// Too many wrong guesses from unknown devices: the next one needs a captcha, and the one shown, if any, does not count.
     #[error(transparent)]
@@ -163,7 +163,7 @@ impl SrpLogin {
                 ticket
             }
             LoginCount::CaptchaNeeded => return Ok(None),
-            LoginCount::Limited { resets_at } => return Err(SrpLoginError::Limited { resets_at }),
+            LoginCount::Limited { again_at } => return Err(SrpLoginError::Limited { again_at }),
         };
         tx.commit().await?;
         let known_device = guesser.is_known_device();

@@ -69,7 +69,7 @@ pub enum StepUpError {
     #[error("too many codes were asked for")]
     Limited {
         /// When another can be asked for.
-        resets_at: Timestamp,
+        again_at: Timestamp,
     },
     /// Too many wrong ones, over all factors and paths.
     #[error("second factors are blocked")]
@@ -146,8 +146,8 @@ impl StepUp {
         let sending = address.is_some().then_some(limits.address);
         for policy in [Some(limits.step_up_gap), Some(limits.step_up), sending].into_iter().flatten() {
             let ticket = self.desk.guard.account(policy, user.id);
-            if let Err(resets_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
-                return Err(StepUpError::Limited { resets_at });
+            if let Err(again_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
+                return Err(StepUpError::Limited { again_at });
             }
         }
         let sent = match address {

@@ -223,8 +223,7 @@ pub fn a_refresh_policy() -> RefreshPolicy {
     RefreshPolicy {
         grace: limits::REFRESH_GRACE,
         idle: limits::SESSION_IDLE,
-        rotations: limits::REFRESH.limit,
-        rotation_window: limits::REFRESH.window,
+        rotations: limits::REFRESH,
     }
 }
 

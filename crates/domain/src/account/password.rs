@@ -83,20 +83,23 @@ impl fmt::Debug for PasswordHash {
 }
 
 /// What a new password must be. No composition rules, no forced change (NIST SP 800-63B-4 section 3.1.1.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasswordPolicy {
     /// Fewest code points; 8 by default, 15 for deployments without a second factor.
     pub min_length: usize,
+    /// Words everybody would try first at this service: its name.
+    pub context_words: Vec<String>,
 }
 
 impl Default for PasswordPolicy {
     fn default() -> Self {
-        Self { min_length: 8 }
+        Self { min_length: 8, context_words: vec!["keystead".to_owned()] }
     }
 }
 
 impl PasswordPolicy {
-    /// Accepts a new password. `own_words` are the person's address, username and name: none of them may be the password.
+    /// Accepts a new password. `own_words` are the person's address, username and name: none of them may be the password,
+    /// nor any of [`Self::context_words`] (OWASP ASVS 6.2.11).
     pub fn accept(&self, text: &str, own_words: &[&str]) -> Result<Password, PasswordRefusal> {
         let password = Password::for_verification(text).ok_or(PasswordRefusal::TooLong)?;
         if password.expose().chars().count() < self.min_length {
@@ -106,7 +109,7 @@ impl PasswordPolicy {
         if is_common(&folded) {
             return Err(PasswordRefusal::Common);
         }
-        if is_own_word(&folded, own_words) {
+        if is_own_word(&folded, own_words.iter().copied().chain(self.context_words.iter().map(String::as_str))) {
             return Err(PasswordRefusal::OwnWords);
         }
         Ok(password)
@@ -138,11 +141,11 @@ fn floor_boundary(text: &str, mut at: usize) -> usize {
 }
 
 /// A password is an own word when nothing is left of it but that word and digits or punctuation around it.
-fn is_own_word(folded: &str, own_words: &[&str]) -> bool {
+fn is_own_word<'w>(folded: &str, mut words: impl Iterator<Item = &'w str>) -> bool {
     let core = folded.trim_matches(|c: char| !c.is_alphabetic());
     let core = if core.is_empty() { folded } else { core };
     let squeezed = squeeze(core);
-    own_words.iter().copied().chain(["keystead"]).any(|word| {
+    words.any(|word| {
         let word = word.to_lowercase();
         let local = word.rsplit_once('@').map_or(word.as_str(), |(local, _)| local);
         let matches = |own: &str| !own.is_empty() && (folded == own || squeezed == squeeze(own));
@@ -203,6 +206,16 @@ mod tests {
             assert_eq!(accept(text), Err(PasswordRefusal::OwnWords), "{text:?}");
         }
         assert!(accept("lovelace wrote the first program").is_ok());
+    }
+
+    #[test]
+    fn the_name_of_the_service_is_refused_as_own_words_are() {
+        let context_words = vec!["Example Identity".to_owned()];
+        let policy = PasswordPolicy { context_words, ..PasswordPolicy::default() };
+        for text in ["Example Identity", "exampleidentity2026", "identity!!"] {
+            assert_eq!(policy.accept(text, &[]), Err(PasswordRefusal::OwnWords), "{text:?}");
+            assert!(accept(text).is_ok(), "{text:?}");
+        }
     }
 
     #[test]

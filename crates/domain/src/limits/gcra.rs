@@ -46,6 +46,13 @@ impl Gcra {
         Self::new(Some(ends_at.minus(policy.span(unused)).plus(policy.span(beyond))))
     }
 
+    /// The counter as stores keep it: what [`Self::of_window`] reads.
+    pub fn as_window(&self, policy: &RatePolicy, now: Timestamp) -> (u32, Timestamp) {
+        let count = self.taken(policy, now);
+        let free_at = self.free_at.unwrap_or(now).max(now);
+        (count, free_at.plus(policy.span(policy.limit.saturating_sub(count))))
+    }
+
     /// When everything is free again. That may have been long ago.
     pub const fn free_at(&self) -> Option<Timestamp> {
         self.free_at

@@ -123,6 +123,8 @@ pub const LEEWAY: Duration = Duration::from_secs(5);
 pub const SESSION_LIFE: Duration = days(15);
 /// Life of a session nobody refreshes.
 pub const SESSION_IDLE: Duration = days(7);
+/// Most sessions of an account at a time; one more ends the one seen least recently.
+pub const SESSIONS_MOST: u32 = 20;
 /// How long the predecessor of a refresh token is honoured.
 pub const REFRESH_GRACE: Duration = Duration::from_secs(30);
 /// A refresh compares with the users table when it did not for this long.

@@ -3,11 +3,12 @@ use std::time::Duration;
 use super::{Amr, ClientKind, DeviceInfo, Fingerprint, Generation, KeyId, SessionId};
 use crate::Timestamp;
 use crate::account::{Epoch, Role, UserId};
+use crate::limits::{Gcra, RatePolicy};
 
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EndReason {
-    /// Its owner signed out, or ended it from another session; or an administrator did.
+    /// Its owner signed out, or ended it from another session; or an administrator did; or its owner had too many.
     LoggedOut,
     /// An older refresh token of it was shown again: somebody copied one.
     RefreshReused,
@@ -46,10 +47,8 @@ pub struct RefreshPolicy {
     pub grace: Duration,
     /// A session nobody refreshed for this long is over.
     pub idle: Duration,
-    /// Most rotations in any [`Self::rotation_window`]. Repeats within the grace never count.
-    pub rotations: u32,
-    /// The window of [`Self::rotations`]; it begins with its first rotation.
-    pub rotation_window: Duration,
+    /// How many rotations. Repeats within the grace never count.
+    pub rotations: RatePolicy,
 }
 
 /// A refresh token with a verified mac, as a client showed it.
@@ -88,7 +87,7 @@ pub struct Session {
     pub previous_key: Option<KeyId>,
     /// When the head was made; `None` before the first rotation.
     pub rotated_at: Option<Timestamp>,
-    /// When the current window of rotations began.
+    /// When the window of [`Self::rotations`] began, as [`Gcra::of_window`] reads it.
     pub rotations_since: Timestamp,
     /// Rotations in that window.
     pub rotations: u32,
@@ -133,7 +132,7 @@ pub enum Presented {
     /// Too many rotations: nothing changed; the token stays good.
     Limited {
         /// When the next rotation is possible.
-        resets_at: Timestamp,
+        again_at: Timestamp,
     },
 }
 
@@ -177,15 +176,13 @@ impl Session {
     }
 
     fn rotate(&mut self, shown: &Presentation) -> Presented {
-        let policy = &shown.policy;
-        if shown.now.since(self.rotations_since) >= policy.rotation_window {
-            self.rotations_since = shown.now;
-            self.rotations = 0;
+        let policy = &shown.policy.rotations;
+        let mut counter = Gcra::of_window(policy, self.rotations, self.rotations_since.plus(policy.refill()));
+        if let Err(again_at) = counter.take(policy, shown.now) {
+            return Presented::Limited { again_at };
         }
-        if self.rotations >= policy.rotations {
-            return Presented::Limited { resets_at: self.rotations_since.plus(policy.rotation_window) };
-        }
-        self.rotations += 1;
+        let (count, ends_at) = counter.as_window(policy, shown.now);
+        (self.rotations, self.rotations_since) = (count, ends_at.minus(policy.refill()));
         self.previous_key = Some(std::mem::replace(&mut self.head_key, shown.key.clone()));
         self.head = self.head.next();
         self.rotated_at = Some(shown.now);
@@ -231,12 +228,12 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits;
 
     const POLICY: RefreshPolicy = RefreshPolicy {
         grace: Duration::from_secs(30),
         idle: Duration::from_secs(7 * 86_400),
-        rotations: 30,
-        rotation_window: Duration::from_secs(60),
+        rotations: limits::REFRESH,
     };
     const MINE: Fingerprint = Fingerprint([1; 32]);
     const THIEF: Fingerprint = Fingerprint([2; 32]);
@@ -353,9 +350,11 @@ mod tests {
         for n in 1..=30 {
             assert_eq!(show(&mut s, n, MINE, 100), Presented::Rotated);
         }
-        assert_eq!(show(&mut s, 31, MINE, 101), Presented::Limited { resets_at: at(160) });
+        assert_eq!(show(&mut s, 31, MINE, 101), Presented::Limited { again_at: at(102) });
         assert_eq!(show(&mut s, 30, MINE, 101), Presented::Repeated);
-        assert_eq!(show(&mut s, 31, MINE, 160), Presented::Rotated);
+        assert_eq!(show(&mut s, 31, MINE, 102), Presented::Rotated);
+        assert_eq!(show(&mut s, 32, MINE, 103), Presented::Limited { again_at: at(104) }, "one comes back at a time");
+        assert_eq!(show(&mut s, 32, MINE, 160), Presented::Rotated);
     }
 
     #[test]

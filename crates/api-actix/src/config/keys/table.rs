@@ -240,6 +240,12 @@ fn tokens_and_registration() -> Vec<Row> {
             "Life of a session nobody refreshes.",
         ),
         (
+            "tokens.max_sessions",
+            Kind::Integer,
+            value(limits::SESSIONS_MOST.to_string()),
+            "Most sessions of an account at a time; one more ends the one seen least recently.",
+        ),
+        (
             "registration.open",
             Kind::Bool,
             value("true"),
@@ -319,7 +325,7 @@ fn mail() -> Vec<Row> {
             "Sender address.",
         ),
         ("mail.from_name", Kind::Text, value("Keystead"), "Sender name."),
-        ("mail.product_name", Kind::Text, value("Keystead"), "What the mails call your service."),
+        ("mail.product_name", Kind::Text, value("Keystead"), "What the mails call your service. No password may be that name."),
         (
             "mail.templates_dir",
             Kind::Path,

@@ -9,7 +9,7 @@ use crate::test_world::{PASSWORD, Parts, World, browser, down, secret};
 use crate::testing::{MockStore, MockTx, START, a_link_token, a_user, fake_hash, username};
 
 fn activate(parts: &Parts) -> ActivateAccount {
-    let (store, sessions, secrets) = (parts.store.clone(), parts.sessions.clone(), parts.secrets());
+    let (store, sessions, secrets) = (parts.store.clone(), parts.session_opener(), parts.secrets());
     ActivateAccount::new(store, sessions, secrets, parts.clock.clone(), parts.issuer(), parts.login_desk())
 }
 

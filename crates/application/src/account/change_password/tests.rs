@@ -56,10 +56,10 @@ async fn a_wrong_password_changes_nothing_and_counts() {
     assert_eq!(world.password(&a_user()), PASSWORD);
     assert_eq!(world.user(&a_user()), a_user());
     assert_eq!(world.events(), [AuditEventName::PasswordChangeFailed; 2]);
-    let resets_at = START.plus(limits::PASSWORD_CHANGE.interval());
+    let again_at = START.plus(limits::PASSWORD_CHANGE.interval());
     let work = world.hashing.work();
     let limited = change(&world).run(command(&here.claims), &browser()).await;
-    assert_eq!(limited, Err(ChangePasswordError::Limited { resets_at }));
+    assert_eq!(limited, Err(ChangePasswordError::Limited { again_at }));
     assert_eq!(world.hashing.work(), work, "a limited attempt hashes nothing");
 }
 

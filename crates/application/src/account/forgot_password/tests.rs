@@ -63,7 +63,7 @@ async fn links_are_limited_per_account_whatever_its_alias_and_for_names_nobody_h
     for name in ["ada", "ada@example.com", "nobody", "nobody"] {
         forgot(&world).run(name, &browser()).await.unwrap();
     }
-    let limited = Err(ForgotPasswordError::Limited { resets_at: START.plus(limits::FORGOT_ACCOUNT.interval()) });
+    let limited = Err(ForgotPasswordError::Limited { again_at: START.plus(limits::FORGOT_ACCOUNT.interval()) });
     let mails = world.messages().len();
     assert_eq!(forgot(&world).run("Ada@Example.com", &browser()).await, limited);
     assert_eq!(forgot(&world).run("nobody", &browser()).await, limited);

@@ -31,7 +31,7 @@ async fn verify(
     tokens: &PreAuthorizedTokens,
     code: &str,
 ) -> Result<AuthorizedTokens, VerifyRegistrationError> {
-    let (store, sessions, clock) = (world.store.clone(), world.sessions.clone(), world.clock.clone());
+    let (store, sessions, clock) = (world.store.clone(), world.session_opener(), world.clock.clone());
     let verify = VerifyRegistration::new(store, sessions, clock, world.issuer(), world.codes(), world.guard());
     let code = OneTimeCode::parse(code).unwrap();
     verify.run(VerifyRegistrationCommand { claims: tokens.claims.clone(), code, username: None }, &browser()).await
@@ -73,8 +73,8 @@ async fn codes_are_sent_again_five_times_an_hour() {
     }
     let mails = world.messages().len();
     let limited = resend(&world).run(&tokens.claims, &browser()).await;
-    let resets_at = START.plus(limits::CODE_RESEND.interval());
-    assert_eq!(limited, Err(ResendCodeError::Limited { resets_at }));
+    let again_at = START.plus(limits::CODE_RESEND.interval());
+    assert_eq!(limited, Err(ResendCodeError::Limited { again_at }));
     assert_eq!(world.messages().len(), mails);
     assert!(verify(&world, &tokens, &world.mailed_code()).await.is_ok(), "a refusal kills no code");
 }
@@ -84,10 +84,10 @@ async fn half_a_minute_lies_between_two_codes() {
     let world = World::default();
     let tokens = register(&world).await;
     let tokens = resend(&world).run(&tokens.claims, &browser()).await.unwrap();
-    let resets_at = START.plus(limits::CODE_RESEND_GAP.window);
+    let again_at = START.plus(limits::CODE_RESEND_GAP.window);
     let refused = resend(&world).run(&tokens.claims, &browser()).await;
-    assert_eq!(refused, Err(ResendCodeError::Limited { resets_at }));
-    world.clock.set(resets_at);
+    assert_eq!(refused, Err(ResendCodeError::Limited { again_at }));
+    world.clock.set(again_at);
     assert!(resend(&world).run(&tokens.claims, &browser()).await.is_ok());
 }
 

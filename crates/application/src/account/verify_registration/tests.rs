@@ -12,7 +12,7 @@ use crate::testing::{
 };
 
 fn verify(parts: &Parts) -> VerifyRegistration {
-    let (store, sessions, clock) = (parts.store.clone(), parts.sessions.clone(), parts.clock.clone());
+    let (store, sessions, clock) = (parts.store.clone(), parts.session_opener(), parts.clock.clone());
     VerifyRegistration::new(store, sessions, clock, parts.issuer(), parts.codes(), parts.guard())
 }
 

@@ -164,7 +164,7 @@ async fn addresses_are_added_rarely_and_after_a_fresh_sign_in() {
         add(&world, &here, to(&format!("new{n}@example.com"))).await.unwrap();
     }
     let limited = add(&world, &here, to("more@example.com")).await;
-    assert_eq!(limited, Err(FactorError::Limited { resets_at: START.plus(limits::CONTACT_ADD.interval()) }));
+    assert_eq!(limited, Err(FactorError::Limited { again_at: START.plus(limits::CONTACT_ADD.interval()) }));
     world.clock.advance(limits::REAUTH_WINDOW + Duration::from_secs(1));
     assert_eq!(add(&world, &here, to("late@example.com")).await, Err(FactorError::ReauthRequired));
 }

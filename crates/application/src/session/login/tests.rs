@@ -133,7 +133,7 @@ async fn guesses_are_limited_per_account_across_its_aliases_and_for_names_nobody
         }
     }
     let work = world.hashing.work();
-    let limited = Err(LoginError::Limited { resets_at: START.plus(limits::LOGIN_ACCOUNT.interval()) });
+    let limited = Err(LoginError::Limited { again_at: START.plus(limits::LOGIN_ACCOUNT.interval()) });
     assert_eq!(login(&world).run(as_ada(PASSWORD), &browser()).await, limited, "the right password too");
     let nobody = LoginCommand { identity: "nobody".into(), ..as_ada(PASSWORD) };
     assert_eq!(login(&world).run(nobody, &browser()).await, limited);
@@ -331,7 +331,7 @@ async fn beyond_the_budget_a_right_captcha_buys_guesses_until_a_second_one_is_sp
     assert_eq!(last, Err(LoginError::InvalidCredentials), "the right guess did not count");
     for captcha in [None, Some("right")] {
         let limited = login.run(shown("ada", captcha, PASSWORD), &browser()).await;
-        assert_eq!(limited, Err(LoginError::Limited { resets_at: START.plus(limits::LOGIN_CAPTCHA.interval()) }));
+        assert_eq!(limited, Err(LoginError::Limited { again_at: START.plus(limits::LOGIN_CAPTCHA.interval()) }));
     }
     world.clock.advance(limits::LOGIN_ACCOUNT.window);
     assert!(login.run(as_ada(PASSWORD), &browser()).await.is_ok(), "no captcha is asked for once the budget is free");

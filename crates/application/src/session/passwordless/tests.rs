@@ -96,7 +96,7 @@ async fn messages_are_limited_alike_for_accounts_and_names_nobody_has() {
             start(&world, identity).await;
         }
         let limited = passwordless(&world).start(identity, &browser()).await.map(drop);
-        let resets_at = START.plus(limits::PASSWORDLESS_ACCOUNT.interval());
-        assert_eq!(limited, Err(StartPasswordlessError::Limited { resets_at }), "{identity}");
+        let again_at = START.plus(limits::PASSWORDLESS_ACCOUNT.interval());
+        assert_eq!(limited, Err(StartPasswordlessError::Limited { again_at }), "{identity}");
     }
 }

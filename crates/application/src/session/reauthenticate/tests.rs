@@ -41,9 +41,9 @@ async fn wrong_passwords_are_limited_and_right_ones_are_not() {
         assert_eq!(wrong, Err(ReauthenticateError::WrongPassword));
     }
     let work = world.hashing.work();
-    let resets_at = START.plus(limits::REAUTH.interval());
+    let again_at = START.plus(limits::REAUTH.interval());
     let limited = reauthenticate(&world).run(&claims, &secret(PASSWORD), &browser()).await;
-    assert_eq!(limited, Err(ReauthenticateError::Limited { resets_at }));
+    assert_eq!(limited, Err(ReauthenticateError::Limited { again_at }));
     assert_eq!(world.hashing.work(), work);
     assert_eq!(world.events().last(), Some(&AuditEventName::ReauthenticationFailed));
 }

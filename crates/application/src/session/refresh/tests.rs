@@ -139,11 +139,11 @@ async fn an_unknown_session_is_an_invalid_token() {
 #[tokio::test]
 async fn refusals_that_change_nothing_write_nothing() {
     let (_, client) = signed_in().await;
-    let resets_at = after(60);
+    let again_at = after(60);
     let cases = [
         (Presented::Expired, RefreshRefusal::Expired),
         (Presented::OtherClientKind, RefreshRefusal::OtherClientKind),
-        (Presented::Limited { resets_at }, RefreshRefusal::Limited { resets_at }),
+        (Presented::Limited { again_at }, RefreshRefusal::Limited { again_at }),
         (Presented::Ended(EndReason::LoggedOut), RefreshRefusal::Ended(EndReason::LoggedOut)),
         (Presented::Ended(EndReason::EpochEnded), RefreshRefusal::Ended(EndReason::EpochEnded)),
     ];

@@ -199,7 +199,7 @@ async fn codes_are_sent_again_once_in_half_a_minute_and_five_times_an_hour() {
         world.clock.advance(Duration::from_secs(31));
     }
     let late = send(&world).run(&claims, Factor::Email, &browser()).await;
-    assert_eq!(late, Err(SendFactorCodeError::Limited { resets_at: START.plus(limits::CODE_RESEND.interval()) }));
+    assert_eq!(late, Err(SendFactorCodeError::Limited { again_at: START.plus(limits::CODE_RESEND.interval()) }));
 }
 
 #[tokio::test]

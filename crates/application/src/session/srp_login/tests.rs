@@ -124,10 +124,10 @@ async fn guesses_come_out_of_the_budget_of_passwords() {
         assert_eq!(refused, Err(SrpLoginError::Invalid));
     }
     let issued = challenge(&world, "ada").await;
-    let resets_at = START.plus(policy.interval());
+    let again_at = START.plus(policy.interval());
     assert_eq!(
         login(&world).run(right("ada", &issued.sealed), &browser()).await,
-        Err(SrpLoginError::Limited { resets_at })
+        Err(SrpLoginError::Limited { again_at })
     );
     world.clock.advance(Duration::from_secs(900));
     let issued = challenge(&world, "ada").await;

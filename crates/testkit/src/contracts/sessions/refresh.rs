@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use keystead_application::ports::{Rotation, SessionStore};
 use keystead_application::testing::{
-    START, a_presentation, a_refresh_policy, a_session, a_super_admin, after, key_id, session_number,
+    a_presentation, a_refresh_policy, a_session, a_super_admin, after, key_id, session_number,
 };
+use keystead_domain::limits::{self, RatePolicy};
 use keystead_domain::token::{
     ClientKind, EndReason, Fingerprint, Generation, Presentation, Presented, RefreshPolicy, Session,
 };
@@ -85,25 +86,30 @@ pub async fn another_kind_of_client_changes_nothing(store: Arc<dyn SessionStore>
     assert_eq!(stored(&store).await, a_session());
 }
 
+/// The rules with this many rotations a minute.
+fn allowing(limit: u32) -> RefreshPolicy {
+    RefreshPolicy { rotations: RatePolicy { limit, ..limits::REFRESH }, ..a_refresh_policy() }
+}
+
 /// A rotation beyond the limit leaves the token good.
 pub async fn too_many_rotations_change_nothing(store: Arc<dyn SessionStore>) {
     store.insert(&a_session()).await.unwrap();
-    let policy = RefreshPolicy { rotations: 2, ..a_refresh_policy() };
+    let policy = allowing(2);
     let shown = |generation, seconds| Presentation { policy, ..a_presentation(generation, after(seconds)) };
     for generation in [1, 2] {
         assert_eq!(present(&store, shown(generation, 1)).await.unwrap().0, Presented::Rotated);
     }
     let before = stored(&store).await;
-    let limited = Presented::Limited { resets_at: START.plus(policy.rotation_window) };
+    let limited = Presented::Limited { again_at: after(1).plus(policy.rotations.interval()) };
     assert_eq!(present(&store, shown(3, 2)).await, Some((limited, before.clone())));
     assert_eq!(stored(&store).await, before);
-    assert_eq!(present(&store, shown(3, 60)).await.unwrap().0, Presented::Rotated);
+    assert_eq!(present(&store, shown(3, 31)).await.unwrap().0, Presented::Rotated);
 }
 
 /// However many tabs rotate as fast as they can, the count of rotations is exact.
 pub async fn parallel_rotations_never_exceed_their_limit(store: Arc<dyn SessionStore>) {
     store.insert(&a_session()).await.unwrap();
-    let policy = RefreshPolicy { rotations: 20, ..a_refresh_policy() };
+    let policy = allowing(20);
     let rotated = race(8, |_| {
         let store = Arc::clone(&store);
         async move {
