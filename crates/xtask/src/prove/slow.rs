@@ -141,7 +141,7 @@ fn with_slow_clients<T>(at: SocketAddr, seen: &Seen, work: impl FnOnce() -> Outc
 
 fn hold(at: SocketAddr, seen: &Seen, stop: &AtomicBool, open: &AtomicU64) {
     let mut streams: Vec<Option<TcpStream>> = (0..SLOW).map(|_| None).collect();
-    let step = PACE / u32::try_from(SLOW).unwrap_or(u32::MAX);
+    let pause = PACE / u32::try_from(SLOW).unwrap_or(u32::MAX);
     let mut due = sample::now();
     while !stop.load(Ordering::Relaxed) {
         for (number, stream) in streams.iter_mut().enumerate() {
@@ -153,7 +153,7 @@ fn hold(at: SocketAddr, seen: &Seen, stop: &AtomicBool, open: &AtomicU64) {
                 }
                 Some(_) => {}
             }
-            due += step;
+            due += pause;
             // Everybody connects at once first, and then each at its own moment.
             if open.load(Ordering::Relaxed) == SLOW as u64 {
                 std::thread::sleep(due.saturating_duration_since(sample::now()));
@@ -173,16 +173,9 @@ fn begin(at: SocketAddr, kind: Kind, seen: &Seen) -> Option<TcpStream> {
             _ => Ok(stream),
         }
     });
-    match opened {
-        Ok(stream) => {
-            seen.opened.fetch_add(1, Ordering::Relaxed);
-            Some(stream)
-        }
-        Err(_) => {
-            seen.refused.fetch_add(1, Ordering::Relaxed);
-            None
-        }
-    }
+    let counter = if opened.is_ok() { &seen.opened } else { &seen.refused };
+    counter.fetch_add(1, Ordering::Relaxed);
+    opened.ok()
 }
 
 /// One byte more. Whether the connection is still there.
