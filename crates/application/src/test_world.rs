@@ -19,7 +19,7 @@ use crate::ports::{
 use crate::revocation::{AccessGate, RevocationView};
 use crate::service::{
     Attempt, AuthorizedTokens, Caller, Continuation, FactorCodes, FactorGuard, GuessGuard, OneTimeCodes,
-    PasskeyCeremonies, Postbox, Revoker, Secrets, SignInDesk, SrpExchange, StoredCodes, TokenIssuer,
+    PasskeyCeremonies, Postbox, Revoker, Secrets, SessionOpener, SignInDesk, SrpExchange, StoredCodes, TokenIssuer,
 };
 use crate::session::{LastSeen, LoginDesk, RefreshDesk, Standing, StepUpTools};
 use crate::settings::Settings;
@@ -124,9 +124,14 @@ impl Parts {
         Standing::new(self.view.clone(), self.store.clone())
     }
 
+    pub(crate) fn session_opener(&self) -> SessionOpener {
+        let (store, sessions, settings) = (self.store.clone(), self.sessions.clone(), Arc::new(self.settings.clone()));
+        SessionOpener::new(store, sessions, self.revoker(), settings)
+    }
+
     pub(crate) fn sign_in_desk(&self) -> SignInDesk {
         SignInDesk {
-            sessions: self.sessions.clone(),
+            sessions: self.session_opener(),
             issuer: self.issuer(),
             codes: self.codes(),
             postbox: self.postbox(),

@@ -8,12 +8,12 @@ use keystead_domain::{SecretString, Timestamp, limits};
 
 use super::{
     AuthorizedTokens, GuessGuard, IssuedCode, OneTimeCodes, Postbox, PreAuthorizedRequest, PreAuthorizedTokens,
-    TokenIssuer, record, record_sign_in, to_address,
+    SessionOpener, TokenIssuer, record, record_sign_in, to_address,
 };
 use crate::context::RequestContext;
 use crate::failure::Failure;
 use crate::message::Notice;
-use crate::ports::{SessionStore, StoreError, Tx};
+use crate::ports::{StoreError, Tx};
 use crate::settings::Settings;
 
 /// What a person proved on the way in.
@@ -66,7 +66,7 @@ impl Admission {
 #[derive(Clone)]
 pub struct SignInDesk {
     /// Sessions.
-    pub sessions: Arc<dyn SessionStore>,
+    pub sessions: SessionOpener,
     /// Tokens.
     pub issuer: Arc<TokenIssuer>,
     /// Codes bound to pre-authorized tokens.
@@ -116,7 +116,7 @@ impl SignInDesk {
         let event = AuditEventName::LoginSucceeded;
         record_sign_in(&mut *tx, &self.guard, user, &sign_in, event, context, now).await?;
         tx.commit().await?;
-        self.sessions.insert(&sign_in.session).await?;
+        self.sessions.open(&sign_in.session, context, now).await?;
         Ok(Admission::Authorized(Box::new(sign_in.tokens)))
     }
 

@@ -71,7 +71,7 @@ impl Newcomer {
         let (event, session) = (AuditEventName::SocialLinked, Some(&sign_in.session.id));
         record_with(&mut *tx, event, (Some(id), Some(id)), session, (context, provider.to_string()), now).await?;
         tx.commit().await?;
-        self.desk.sessions.insert(&sign_in.session).await?;
+        self.desk.sessions.open(&sign_in.session, context, now).await?;
         Ok(Some(sign_in.tokens))
     }
 
