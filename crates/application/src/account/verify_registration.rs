@@ -13,7 +13,8 @@ use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::ports::{Clock, Constraint, Store, StoreError, StoredSrp, Tx};
 use crate::service::{
-    AuthorizedTokens, CodeRefusal, GuessGuard, OneTimeCodes, SessionOpener, TokenIssuer, amr_of, record, record_sign_in, record_with,
+    AuthorizedTokens, CodeRefusal, GuessGuard, OneTimeCodes, SessionOpener, TokenIssuer, amr_of, record,
+    record_sign_in, record_with,
 };
 
 /// A proof of a registration.

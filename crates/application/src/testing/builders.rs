@@ -220,11 +220,7 @@ pub fn a_key(id: &str) -> StoredKey {
 
 /// The default grace and idle time.
 pub fn a_refresh_policy() -> RefreshPolicy {
-    RefreshPolicy {
-        grace: limits::REFRESH_GRACE,
-        idle: limits::SESSION_IDLE,
-        rotations: limits::REFRESH,
-    }
+    RefreshPolicy { grace: limits::REFRESH_GRACE, idle: limits::SESSION_IDLE, rotations: limits::REFRESH }
 }
 
 /// The refresh token of a generation of [`a_session`], shown by its own client; `mac-2` signs a new head.
