@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::process::attacks::wire::Wire;
+use crate::attacks::http::framing::POST;
+use crate::attacks::wire::Wire;
+use crate::process::api::Answer;
 use crate::process::configured::Configured;
 
 /// What the service is told to wait for heads and bodies.
@@ -11,6 +13,46 @@ const HURRY: [&str; 4] =
 /// The time it promises, and what it takes to notice.
 const PROMISED: Duration = Duration::from_secs(5);
 const LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n";
+
+fn chunked(path: &str, media: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {media}\r\nTransfer-Encoding: chunked\r\n")
+}
+
+#[tokio::test]
+async fn h06_slow_clients_are_not_waited_for() {
+    let configured = Configured::new(&[]);
+    let service = configured.serve(&["http.header_timeout=1s", "http.body_timeout=1s"]);
+    let cases = [
+        ("nothing", String::new()),
+        ("half a line", "GET /health/li".to_owned()),
+        ("half a header", POST.to_owned()),
+        ("half a body", format!("{POST}Content-Length: 100\r\n\r\n{{")),
+        ("half a chunk", format!("{POST}Transfer-Encoding: chunked\r\n\r\n64\r\n{{")),
+        // Answered at once, with the rest of the body still to come.
+        ("chunks nobody wants", format!("{}\r\n64\r\n{{", chunked("/api/v1/auth/login", "text/plain"))),
+        ("chunks to nowhere", format!("{}\r\n64\r\n{{", chunked("/nowhere", "application/json"))),
+        ("chunks to no path", format!("{}\r\n64\r\n{{", chunked("/a//b", "application/json"))),
+        ("chunks without end", format!("{}\r\n{}", chunked("/nowhere", "text/plain"), "5\r\nabcde\r\n".repeat(9))),
+    ];
+    let waiting = cases.map(|(attack, bytes)| {
+        let address = service.address().to_owned();
+        tokio::spawn(async move {
+            let mut wire = Wire::to(&address).await;
+            wire.send(bytes.as_bytes()).await;
+            let answer = wire.answer().await;
+            let refused = |answer: &Answer| matches!(answer.status, 404 | 408 | 415);
+            assert!(answer.as_ref().is_none_or(refused), "{attack}: {answer:?}");
+            assert!(wire.ends(Duration::from_secs(5)).await, "{attack}: the connection goes on");
+            answer
+        })
+    });
+    let mut answers = Vec::new();
+    for one in waiting {
+        answers.push(one.await.unwrap());
+    }
+    let bodies: Vec<String> = answers.iter().flatten().map(Answer::code).collect();
+    assert_eq!(bodies.iter().filter(|code| *code == "REQUEST_TIMEOUT").count(), 2, "{bodies:?}");
+}
 
 #[tokio::test]
 async fn h06_every_head_of_a_connection_has_its_time() {

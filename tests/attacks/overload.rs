@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
+use crate::attacks::wire::Wire;
 use crate::process::api::{Api, admin_of};
-use crate::process::attacks::wire::Wire;
 use crate::process::configured::Configured;
 use crate::process::keystead::Keystead;
 

@@ -116,7 +116,7 @@ async fn messages(service: &Service) -> Vec<String> {
 }
 
 /// What no answer of ours says.
-const INNARDS: [&str; 10] =
+pub(crate) const INNARDS: [&str; 10] =
     ["panicked", "diesel", "SELECT ", "INSERT ", "stack backtrace", ".rs:", "josekit", "sqlite", "postgres", "redis"];
 
 /// The answer is this refusal, in the form every refusal has: JSON:API, a documented code with its status, the request's

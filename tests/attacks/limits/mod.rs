@@ -5,6 +5,7 @@ mod forged;
 mod lists;
 mod lockout;
 mod networks;
+mod shown;
 mod waiting;
 
 use std::time::Duration;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{ADA, BEGIN, NEW, RESET, forgotten};
 use crate::attacks::support::{Digest, assert_refused};
-use crate::process::attacks::wire::exchange;
+use crate::attacks::wire::exchange;
 use crate::support::{Mail, PASSWORD, Refusal, Service, refusal};
 
 /// A request for a link, byte by byte: its target, its headers, whose.

@@ -1,9 +1,7 @@
 //! The `keystead` binary as a process of its own: commands, signals, crashes, and attacks on the wire.
 
 pub(crate) mod api;
-pub(crate) mod attacks;
 pub(crate) mod browser;
-mod canary;
 mod cli;
 pub(crate) mod configured;
 mod dev;

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::api::Api;
 use super::configured::Configured;
-use super::keystead::{Finished, Keystead, command, run};
+use super::keystead::{Keystead, command};
 use crate::support::{REPLICAS, Stores};
 
 /// A service in processes of its own, on the stores of this run: one `keystead dev`, or replicas of `keystead serve`.
@@ -71,14 +71,6 @@ impl Site {
     /// What every process logged.
     pub(crate) fn log(&self) -> String {
         self.services.iter().map(Keystead::log).collect()
-    }
-
-    /// Runs a command that needs no data.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
-        match &self.data {
-            Data::Dev(home) => run(home.path(), arguments),
-            Data::Servers(configured) => run(configured.path(), arguments),
-        }
     }
 
     /// A command on its data: `words`, where the data is, `rest`.

@@ -53,13 +53,6 @@ const ALWAYS_EMBEDDED: &[(&str, &str)] = &[
     ("process::dev::", "`keystead dev` has nothing else"),
     ("process::cli::audit::", "lays a hand on the SQLite file, as a thief of it would"),
     ("process::cli::users::dev_gives_", "`keystead dev` has nothing else"),
-    ("process::attacks::addresses::l08_", "looks at the page of the development mailbox"),
-    ("process::attacks::headers::d03_", "pages come from the address of `keystead dev`"),
-    ("process::attacks::headers::d04_", "pages come from the address of `keystead dev`"),
-    (
-        "process::attacks::messages::p02_",
-        "empties the development mailbox, and links lead to the address of `keystead dev`",
-    ),
 ];
 
 /// Says why the test that calls this runs on a SQLite file, in a run on other stores.

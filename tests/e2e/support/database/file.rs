@@ -76,6 +76,13 @@ impl File {
         dump
     }
 
+    /// Runs these commands, on a connection that writes.
+    pub fn command(&self, sql: &str) {
+        let mut connection = SqliteConnection::establish(self.file.to_str().unwrap()).unwrap();
+        connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+        connection.batch_execute(sql).unwrap();
+    }
+
     /// The bytes of every file of the database.
     pub fn bytes(&self) -> Vec<u8> {
         let name = self.file.file_name().unwrap().to_str().unwrap().to_owned();

@@ -15,7 +15,7 @@ pub fn forget_what_passes(directory: &Path) {
     file::forget(directory, &["sessions", "ceremonies", "rate_windows"]);
 }
 
-/// A look at the stores of one service. It changes nothing.
+/// A look at the stores of one service. It changes nothing, but for [`Database::command`].
 pub enum Database<'a> {
     File(File),
     Servers(Servers<'a>),
@@ -65,6 +65,14 @@ impl<'a> Database<'a> {
         match self {
             Self::File(file) => file.dump(without),
             Self::Servers(servers) => servers.dump(without),
+        }
+    }
+
+    /// Runs these commands of SQL as somebody who holds the stores.
+    pub fn command(&self, sql: &str) {
+        match self {
+            Self::File(file) => file.command(sql),
+            Self::Servers(servers) => servers.command(sql),
         }
     }
 

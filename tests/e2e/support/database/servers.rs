@@ -71,6 +71,11 @@ impl<'a> Servers<'a> {
         bytes
     }
 
+    /// Runs these commands.
+    pub fn command(&self, sql: &str) {
+        self.rows(sql);
+    }
+
     fn tables(&self, without: &[&str]) -> BTreeMap<String, Vec<String>> {
         let columns = self.rows(
             "SELECT table_name || ' ' || column_name || ' ' || data_type FROM information_schema.columns \

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use keystead_testkit::smtp_peer::{ReceivedMail, SmtpPeer};
 use serde_json::json;
 
-use super::api::{Answer, Api, PATIENCE, Person, code_in, link_token_in};
-use super::configured::Configured;
+use crate::process::api::{Answer, Api, PATIENCE, Person, code_in, link_token_in};
+use crate::process::configured::Configured;
 use crate::support::Database;
 
 /// Everything that is stored: the files beside the configuration, which holds the master key by design, and what lies on
@@ -91,7 +91,7 @@ async fn l06_g06_no_secret_is_logged_or_stored() {
 
     // Forget and reset.
     api.post("/api/v1/auth/password/forgot", &json!({"identity": "ada@example.com"})).await.expect(202);
-    let mail = super::api::eventually(PATIENCE, "the link", async || {
+    let mail = crate::process::api::eventually(PATIENCE, "the link", async || {
         peer.messages().iter().filter_map(ReceivedMail::text).find(|text| text.contains("#token="))
     });
     let link = link_token_in(&mail.await);
@@ -107,8 +107,10 @@ async fn l06_g06_no_secret_is_logged_or_stored() {
     peer.stop().await;
     let waiting = api.post("/api/v1/auth/register", &json!({"email": "bob@example.com", "password": first})).await;
     canaries.add("pre-authorized token", &waiting.expect_ref(201).attribute("accessToken"));
-    super::api::eventually(PATIENCE, "the first try", async || service.log().contains("mail deferred").then_some(()))
-        .await;
+    crate::process::api::eventually(PATIENCE, "the first try", async || {
+        service.log().contains("mail deferred").then_some(())
+    })
+    .await;
 
     let log = service.log();
     assert!(log.contains("\"level\":\"TRACE\""), "nothing was logged at this level");

@@ -1,0 +1,90 @@
+//! D05: nothing of a signed-in person is kept by a cache, or can be passed off as a picture.
+
+use keystead_api_actix::authorization::{Admits, RULES};
+use keystead_domain::account::Role;
+use reqwest::Method;
+
+use super::protected;
+use crate::attacks::support::{Digest, assert_refused};
+use crate::support::{PASSWORD, Service};
+
+/// What everybody may keep, being the same for everybody.
+const PUBLIC: [&str; 4] = [
+    "/.well-known/jwks.json",
+    "/.well-known/passkey-endpoints",
+    "/api/v1/openapi.json",
+    "/.well-known/change-password",
+];
+
+#[tokio::test]
+async fn d05_nothing_of_a_person_is_cached() {
+    let service = Service::start().await;
+    let boss = service.administrator(Role::SuperAdmin).await;
+    let ada = service.registered("ada@example.com").await;
+    let mut answered = 0;
+    for rule in RULES.iter().filter(|rule| rule.method == "GET") {
+        let path =
+            rule.path.replace("{id}", &ada.user_id()).replace("{provider}", "google").replace("{jti}", &ada.token_id);
+        let call = match path.strip_prefix("/api/v1") {
+            None => service.api().at(Method::GET, &path),
+            Some(route) => boss.call(Method::GET, route),
+        };
+        let reply = call.send().await;
+        answered += usize::from(reply.status == 200 && !matches!(rule.admits, Admits::Everybody));
+        let cache = reply.header("cache-control").unwrap_or_default();
+        let may_be_kept = PUBLIC.contains(&rule.path) && cache.starts_with("public, ");
+        assert!(cache == "no-store" || may_be_kept, "{path}: {} {cache}", reply.status);
+        assert_eq!((reply.header("etag"), reply.header("last-modified")), (None, None), "{path}");
+        protected(&path, &reply);
+    }
+    assert!(answered > 15, "only {answered} routes were answered");
+    let login = service.native().login_reply("ada@example.com", PASSWORD).await;
+    let half_way = service.native().login_reply("super-admin@example.com", PASSWORD).await;
+    let (fresh, wrong) = (ada.refresh_reply().await, service.native().login_reply("ada@example.com", "x").await);
+    for (what, reply) in [("tokens", &login), ("a question", &half_way), ("a refresh", &fresh), ("a refusal", &wrong)] {
+        assert_eq!(reply.header("cache-control"), Some("no-store"), "{what}: {reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn d05_no_page_passes_for_a_file() {
+    let service = Service::start().await;
+    let ada = service.registered("ada@example.com").await;
+    let before = Digest::of(&service).await;
+    for page in ["/users/me", "/sessions", "/auth/status", "/users/me/export", "/auth/token"] {
+        for disguise in [
+            "/x.css",
+            "%2fx.css",
+            "/.css",
+            ".css",
+            ".json",
+            "%0a.js",
+            "%0d%0a.js",
+            "%00.js",
+            ";.js",
+            ";x.css",
+            "%3b.js",
+            "%3fx.css",
+            "%23x.css",
+            "/..%2fx.css",
+            "/;/x.js",
+            "/",
+            "%20",
+            "%20.png",
+            "\\x.css",
+            "%5cx.css",
+            "//",
+            "/./x.png",
+            "%e2%80%a8.js",
+        ] {
+            let route = format!("{page}{disguise}");
+            for call in [ada.call(Method::GET, &route), ada.call(Method::GET, &route).header("accept", "*/*")] {
+                let reply = call.send().await;
+                // What a client library takes for the same path, a fragment or an empty end, is no other path.
+                assert_refused(&route, &reply, 404, "NOT_FOUND");
+                assert_eq!(reply.header("cache-control"), Some("no-store"), "{route}");
+            }
+        }
+    }
+    before.is_still_that_of(&service).await;
+}
