@@ -65,10 +65,9 @@ impl Desks {
             entropy.clone(),
         );
         let tools = tools(&settings, ports, stores);
-        let opener =
-            SessionOpener::new(store.clone(), stores.sessions.clone(), revoker.clone(), settings.clone());
+        let opener = SessionOpener::new(store.clone(), stores.sessions.clone(), revoker.clone(), settings.clone());
         let sign_in = SignInDesk {
-            sessions: opener.clone(),
+            sessions: opener,
             issuer: issuer.clone(),
             codes: codes.clone(),
             postbox: postbox.clone(),

@@ -29,7 +29,9 @@ struct Attempt {
 pub(super) fn run(bed: &Bed, report: &mut Report) -> Outcome {
     let service = bed.start("overload")?;
     let at = service.address();
-    let tokens = Api::at(at).sign_up("crowd@example.com")?;
+    // Two accounts: so many logins end all earlier sessions of their own.
+    let tokens = Api::at(at).sign_up("beside@example.com")?;
+    Api::at(at).sign_up("crowd@example.com")?;
     let seconds = Duration::from_secs(bed.times(5, 60) as u64);
     let base_mib = mib(service.resident_kib()?);
     let login = api::login_request("crowd@example.com", api::PASSWORD);
