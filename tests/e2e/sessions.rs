@@ -137,3 +137,80 @@ async fn logins_are_listed_page_by_page() {
         assert_eq!(reply.status, 400, "{query}");
     }
 }
+
+/// Signs in one after the other.
+async fn signed_in(service: &Service, times: usize) -> Vec<SignedIn> {
+    let mut all = Vec::new();
+    for nth in 0..times {
+        let kind = if nth % 2 == 0 { Kind::Native } else { Kind::Browser };
+        all.push(service.client(kind).login(EMAIL, PASSWORD).await.unwrap());
+    }
+    all
+}
+
+/// The session is over everywhere: its tokens are refused.
+async fn is_over(who: &SignedIn) {
+    assert_eq!(who.refused().await, refusal(401, "TOKEN_REVOKED"));
+    assert_eq!(who.refresh().await.unwrap_err(), refusal(401, "SESSION_ENDED"));
+}
+
+#[tokio::test]
+async fn the_21st_login_ends_the_session_that_was_seen_least_recently() {
+    let service = Service::start().await;
+    let first = service.registered(EMAIL).await;
+    let mut all = signed_in(&service, 19).await;
+    let first = first.refresh().await.expect("twenty may be");
+    all.extend(signed_in(&service, 1).await);
+    is_over(&all.remove(0)).await;
+    for live in &all {
+        live.verify().await.expect("the twenty others go on");
+    }
+    first.refresh().await.expect("the oldest one was seen since");
+    let listed = all[0].get("/sessions?page[size]=100").await.unwrap()["data"].as_array().unwrap().len();
+    assert_eq!((listed, service.database().audited("session_displaced")), (20, 1));
+    all[0].refresh().await.expect("a session goes on");
+}
+
+#[tokio::test]
+async fn every_way_of_signing_in_counts() {
+    let service = Service::builder().configured(|config| config.tokens.max_sessions = 1).start().await;
+    let other = service.registered("bob@example.com").await;
+    let registered = service.srp_registered(EMAIL).await;
+    let native = service.native().srp_login(EMAIL, PASSWORD).await.unwrap();
+    is_over(&registered).await;
+    let browser = service.browser().srp_login(EMAIL, PASSWORD).await.unwrap();
+    is_over(&native).await;
+    browser.verify().await.unwrap();
+    other.verify().await.expect("another's goes on");
+    let login = service.browser().login("bob@example.com", PASSWORD).await.unwrap();
+    is_over(&other).await;
+    login.verify().await.unwrap();
+    assert_eq!(service.database().audited("session_displaced"), 3);
+}
+
+#[tokio::test]
+async fn thirty_parallel_logins_leave_twenty_sessions() {
+    let service = Service::start().await;
+    service.registered(EMAIL).await;
+    let mut logins = tokio::task::JoinSet::new();
+    for nth in 0..30 {
+        let client = service.native().through(&service.replica(nth));
+        logins.spawn(async move { client.login(EMAIL, PASSWORD).await.unwrap() });
+    }
+    let all = logins.join_all().await;
+    let mut left = Vec::new();
+    for person in &all {
+        match person.refresh().await {
+            Ok(fresh) => left.push(fresh),
+            Err(refused) => {
+                assert_eq!(refused, refusal(401, "SESSION_ENDED"));
+                is_over(person).await;
+            }
+        }
+    }
+    assert_eq!(left.len(), 20);
+    for live in &left {
+        live.verify().await.expect("still there");
+    }
+    assert_eq!(service.database().audited("session_displaced"), 11);
+}
