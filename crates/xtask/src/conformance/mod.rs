@@ -3,6 +3,8 @@
 mod asvs;
 mod attacks;
 mod guarantees;
+#[cfg(test)]
+mod pages;
 mod ran;
 
 use std::collections::BTreeSet;
