@@ -175,9 +175,9 @@ async fn e03_limits_come_for_names_nobody_has_as_for_others() {
                 "/auth/login" => json!({ "identity": name, "password": WRONG }),
                 _ => json!({ "identity": name }),
             };
-            let hashes = service.hashes();
+            let before = service.hashes();
             let story = story(&addresses.next(Kind::Native), route, &body, times).await;
-            let hashed = usize::try_from(service.hashes() - hashes).unwrap();
+            let hashed = usize::try_from(service.hashes() - before).unwrap();
             assert_eq!(hashed, if route == "/auth/login" { limited - 1 } else { 0 }, "{route} {name}");
             let statuses: Vec<u16> = story.iter().map(|(status, ..)| *status).collect();
             let reached = statuses.iter().position(|status| *status == 429).map(|nth| nth + 1);

@@ -53,7 +53,7 @@ async fn l03_the_edge_of_a_window_gives_no_second_burst() {
     let client = service.native().at("192.0.2.1");
     // The first request of a window, and most of the window after it: everything is free.
     assert_eq!((burst(&client, 1).await, compared(&service, 0..1).await), (1, 1));
-    service.advance(LINK.limit * HOUR - HOUR / 2).await;
+    service.advance((2 * LINK.limit - 1) * (HOUR / 2)).await;
     assert_eq!(burst(&client, 2 * LINK.limit).await, LINK.limit);
     assert_eq!(compared(&service, 10..16).await, GUESSES);
     // Past the end of that window: one came back, for the hour that went by.

@@ -5,10 +5,13 @@ use super::software::{Key, Registration};
 use super::{Site, assert_not_registered};
 use crate::attacks::support::Digest;
 
+/// What a lie is called, and the lie.
+type Lie = (&'static str, fn(&mut Registration));
+
 #[tokio::test]
 async fn w07_formats_and_algorithms_are_taken_or_refused_as_documented() {
     let site = Site::start().await;
-    let taken: [(&str, fn(&mut Registration)); 4] = [
+    let taken: [Lie; 4] = [
         ("none, ES256", |_| ()),
         ("none, RS256", |new| new.key = Key::rs256()),
         ("packed, by itself", |new| (new.format, new.statement) = ("packed", None)),
@@ -25,7 +28,7 @@ async fn w07_formats_and_algorithms_are_taken_or_refused_as_documented() {
     for format in ["tpm", "android-key", "android-safetynet", "apple", "compound", "NONE", ""] {
         assert_not_registered(format, &site.lie_registering(&ada, |new| new.format = format).await);
     }
-    let refused: [(&str, fn(&mut Registration)); 8] = [
+    let refused: [Lie; 8] = [
         ("ES384", |new| new.key = Key::es384()),
         ("ES384, packed", |new| (new.key, new.format, new.statement) = (Key::es384(), "packed", None)),
         ("Ed25519", |new| new.key = Key::ed25519()),

@@ -72,7 +72,7 @@ impl Site {
         let mut next = who.clone();
         tokens["accessToken"].as_str().unwrap().clone_into(&mut next.access);
         next.proof = tokens["otpSession"].as_str().map(str::to_owned);
-        next.token_id = next.claims()["jti"].as_str().unwrap().to_owned();
+        next.claims()["jti"].as_str().unwrap().clone_into(&mut next.token_id);
         let handle = HEXLOWER_PERMISSIVE.decode(who.user_id().replace('-', "").as_bytes()).unwrap();
         let held = Held { row: reply.id(), id: registration.attested_id.clone(), key: registration.key, handle };
         (next, held)

@@ -2,7 +2,7 @@
 //! tests named `w01` to `w07` are the attacks of those numbers; what needs a store (a challenge that is taken once, an
 //! identifier that is registered already) is tested where the store is.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, outside of #[test] functions")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests, outside of #[test] functions")]
 
 mod answers;
 mod assertion;

@@ -42,14 +42,14 @@ impl RateLimiter for Counters {
         if self.away {
             return Err(EphemeralError("away".to_owned()));
         }
-        let mut counted = self.counted.lock().unwrap();
+        let mut counters = self.counted.lock().unwrap();
         let mut decisions = Vec::new();
         for hit in hits {
-            let at = counted.iter().position(|(known, _)| known == hit).unwrap_or_else(|| {
-                counted.push((hit.clone(), Gcra::default()));
-                counted.len() - 1
+            let at = counters.iter().position(|(known, _)| known == hit).unwrap_or_else(|| {
+                counters.push((hit.clone(), Gcra::default()));
+                counters.len() - 1
             });
-            let counter = &mut counted[at].1;
+            let counter = &mut counters[at].1;
             let allowed = counter.take(&hit.policy, now).is_ok();
             decisions.push(RateDecision::of(hit.policy, allowed, *counter, now));
         }
