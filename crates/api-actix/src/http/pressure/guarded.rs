@@ -18,6 +18,39 @@ use super::pace::Pace;
 /// most, however many a client sends in one go.
 const STEP: usize = 8 * 1024;
 
+/// Longest name of a header that actix-http is shown. It panics at one of 64 KiB, which is more than a `HeaderName` holds, and
+/// what is longer than 16 KiB is refused anyway. Part of a name can come unseen, behind a request that is being answered; it
+/// is no more than the difference.
+const LONGEST_NAME: usize = 32 * 1024;
+
+/// Follows the lines of a head as its bytes come.
+#[derive(Debug, Default)]
+struct Lines {
+    /// Bytes of the line so far, while they can be a name.
+    name: usize,
+    /// The line has a colon or, being that of the request, a space: what follows is no name.
+    named: bool,
+}
+
+impl Lines {
+    /// Whether a name grew too long with these bytes.
+    fn is_too_long_with(&mut self, bytes: &[u8]) -> bool {
+        let mut too_long = false;
+        for byte in bytes {
+            match byte {
+                b'\n' => *self = Self::default(),
+                b':' | b' ' => self.named = true,
+                _ if self.named => {}
+                _ => {
+                    self.name += 1;
+                    too_long |= self.name > LONGEST_NAME;
+                }
+            }
+        }
+        too_long
+    }
+}
+
 /// Clear text or TLS.
 pub(super) enum Transport {
     Clear(TcpStream),
@@ -53,11 +86,12 @@ pub(super) struct Guarded {
     transport: Transport,
     line: Rc<Line>,
     read: usize,
+    lines: Lines,
 }
 
 impl Guarded {
-    pub(super) const fn new(transport: Transport, line: Rc<Line>) -> Self {
-        Self { transport, line, read: 0 }
+    pub(super) fn new(transport: Transport, line: Rc<Line>) -> Self {
+        Self { transport, line, read: 0, lines: Lines::default() }
     }
 
     pub(super) const fn line(&self) -> &Rc<Line> {
@@ -93,6 +127,14 @@ impl AsyncRead for Guarded {
         result?;
         let count = buffer.filled().len().saturating_sub(before);
         this.read += count;
+        if this.line.expects_head()
+            && this.lines.is_too_long_with(buffer.filled().get(before..).unwrap_or_default())
+            && let Some(last) = buffer.filled_mut().last_mut()
+        {
+            // No head has this byte anywhere: actix-http refuses it and ends the connection. What was sent after a request
+            // was refused is read by nobody, and may have it.
+            *last = 0;
+        }
         this.line.note(|pace| pace.has_read(count));
         Poll::Ready(Ok(()))
     }
@@ -131,5 +173,26 @@ impl AsyncWrite for Guarded {
             this.line.note(Pace::blocked);
         }
         shut
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_too_long_are_seen_however_they_come() {
+        let name = vec![b'a'; LONGEST_NAME];
+        let mut lines = Lines::default();
+        assert!(!lines.is_too_long_with(b"GET /") && !lines.is_too_long_with(&name));
+        assert!(
+            !lines.is_too_long_with(b" HTTP/1.1\r\nX:") && !lines.is_too_long_with(&name),
+            "a path and a value are none"
+        );
+        assert!(!lines.is_too_long_with(b"b\r\n") && !lines.is_too_long_with(&name));
+        assert!(lines.is_too_long_with(b"a"), "one more");
+        assert!(!lines.is_too_long_with(b"\r\n") && !lines.is_too_long_with(&name), "the next line");
+        let whole = [&b"GET / HTTP/1.1\r\n"[..], &name, b"a: b\r\n\r\n"].concat();
+        assert!(Lines::default().is_too_long_with(&whole), "at once");
     }
 }

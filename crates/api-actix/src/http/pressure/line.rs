@@ -67,6 +67,11 @@ impl Line {
         may
     }
 
+    /// Whether what comes next is a head, or what nobody reads any more.
+    pub(super) fn expects_head(&self) -> bool {
+        self.pace.borrow().expects_head()
+    }
+
     /// Tells the pace what happened; a task that may go on reading because of it is woken.
     pub(super) fn note(&self, event: impl FnOnce(&mut Pace)) {
         let may = {

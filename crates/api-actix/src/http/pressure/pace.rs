@@ -91,6 +91,11 @@ impl Pace {
         self.stall.is_none() && !(matches!(self.phase, Phase::Busy) && self.ahead >= self.room)
     }
 
+    /// Whether no request is being answered.
+    pub(super) const fn expects_head(&self) -> bool {
+        !matches!(self.phase, Phase::Busy)
+    }
+
     /// Bytes came.
     pub(super) fn has_read(&mut self, bytes: usize) {
         match self.phase {
