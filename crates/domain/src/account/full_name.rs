@@ -55,16 +55,19 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{00ad}' | '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// `://`, `www.`, or a dot between two letters, which mail readers underline ("evil.example").
+/// `://`, `www.`, or a dot inside a word, which mail readers underline ("evil.example", "(evil.example/win)").
 fn looks_like_link(name: &str) -> bool {
     let lower = name.to_lowercase();
     if lower.contains("://") || lower.contains("www.") || lower.contains('@') {
         return true;
     }
-    lower.split(' ').any(|word| {
-        word.rsplit_once('.').is_some_and(|(host, top)| {
-            !host.is_empty() && top.chars().count() >= 2 && top.chars().all(char::is_alphabetic)
-        })
+    // Whatever stands around it, and with the dots of other scripts, which names of hosts may be written with (RFC 3490
+    // section 3.1).
+    let is_dot = |c: char| matches!(c, '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}');
+    lower.split(|c: char| !(c.is_alphanumeric() || c == '-' || is_dot(c))).any(|word| {
+        let labels: Vec<&str> = word.split(is_dot).collect();
+        let is_top = |label: &str| label.chars().count() >= 2 && label.chars().all(char::is_alphabetic);
+        labels.windows(2).any(|pair| matches!(pair, [host, top] if !host.is_empty() && is_top(top)))
     })
 }
 
@@ -83,9 +86,21 @@ mod tests {
 
     #[test]
     fn a_name_carries_no_line_and_no_link() {
-        for name in
-            ["Ada\r\nBcc: v@x.y", "Visit evil.example", "http://x", "www.evil", "a\u{202e}b", "x\u{2028}y", "me@x.y"]
-        {
+        for name in [
+            "Ada\r\nBcc: v@x.y",
+            "Visit evil.example",
+            "http://x",
+            "www.evil",
+            "a\u{202e}b",
+            "x\u{2028}y",
+            "me@x.y",
+            "Eve (evil.example/win)",
+            "<evil.example>",
+            "evil.example.",
+            "evil.example?x",
+            "evil\u{3002}example",
+            "Eve,evil.example",
+        ] {
             assert_eq!(FullName::try_new(name), Err(FullNameError::Form), "{name:?}");
         }
         assert_eq!(FullName::try_new(" "), Err(FullNameError::Length));
