@@ -34,8 +34,6 @@ async fn d03_other_origins_learn_nothing() {
         own.replace("http://", "https://"),
         "http://127.0.0.1".into(),
         "http://127.0.0.1:1".into(),
-        format!("http://localhost:{port}"),
-        format!("http://[::1]:{port}"),
         format!("http://evil127.0.0.1:{port}"),
         format!("http://a.127.0.0.1:{port}"),
         format!("{own}/"),

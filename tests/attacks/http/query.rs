@@ -8,8 +8,8 @@ use super::{ADA, Target, refused};
 #[tokio::test]
 async fn h01_query_strings_are_strict() {
     let target = Target::start().await;
-    let many = (0..10_000).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
-    let repeated = vec!["a=1"; 2000].join("&");
+    let many = (0..5000).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
+    let repeated = vec!["a=1"; 10_000].join("&");
     let forty = (0..40).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
     for (query, status, code) in [
         ("page[size]=1&page[size]=2", 400, "DUPLICATE_PARAMETER"),

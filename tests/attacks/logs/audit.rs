@@ -50,7 +50,7 @@ async fn l07_every_case_is_an_event_in_its_place_and_names_who() {
     let text = |event: &Value, name: &str| event[name].as_str().map(str::to_owned);
     let told: Vec<_> = all[known..]
         .iter()
-        .map(|event| (text(event, "name").unwrap(), text(event, "actorId"), text(event, "impersonatorId")))
+        .map(|event| (text(event, "event").unwrap(), text(event, "actor"), text(event, "impersonator")))
         .collect();
     let person = |id: &str| Some(id.to_owned());
     for (name, actor, impersonator) in [

@@ -11,7 +11,7 @@ use crate::process::configured::Configured;
 use crate::support::{PASSWORD, Reply, Service};
 
 /// Names that are none.
-const REFUSED: [&str; 16] = [
+const REFUSED: [&str; 18] = [
     "Eve\r\nBcc: v@example.com",
     "Eve\nBcc: v@example.com",
     "Eve\rX",
@@ -23,7 +23,9 @@ const REFUSED: [&str; 16] = [
     "evil.example",
     "Eve (evil.example/win)",
     "ＨＴＴＰＳ://evil",
-    "javascript:alert(1)",
+    "Eve <evil.example>",
+    "Eve,evil.example.",
+    "Eve evil.example?x",
     "\u{202e}evE",
     "Eve\u{200b}",
     "Eve\u{1b}[31m",
@@ -114,7 +116,7 @@ async fn l08_a_name_is_no_formula_in_a_spreadsheet() {
     let service = Service::start().await;
     let mut people: Vec<Value> = Vec::new();
     for (n, text) in TEXTS.into_iter().enumerate() {
-        let person = service.registered(&format!("user{n}@example.com")).await;
+        let (person, _) = service.enrolled(&format!("user{n}@example.com")).await;
         let named = person.update_profile(&json!({ "fullName": text })).await;
         let call = person.call(Method::POST, "/attendance/in").header("user-agent", text);
         call.json(&json!({ "remarks": text })).send().await.ok(201).unwrap();

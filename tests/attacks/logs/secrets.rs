@@ -1,13 +1,19 @@
 //! L06 and G06: secrets of real flows, searched for in everything the service writes down.
 
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use keystead_testkit::smtp_peer::{ReceivedMail, SmtpPeer};
+use reqwest::Method;
 use serde_json::json;
 
-use crate::process::api::{Answer, Api, PATIENCE, Person, code_in, link_token_in};
+use crate::at_rest::contains;
+use crate::process::api::{Answer, Api, PATIENCE, Person, admin_of, code_in, link_token_in};
 use crate::process::configured::Configured;
-use crate::support::Database;
+use crate::process::keystead::finish;
+use crate::support::{self, Anonymous, Database, Kind, STEP};
 
 /// Everything that is stored: the files beside the configuration, which holds the master key by design, and what lies on
 /// servers.
@@ -129,6 +135,100 @@ async fn l06_g06_no_secret_is_logged_or_stored() {
     let (status, log) = tokio::task::spawn_blocking(move || service.wait()).await.unwrap();
     assert!(status.success());
     canaries.nowhere_in("the log", log.as_bytes());
+}
+
+/// The step of the system's clock.
+fn step() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "the process has the system's clock")]
+    let now = SystemTime::now();
+    now.duration_since(UNIX_EPOCH).unwrap().as_secs() / STEP.as_secs()
+}
+
+/// What second factors are made of, what the service shows to others, and what it is shown by mistake.
+#[tokio::test]
+async fn l06_no_secret_of_a_factor_or_of_the_service_is_told() {
+    let configured = Configured::new(&["--smtp", "smtp+plain://mailer:canary-mail-pass@127.0.0.1:1"]);
+    let service = configured.serve(&[
+        "log.level=trace",
+        "limits.mode=off",
+        "unsafe_allow=limits-off",
+        "http.admin_listen=127.0.0.1:0",
+    ]);
+    let add = ["--email", "ada@example.com", "--password-stdin"];
+    finish(configured.command(&["user", "add"], &add), "canary-password-one-8413\n").ok();
+    let native = Anonymous::new(support::Api::new(vec![service.url().to_owned()]), Kind::Native);
+    let ada = native.login("ada@example.com", "canary-password-one-8413").await.unwrap();
+    let program = ada.begin_totp().await.unwrap();
+    let used = program.code(step());
+    let ada = ada.confirm_totp(&used).await.unwrap();
+    let recovery = ada.recovery_codes().await.unwrap();
+    // Used once, and shown wrongly and to the wrong routes.
+    let asked = native.login_asked("ada@example.com", "canary-password-one-8413").await.unwrap();
+    asked.answer("totp", "000000").await.unwrap_err();
+    let again = asked.answer("recovery", &recovery[0]).await.unwrap();
+    ada.step_up(&recovery[1]).await.unwrap_err();
+    let basic = format!("Basic {}", STANDARD.encode("canary-name:canary-basic-pass"));
+    for header in ["authorization", "otp-authorization", "proxy-authorization", "cookie", "x-api-key"] {
+        let call = ada.call(Method::GET, "/users/me").without(header).header(header, &basic);
+        call.header("referer", "https://a.example/?token=canary-referer").send().await;
+    }
+    ada.step_up_call(Some(&basic)).send().await.ok(200).unwrap_err();
+    let proof = json!({ "identity": "ada@example.com", "clientPublicKey": "02", "clientProof": "c4".repeat(32),
+        "sealed": "canary-sealed-state-77" });
+    native.post("/auth/srp/login", &proof).await;
+    let captcha =
+        json!({ "email": "x@example.com", "password": "canary-password-two-5179", "captcha": "canary-captcha-19" });
+    native.post("/auth/register", &captcha).await;
+    native
+        .post("/auth/activate", &json!({ "token": "canary-activation", "password": "canary-password-two-5179" }))
+        .await;
+
+    let mut canaries = Canaries::default();
+    for (what, secret) in [
+        ("password", "canary-password-one-8413"),
+        ("password", "canary-password-two-5179"),
+        ("password of the mail server", "canary-mail-pass"),
+        ("seed", program.base32.as_str()),
+        ("Basic credentials", basic.strip_prefix("Basic ").unwrap()),
+        ("password of Basic credentials", "canary-basic-pass"),
+        ("referrer", "canary-referer"),
+        ("client's proof", &"c4".repeat(32)),
+        ("sealed state", "canary-sealed-state-77"),
+        ("captcha", "canary-captcha-19"),
+        ("link", "canary-activation"),
+    ] {
+        canaries.add(what, secret);
+    }
+    for code in &recovery {
+        canaries.add("recovery code", code);
+    }
+    for person in [&ada, &again] {
+        for secret in [&person.access, &person.refresh, &person.client_id] {
+            canaries.add("token", secret);
+        }
+        for secret in person.proof.iter().chain(&person.device) {
+            canaries.add("token", secret);
+        }
+    }
+    let metrics = admin_of(&service).await.get("/metrics").await.expect(200).body;
+    assert!(metrics.contains("keystead_http_requests_total"));
+    let failed = async || service.stdout().contains("authn_login_fail").then_some(());
+    crate::process::api::eventually(PATIENCE, "the audit stream", failed).await;
+    let told = service.log() + &service.stdout();
+    assert!(told.contains("\"level\":\"TRACE\""), "nothing was logged at this level");
+    for (place, text) in [("the log", &told), ("the metrics", &metrics)] {
+        canaries.nowhere_in(place, text.as_bytes());
+        assert!(!text.contains("ada@example.com"), "an address is in {place}");
+        // As a number of their own; they can be part of any other.
+        let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        assert!(!words.any(|word| word == used), "the code is in {place}");
+    }
+    let stored = stored(&configured);
+    for (name, bytes) in &stored {
+        canaries.nowhere_in(name, bytes);
+        assert!(!contains(bytes, &program.secret()), "the seed is in {name}");
+    }
+    assert!(stored.values().any(|bytes| holds(bytes, "ada@example.com")), "the address should be in the database");
 }
 
 impl Answer {
