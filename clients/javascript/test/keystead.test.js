@@ -346,3 +346,15 @@ test('a challenge can be answered by itself', async () => {
   checkServerProof((await proved.json()).data.attributes.serverProof);
   assert.throws(() => checkServerProof('00'.repeat(32)), { code: 'SERVER_PROOF_INVALID' });
 });
+
+test('an answer changes no prototype, whatever its attributes are called', async () => {
+  const hostile = JSON.parse('{"__proto__": {"isAdmin": true}, "constructor": {"prototype": {"isAdmin": true}}}');
+  // A spread makes a member called `__proto__` an own one, and so does JSON.
+  const bent = (attributes) => ({ ...attributes, ...hostile });
+  const server = await registered({ challenge: bent, login: bent });
+  const tokens = await signIn(server);
+  assert.match(JSON.stringify(bent({})), /"__proto__":\{"isAdmin":true\}/);
+  assert.equal(tokens.accessToken, TOKENS.accessToken);
+  assert.equal(Object.getPrototypeOf(tokens), Object.prototype);
+  for (const one of [{}, [], () => {}, tokens]) assert.equal(one.isAdmin, undefined);
+});

@@ -5,6 +5,7 @@ mod browser;
 mod links;
 mod preregistered;
 mod provider;
+mod sessions;
 mod story;
 
 use keystead_api_actix::config::{SocialPreset, SocialProviderConfig};

@@ -60,7 +60,7 @@ fn of_this_test(sub: &str) -> String {
 /// A provider that runs. The process ends with this one, which holds its standard input.
 pub struct Provider {
     pub issuer: String,
-    _process: Child,
+    process: Child,
     _input: ChildStdin,
     /// Kept, so that it can always print.
     _output: BufReader<ChildStdout>,
@@ -70,6 +70,17 @@ impl Provider {
     pub fn running() -> &'static Self {
         static PROVIDER: OnceLock<Provider> = OnceLock::new();
         PROVIDER.get_or_init(Self::start)
+    }
+
+    /// One of its own, for a test that stops it.
+    pub fn alone() -> Self {
+        Self::start()
+    }
+
+    /// Ends the process: nobody answers at its address any more.
+    pub fn stop(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
     }
 
     fn start() -> Self {
@@ -86,7 +97,7 @@ impl Provider {
         output.read_line(&mut line).unwrap();
         let port: u16 = line.trim().parse().expect("the provider prints its port");
         let input = process.stdin.take().unwrap();
-        Self { issuer: format!("http://127.0.0.1:{port}"), _process: process, _input: input, _output: output }
+        Self { issuer: format!("http://127.0.0.1:{port}"), process, _input: input, _output: output }
     }
 
     /// The address of a flow, which whoever opens it passes as this account.
