@@ -246,3 +246,38 @@ fn tls_config(tls: &TlsConfig) -> io::Result<rustls::ServerConfig> {
 pub fn check_tls(tls: &TlsConfig) -> io::Result<()> {
     tls_config(tls).map(|_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rcgen::generate_simple_self_signed;
+
+    use super::*;
+
+    /// The inventory of cryptography, which names the suites.
+    const INVENTORY: &str = include_str!("../../../docs/crypto.md");
+
+    #[test]
+    fn tls_offers_the_suites_of_the_inventory_all_ephemeral_and_authenticated() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = generate_simple_self_signed(["id.example.com".to_owned()]).unwrap();
+        let tls = TlsConfig { certificate_file: folder.path().join("cert"), key_file: folder.path().join("key") };
+        std::fs::write(&tls.certificate_file, made.cert.pem()).unwrap();
+        std::fs::write(&tls.key_file, made.signing_key.serialize_pem()).unwrap();
+        let config = tls_config(&tls).unwrap();
+        let names = config.crypto_provider().cipher_suites.iter().map(|suite| format!("{:?}", suite.suite()));
+        let offered: BTreeSet<String> = names.collect();
+        let rows = INVENTORY.lines().filter_map(|line| line.strip_prefix("| `TLS"));
+        let listed: BTreeSet<String> = rows.map(|row| format!("TLS{}", row.split('`').next().unwrap())).collect();
+        assert_eq!(offered, listed);
+        assert!(!offered.is_empty());
+        for suite in offered {
+            let ephemeral = suite.starts_with("TLS13_") || suite.starts_with("TLS_ECDHE_");
+            assert!(ephemeral && (suite.contains("_GCM_") || suite.contains("CHACHA20_POLY1305")), "{suite}");
+        }
+        let groups: Vec<_> =
+            config.crypto_provider().kx_groups.iter().map(|group| format!("{:?}", group.name())).collect();
+        assert_eq!(groups, ["X25519", "secp256r1", "secp384r1"]);
+    }
+}
