@@ -58,7 +58,7 @@ async fn d06_refusals_tell_nothing_of_the_inside() {
         "%s%n",
         "\u{0}",
     ] {
-        let encoded: String = value.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let encoded = value.bytes().fold(String::new(), |all, byte| all + &format!("%{byte:02x}"));
         let native = service.native();
         for reply in [
             native.login_reply(value, PASSWORD).await,

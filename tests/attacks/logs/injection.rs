@@ -50,7 +50,7 @@ async fn l05_every_line_of_the_log_is_one_object() {
     let service = configured.serve(&["log.level=debug", "limits.mode=off", "unsafe_allow=limits-off"]);
     let api = Api::new(service.url());
     for evil in EVIL {
-        let percent: String = evil.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let percent = evil.bytes().fold(String::new(), |all, byte| all + &format!("%{byte:02x}"));
         // In what is said in bodies and paths, where everything can be.
         api.login(evil, PASSWORD).await;
         api.post("/api/v1/auth/register", &json!({ "email": evil, "password": evil, "fullName": evil, evil: evil }))
