@@ -52,6 +52,7 @@ impl Stores {
 const ALWAYS_EMBEDDED: &[(&str, &str)] = &[
     ("process::dev::", "`keystead dev` has nothing else"),
     ("process::cli::audit::", "lays a hand on the SQLite file, as a thief of it would"),
+    ("process::serve::output::", "without PostgreSQL and Redis it may connect to nobody at all"),
     ("process::cli::users::dev_gives_", "`keystead dev` has nothing else"),
 ];
 
