@@ -191,7 +191,7 @@ mod tests {
         );
         assert!(!lines.is_too_long_with(b"b\r\n") && !lines.is_too_long_with(&name));
         assert!(lines.is_too_long_with(b"a"), "one more");
-        assert!(!lines.is_too_long_with(b"\r\n") && !lines.is_too_long_with(&name), "the next line");
+        assert!(lines.is_too_long_with(b"\r\n") && !lines.is_too_long_with(&name), "until the line ends");
         let whole = [&b"GET / HTTP/1.1\r\n"[..], &name, b"a: b\r\n\r\n"].concat();
         assert!(Lines::default().is_too_long_with(&whole), "at once");
     }
