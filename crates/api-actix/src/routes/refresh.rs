@@ -85,11 +85,7 @@ fn refused(req: &HttpRequest, refusal: RefreshRefusal, now: Timestamp) -> ApiErr
 /// Gives a page that just loaded a fresh access token for its refresh cookie. Changes nothing.
 #[utoipa::path(get, path = "/api/v1/auth/token", tag = "session",
     responses((status = 200, description = "A fresh access token", body = inline(super::openapi::TokensDocument), content_type = "application/vnd.api+json")))]
-pub(super) async fn exchange(
-    req: HttpRequest,
-    services: Data<Services>,
-    _: NoQuery,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn exchange(req: HttpRequest, services: Data<Services>, _: NoQuery) -> Result<HttpResponse, ApiError> {
     let shown = ShownCredentials::read(&req)?;
     if shown.kind == ClientKind::Native {
         return Err(ApiError::new(Code::CLIENT_KIND_MISMATCH));

@@ -140,11 +140,7 @@ struct StatusUser {
 /// Says who asks. Never an error on account of a token.
 #[utoipa::path(get, path = "/api/v1/auth/status", tag = "session",
     responses((status = 200, description = "Who asks", body = inline(super::openapi::StatusDocument), content_type = "application/vnd.api+json")))]
-pub(super) async fn status(
-    req: HttpRequest,
-    services: Data<Services>,
-    _: NoQuery,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn status(req: HttpRequest, services: Data<Services>, _: NoQuery) -> Result<HttpResponse, ApiError> {
     let who = match ShownCredentials::read(&req) {
         Ok(shown) => authenticate(&req, &shown).await.ok(),
         Err(_) => None,

@@ -325,7 +325,12 @@ fn mail() -> Vec<Row> {
             "Sender address.",
         ),
         ("mail.from_name", Kind::Text, value("Keystead"), "Sender name."),
-        ("mail.product_name", Kind::Text, value("Keystead"), "What the mails call your service. No password may be that name."),
+        (
+            "mail.product_name",
+            Kind::Text,
+            value("Keystead"),
+            "What the mails call your service. No password may be that name.",
+        ),
         (
             "mail.templates_dir",
             Kind::Path,
