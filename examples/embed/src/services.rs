@@ -16,7 +16,9 @@ use keystead_application::audit::{LinkAudit, SealingStore};
 use keystead_application::operation::{Channels, DeliverMail, KeyKeeper, MailPolicy};
 use keystead_application::ports::{Clock, Entropy, PasswordHasher, Sealer, SessionStore, Store};
 use keystead_application::revocation::{AccessGate, RevocationKeeper, RevocationView};
-use keystead_application::service::{GuessGuard, OneTimeCodes, Postbox, Revoker, Secrets, SignInDesk, TokenIssuer};
+use keystead_application::service::{
+    GuessGuard, OneTimeCodes, Postbox, Revoker, Secrets, SessionOpener, SignInDesk, TokenIssuer,
+};
 use keystead_application::session::{EndSessions, LastSeen, Login};
 use keystead_application::settings::Settings;
 use keystead_domain::{SecretBytes, limits};
@@ -91,9 +93,10 @@ pub(crate) fn compose(folder: &Path) -> Result<(Services, Background), Box<dyn E
     let audit = LinkAudit::new(store.clone(), ring.clone(), clock.clone());
     let keys = Arc::new(KeyKeeper::new(store.clone(), ring, clock.clone(), access_life, session_life));
     let registration = RegistrationDesk { postbox: postbox.clone(), guard: guard.clone(), settings: settings.clone() };
+    let opener = SessionOpener::new(store.clone(), sessions.clone(), revoker.clone(), settings.clone());
     // The one door of every sign-in. Nobody enrols a second factor here, so it asks for none.
     let desk = SignInDesk {
-        sessions: sessions.clone(),
+        sessions: opener.clone(),
         issuer: issuer.clone(),
         codes: codes.clone(),
         postbox: postbox.clone(),
@@ -104,7 +107,7 @@ pub(crate) fn compose(folder: &Path) -> Result<(Services, Background), Box<dyn E
     let (s, n, c, i) = (store, sessions, clock, issuer);
     let services = Services {
         register: RegisterUser::new(s.clone(), secrets, c.clone(), i.clone(), codes.clone(), registration),
-        verify_registration: VerifyRegistration::new(s.clone(), n.clone(), c.clone(), i.clone(), codes, guard),
+        verify_registration: VerifyRegistration::new(s.clone(), opener, c.clone(), i.clone(), codes, guard),
         login: Login::new(s.clone(), hasher, c.clone(), desk),
         end_sessions: EndSessions::new(s.clone(), n, c.clone(), i, revoker),
         gate: Arc::new(gate),
