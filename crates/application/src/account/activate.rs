@@ -10,7 +10,7 @@ use super::reset_password::own_words;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::ports::{Clock, Store};
-use crate::service::{AuthorizedTokens, NewSecret, Secrets, SessionOpener, TokenIssuer, record, record_sign_in};
+use crate::service::{AuthorizedTokens, NewSecret, Secrets, SessionOpener, TokenIssuer, WaysIn, record, record_sign_in};
 use crate::session::LoginDesk;
 
 /// The first password of an account that an operator made.
@@ -80,6 +80,10 @@ impl ActivateAccount {
             None => None,
         };
         let user = user.ok_or(ActivateAccountError::LinkInvalid)?;
+        // Who enrolled something meanwhile comes in by it, past its second factor (G11).
+        if !WaysIn::of(&mut *tx, &user, &self.desk.settings).await?.are_none() {
+            return Err(ActivateAccountError::LinkInvalid);
+        }
         self.secrets.replace(&mut *tx, user.id, &secret, now).await?;
         let sign_in = self.issuer.sign_in(&user, vec![Amr::Password], context, now)?;
         if let Some(event) = secret.event() {

@@ -14,7 +14,7 @@ use crate::ports::{Clock, MockRevocationFeed, MockSessionStore, OutboxId, Store,
 use crate::service::Caller;
 use crate::test_world::{Parts, World, again, browser, caller, down, proved, to};
 use crate::testing::{
-    MockStore, MockTx, a_message, a_super_admin, a_user, access_claims, after, an_actor, an_admin, user_number,
+    MockStore, MockTx, a_message, a_social_identity, a_super_admin, a_totp, a_user, access_claims, after, an_actor, an_admin, user_number,
     username,
 };
 
@@ -203,6 +203,26 @@ async fn a_role_counts_at_once_and_leaves_sessions() {
     let event = events(&world).remove(0);
     assert_eq!((event.name, event.detail.as_deref()), (AuditEventName::RoleChanged, Some("user -> admin")));
     assert_eq!((told(&world), world.events().len()), (vec![(ada(), "role".to_owned())], 1));
+}
+
+#[tokio::test]
+async fn a_link_is_sent_again_to_who_enrolled_nothing_and_to_nobody_else() {
+    for (enrolled, links) in [("nothing", 1), ("a link elsewhere", 0), ("a second factor", 0)] {
+        let world = World::with(a_user());
+        world.rows.prepare(|state| state.users.0.get_mut(&a_user().id).unwrap().password = None);
+        let mut tx = world.store.begin().await.unwrap();
+        match enrolled {
+            // At a provider that is not configured, or not any more.
+            "a link elsewhere" => tx.social().insert(&a_social_identity()).await.unwrap(),
+            "a second factor" => tx.factors().put_totp(&a_totp()).await.unwrap(),
+            _ => (),
+        }
+        tx.commit().await.unwrap();
+        let admin = in_charge(&world, a_super_admin()).await;
+        users(&world).update(&admin, a_user().id, with_role(Role::Admin), &browser()).await.unwrap();
+        let sent = world.messages().into_iter().filter(|sent| matches!(sent.notice, Notice::ActivateAccount { .. }));
+        assert_eq!(sent.count(), links, "{enrolled}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 use keystead_domain::account::User;
 
+use super::standing_of;
 use crate::ports::{StoreError, Tx};
 use crate::settings::Settings;
 
@@ -12,8 +13,12 @@ pub(crate) struct WaysIn {
     pub passkeys: usize,
     /// Those of them that verify their user, as one must that signs in alone.
     pub passkeys_alone: usize,
-    /// Accounts at providers that are configured.
-    pub social: usize,
+    /// Accounts elsewhere.
+    pub links: usize,
+    /// Those of them whose provider is configured.
+    pub links_in_use: usize,
+    /// Whether a second factor is enrolled.
+    pub second_factor: bool,
     /// Codes to a contact, where the service takes those in the place of a password.
     pub codes: bool,
 }
@@ -28,18 +33,21 @@ impl WaysIn {
             secret: tx.users().password(user.id).await?.is_some() || tx.srp().get(user.id).await?.is_some(),
             passkeys: passkeys.len(),
             passkeys_alone: passkeys.iter().filter(|passkey| passkey.user_verified).count(),
-            social: links.iter().filter(|link| settings.providers.contains(&link.provider)).count(),
+            links: links.len(),
+            links_in_use: links.iter().filter(|link| settings.providers.contains(&link.provider)).count(),
+            second_factor: standing_of(tx, user, settings).await?.is_enrolled(),
             codes: factors.passwordless && user.contacts().any(|contact| factors.reaches(contact.address.kind())),
         })
     }
 
-    /// Whether the person enrolled nothing to sign in with yet.
+    /// Whether the person never enrolled anything: neither a way in, be it of no use for now, nor a second factor. Only then
+    /// may a link alone let somebody in (G11).
     pub(crate) fn are_none(self) -> bool {
-        !self.secret && self.passkeys == 0 && self.social == 0
+        !self.secret && self.passkeys == 0 && self.links == 0 && !self.second_factor
     }
 
     /// Whether one of them, by itself, leads in.
     pub(crate) fn lead_in(self) -> bool {
-        self.secret || self.passkeys_alone > 0 || self.social > 0 || self.codes
+        self.secret || self.passkeys_alone > 0 || self.links_in_use > 0 || self.codes
     }
 }

@@ -7,7 +7,7 @@ use keystead_domain::SecretString;
 use keystead_domain::account::{AccountStatus, ContactKind, Role, User};
 use keystead_domain::audit::AuditEventName as Event;
 use keystead_domain::factor::SecondFactorPolicy;
-use keystead_domain::social::{ProviderId, SocialSubject};
+use keystead_domain::social::{ProviderId, SocialIdentity, SocialSubject};
 use keystead_domain::token::{Amr, Factor, PreAuthorizedPurpose};
 
 use super::*;
@@ -16,7 +16,7 @@ use crate::factor::{FactorError, SocialLinkError, SocialLinks};
 use crate::ports::{SocialAnswer, SocialError, SocialProfile, SocialProvider, SocialRequest};
 use crate::service::{Admission, AuthorizedTokens};
 use crate::test_world::{World, browser, caller, proved, secret};
-use crate::testing::{a_passkey, a_user, an_admin, email, user_number};
+use crate::testing::{a_passkey, a_social_identity, a_user, an_admin, email, user_number};
 
 /// A provider that knows who a code is of.
 struct FakeProvider {
@@ -464,6 +464,24 @@ async fn the_last_way_in_stays() {
     tx.passkeys().insert(&key).await.unwrap();
     tx.commit().await.unwrap();
     bench.links.remove(&proof, &bench.idp.id, &browser()).await.unwrap();
+}
+
+#[tokio::test]
+async fn another_account_elsewhere_is_a_way_in_while_its_provider_is_configured() {
+    for configured in [false, true] {
+        let mut world = World::default();
+        let other = ProviderId::try_new("other").unwrap();
+        world.configure(|settings| settings.providers.extend(configured.then(|| other.clone())));
+        let bench = Bench::new(world);
+        let session = bench.come_in(of("7", ADA)).await;
+        let link = SocialIdentity { user_id: session.claims.subject, provider: other, ..a_social_identity() };
+        let mut tx = bench.world.store.begin().await.unwrap();
+        tx.social().insert(&link).await.unwrap();
+        tx.commit().await.unwrap();
+        let removed = bench.links.remove(&caller(&session.claims), &bench.idp.id, &browser()).await;
+        assert_eq!(removed.is_ok(), configured, "{removed:?}");
+        assert_eq!(bench.linked().len(), if configured { 1 } else { 2 });
+    }
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 use keystead_domain::account::{LinkToken, Role, UserId};
-
+use keystead_domain::factor::{Enrolled, Passkey, Totp};
 use keystead_domain::limits;
+use keystead_domain::social::SocialIdentity;
 
 use super::*;
 use crate::operation::{AddUserCommand, Operator};
 use crate::ports::{MockPasswordHasher, MockSessionStore};
 use crate::test_world::{PASSWORD, Parts, World, browser, down, secret};
-use crate::testing::{MockStore, MockTx, START, a_link_token, a_user, fake_hash, username};
+use crate::testing::{
+    MockStore, MockTx, START, a_link_token, a_passkey, a_social_identity, a_totp, a_user, fake_hash, username,
+};
 
 fn activate(parts: &Parts) -> ActivateAccount {
     let (store, sessions, secrets) = (parts.store.clone(), parts.session_opener(), parts.secrets());
@@ -44,6 +47,28 @@ async fn the_link_sets_the_first_password_once_and_signs_in() {
     assert_eq!(world.events(), [AuditEventName::UserAdded, AuditEventName::UserActivated]);
     let again = activate(&world).run(command(&token, PASSWORD), &browser()).await;
     assert_eq!(again, Err(ActivateAccountError::LinkInvalid));
+}
+
+#[tokio::test]
+async fn a_link_is_no_way_past_what_was_enrolled_meanwhile() {
+    for enrolled in ["a link elsewhere", "a second factor", "a passkey"] {
+        let world = World::default();
+        let (id, token) = added(&world).await;
+        let mut tx = world.store.begin().await.unwrap();
+        match enrolled {
+            // At a provider that is not configured, or not any more.
+            "a link elsewhere" => {
+                tx.social().insert(&SocialIdentity { user_id: id, ..a_social_identity() }).await.unwrap();
+            }
+            "a second factor" => tx.factors().put_totp(&Totp { user_id: id, ..a_totp() }).await.unwrap(),
+            _ => tx.passkeys().insert(&Passkey { user_id: id, ..a_passkey() }).await.unwrap(),
+        }
+        tx.commit().await.unwrap();
+        let refused = activate(&world).run(command(&token, PASSWORD), &browser()).await;
+        assert_eq!(refused, Err(ActivateAccountError::LinkInvalid), "{enrolled}");
+        assert_eq!(world.rows.state().users.0[&id].password, None, "{enrolled}");
+        assert_eq!(world.events(), [AuditEventName::UserAdded], "{enrolled}");
+    }
 }
 
 #[tokio::test]
@@ -93,6 +118,11 @@ async fn the_hash_is_made_between_the_transactions_and_a_lost_commit_makes_no_se
     let mut setting = MockTx::new().failing(down());
     setting.link_tokens.expect_consume().times(1).return_once(move |_, _, _| Ok(Some(link())));
     setting.users.expect_get().return_once(|_| Ok(Some(a_user())));
+    setting.users.expect_password().returning(|_| Ok(None));
+    setting.srp.expect_get().returning(|_| Ok(None));
+    setting.passkeys.expect_list().returning(|_| Ok(Vec::new()));
+    setting.social.expect_list().returning(|_| Ok(Vec::new()));
+    setting.factors.expect_enrolled().returning(|_| Ok(Enrolled::default()));
     setting.srp.expect_delete().times(1).returning(|_| Ok(false));
     setting.users.expect_set_password().times(1).returning(|_, _, _| Ok(()));
     setting.devices.expect_remember().times(1).returning(|_, _, _, _| Ok(()));
