@@ -69,13 +69,12 @@ impl TryFrom<RegistrationRow> for PendingRegistration {
 
     fn try_from(row: RegistrationRow) -> Result<Self, RowError> {
         let username = row.username.as_deref().map(Username::try_new).transpose();
-        let full_name = row.full_name.as_deref().map(FullName::try_new).transpose();
         let social = row.social()?;
         Ok(Self {
             id: row.id.0,
             address: address(&row.kind, &row.email, "pending_registrations.email")?,
             username: username.map_err(|_| RowError("pending_registrations.username"))?,
-            full_name: full_name.map_err(|_| RowError("pending_registrations.full_name"))?,
+            full_name: row.full_name.map(FullName::from_stored),
             password: row.password.map(PasswordHash::new),
             srp: row.srp,
             social,

@@ -85,7 +85,6 @@ impl TryFrom<UserRow> for User {
 
     fn try_from(row: UserRow) -> Result<Self, RowError> {
         let username = row.username.as_deref().map(Username::try_new).transpose();
-        let full_name = row.full_name.as_deref().map(FullName::try_new).transpose();
         let locale = row.locale.as_deref().map(Locale::try_new).transpose();
         let email = row.email.as_deref().map(EmailAddress::try_new).transpose().map_err(|_| RowError("users.email"))?;
         let number = |text| PhoneNumber::from_stored(text).ok_or(RowError("users.phone"));
@@ -95,7 +94,7 @@ impl TryFrom<UserRow> for User {
             email: email.map(|address| contact(row.id.0, address, row.email_contact_id, row.email_otp)),
             phone: phone.map(|address| contact(row.id.0, address, row.phone_contact_id, row.phone_otp)),
             username: username.map_err(|_| RowError("users.username"))?,
-            full_name: full_name.map_err(|_| RowError("users.full_name"))?,
+            full_name: row.full_name.map(FullName::from_stored),
             locale: locale.map_err(|_| RowError("users.locale"))?,
             role: Role::parse(&row.role).map_err(|_| RowError("users.role"))?,
             status: parse_status(&row.status).ok_or(RowError("users.status"))?,
@@ -148,6 +147,14 @@ mod tests {
         assert_eq!((row.email_contact_id, row.phone_contact_id), (None, Some(other)));
         assert_eq!(User::try_from(row), Ok(user));
         assert_eq!(UserRow::from(&self::user()).email_contact_id, None);
+    }
+
+    #[test]
+    fn a_name_of_the_version_before_costs_nobody_their_account() {
+        for name in ["Dr.med. Anna Schmidt", "Visit evil.example"] {
+            let row = UserRow { full_name: Some(name.into()), ..UserRow::from(&user()) };
+            assert_eq!(User::try_from(row).unwrap().full_name.unwrap().as_str(), name);
+        }
     }
 
     #[test]

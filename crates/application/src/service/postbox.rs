@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keystead_domain::Timestamp;
-use keystead_domain::account::{Address, EmailAddress, User, UserId};
+use keystead_domain::account::{Address, EmailAddress, FullName, User, UserId};
 use keystead_domain::audit::{AuditEvent, AuditEventName};
 use keystead_domain::token::SessionId;
 
@@ -89,7 +89,7 @@ pub(crate) fn to_address(user: &User, to: Address, notice: Notice) -> Message {
     Message {
         to,
         locale: user.locale.as_ref().map(ToString::to_string),
-        name: user.full_name.as_ref().map(ToString::to_string),
+        name: user.full_name.as_ref().and_then(FullName::in_mails).map(str::to_owned),
         notice,
     }
 }

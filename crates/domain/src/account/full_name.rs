@@ -38,6 +38,17 @@ impl FullName {
         Ok(Self(name))
     }
 
+    /// The name a store kept, as it is. What looks like a link has been told in more ways from version to version: nobody
+    /// loses their account for a name that was accepted once.
+    pub const fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The name as mails may greet with it: nothing when mail readers would turn it into a link.
+    pub fn in_mails(&self) -> Option<&str> {
+        Self::try_new(&self.0).is_ok().then_some(self.as_str())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -82,6 +93,15 @@ mod tests {
             assert_eq!(FullName::try_new(name).unwrap().as_str(), name);
         }
         assert_eq!(FullName::try_new("  Ada   Lovelace ").unwrap().as_str(), "Ada Lovelace");
+    }
+
+    #[test]
+    fn a_name_that_was_accepted_once_is_kept_and_left_out_of_mails() {
+        for name in ["Dr.med. Anna Schmidt", "Prof.Dr. Meier", "Max B.Sc.", "Dr.Smith, Ada"] {
+            let kept = FullName::from_stored(name.to_owned());
+            assert_eq!((kept.as_str(), kept.in_mails()), (name, None));
+        }
+        assert_eq!(FullName::try_new("Ada Lovelace").unwrap().in_mails(), Some("Ada Lovelace"));
     }
 
     #[test]

@@ -144,19 +144,29 @@ fn floor_boundary(text: &str, mut at: usize) -> usize {
 fn is_own_word<'w>(folded: &str, mut words: impl Iterator<Item = &'w str>) -> bool {
     let core = folded.trim_matches(|c: char| !c.is_alphabetic());
     let core = if core.is_empty() { folded } else { core };
-    let squeezed = squeeze(core);
+    let (squeezed, bare) = (squeeze(core), alphanumeric(folded));
+    // What has no letters is compared as a whole: nothing would be left of it.
+    let same = |own: &str| match squeeze(own) {
+        letters if letters.is_empty() => bare == alphanumeric(own),
+        letters => squeezed == letters,
+    };
     words.any(|word| {
         let word = word.to_lowercase();
         let local = word.rsplit_once('@').map_or(word.as_str(), |(local, _)| local);
-        let matches = |own: &str| !own.is_empty() && (folded == own || squeezed == squeeze(own));
+        let matches = |own: &str| folded == own || !alphanumeric(own).is_empty() && same(own);
         matches(&word)
             || matches(local)
             || local.split_whitespace().any(|part| part.chars().count() >= 4 && matches(part))
     })
 }
 
+/// The letters and digits of a text, without digits around them.
 fn squeeze(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().trim_matches(|c: char| c.is_numeric()).to_owned()
+    alphanumeric(text).trim_matches(|c: char| c.is_numeric()).to_owned()
+}
+
+fn alphanumeric(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
 #[cfg(test)]
@@ -165,6 +175,16 @@ mod tests {
 
     fn accept(text: &str) -> Result<Password, PasswordRefusal> {
         PasswordPolicy::default().accept(text, &["ada.lovelace@example.com", "adal", "Ada Lovelace"])
+    }
+
+    #[test]
+    fn an_own_word_without_letters_stands_for_itself_only() {
+        let words = ["+442079460958", "360", "12345@example.com", "&"];
+        let accept = |text| PasswordPolicy::default().accept(text, &words);
+        assert!(accept("8306129475520164").is_ok());
+        for own in ["+442079460958", "442079460958", "44-2079-460958!"] {
+            assert_eq!(accept(own), Err(PasswordRefusal::OwnWords), "{own}");
+        }
     }
 
     #[test]
