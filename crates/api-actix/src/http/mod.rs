@@ -74,7 +74,7 @@ pub use document::{
 pub use error::{ApiError, Problem, Source};
 pub use forwarded::{ForwardedHops, forwarded_hops, x_forwarded_for_hops};
 pub use languages::{Language, accept_language};
-pub use middleware::{Edge, EdgeService, RequestId, log_panics, log_text};
+pub use middleware::{Edge, EdgeService, RequestId, WorkLimit, log_panics, log_text};
 pub use origin::{AllowedOrigins, OriginError, require_same_origin};
 pub use otp_authorization::{BASIC_CHALLENGE, OTP_AUTHORIZATION, OtpCredentials, otp_credentials, step_up_proof};
 pub use query::{ApiQuery, NoQuery, Page, Params, Query};

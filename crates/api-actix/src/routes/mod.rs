@@ -8,6 +8,7 @@ mod contacts;
 mod cursors;
 mod factors;
 mod failure;
+mod finishing;
 mod health;
 mod idempotency;
 mod limiting;

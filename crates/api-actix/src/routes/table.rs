@@ -4,8 +4,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use super::{
-    attendance, captcha, contacts, factors, health, idempotency, limiting, login, logout, me, openapi, passkeys,
-    password, refresh, register, second_factor, sessions, social, srp, step_up, verify, well_known,
+    attendance, captcha, contacts, factors, finishing, health, idempotency, limiting, login, logout, me, openapi,
+    passkeys, password, refresh, register, second_factor, sessions, social, srp, step_up, verify, well_known,
 };
 use crate::http::{ApiError, Code, Endpoint, declared};
 
@@ -53,7 +53,13 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(endpoint("/.well-known/jwks.json").get(well_known::jwks))
         .service(endpoint("/.well-known/change-password").get(well_known::change_password))
         .service(endpoint("/.well-known/passkey-endpoints").get(well_known::passkey_endpoints))
-        .service(web::scope(API).configure(api).wrap(from_fn(idempotency::once)).wrap(from_fn(limiting::limit)))
+        .service(
+            web::scope(API)
+                .configure(api)
+                .wrap(from_fn(idempotency::once))
+                .wrap(from_fn(finishing::finish))
+                .wrap(from_fn(limiting::limit)),
+        )
         .default_service(web::to(not_found));
 }
 

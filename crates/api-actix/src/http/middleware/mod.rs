@@ -123,6 +123,7 @@ where
                 return Ok(unread.hang_up_after(answer));
             }
             req.extensions_mut().insert(seen.id.clone());
+            req.extensions_mut().insert(WorkLimit(worker.deadline));
             // The call itself may panic too, so it happens inside.
             let call = async move { service.call(req).await };
             let call = AssertUnwindSafe(call).catch_unwind();
@@ -138,6 +139,10 @@ where
         })
     }
 }
+
+/// How long the work on a request may take, beside slowing down; in its extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkLimit(pub Duration);
 
 /// What is kept of a request while its handler has it.
 struct Seen {
