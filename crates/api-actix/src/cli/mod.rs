@@ -19,6 +19,8 @@ mod user_lines;
 mod users;
 
 use args::{Cli, Command};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
 pub(crate) use keys::precise_time;
 pub(crate) use logging::AUDIT_TARGET;
 pub use outcome::{Outcome, Trouble};
@@ -26,6 +28,7 @@ pub use user_lines::read as read_user_line;
 
 /// Runs a command. The result says what to print and how to exit.
 pub fn run(cli: Cli) -> Outcome {
+    leave_no_core();
     let json = cli.json;
     match cli.command {
         Command::Dev(args) => dev::run(&args),
@@ -45,4 +48,10 @@ pub fn run(cli: Cli) -> Outcome {
         Command::Doctor(args) => doctor::run(&args, json),
         Command::Debug(command) => debug::run(command, json),
     }
+}
+
+/// A core file would hold keys and passwords. Handlers of core files (systemd-coredump, apport) keep to the limit, too.
+fn leave_no_core() {
+    // Nobody may be stopped from lowering a limit.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }

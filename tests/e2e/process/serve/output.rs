@@ -93,3 +93,13 @@ async fn logs_go_to_the_outputs_and_the_database_only_and_their_times_are_utc() 
     assert!(service.log().contains("/auth/login"), "{}", service.log());
     assert!(!is_utc("2026-11-22T08:09:05+01:00") && !is_utc("2026-11-22 08:09:05Z") && is_utc("2026-11-22T08:09:05Z"));
 }
+
+/// Passwords, keys and tokens are in its memory (L06).
+#[test]
+fn l06_a_crash_leaves_no_core_file() {
+    embedded_in_every_run();
+    let service = Configured::on(None, &[]).serve(&[]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", service.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+}
