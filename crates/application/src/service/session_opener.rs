@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
 use keystead_domain::Timestamp;
+use keystead_domain::account::UserId;
 use keystead_domain::audit::AuditEventName;
-use keystead_domain::token::{EndReason, Session};
+use keystead_domain::token::{EndReason, Revocation, Session};
 
 use super::{Revoker, record_with, revoke_session};
 use crate::context::RequestContext;
 use crate::failure::Failure;
-use crate::ports::{SessionStore, Store};
+use crate::ports::{SessionStore, Store, StoreError, Tx};
 use crate::settings::Settings;
 
 /// Most sessions that one sign-in ends. An account has more of them to lose only where the limit was lowered; its next
@@ -39,7 +40,8 @@ impl SessionOpener {
     /// after it kept its own, so that the last of several parallel sign-ins sees the sessions of all.
     ///
     /// # Errors
-    /// A store does not answer. The next sign-in ends what is then too much.
+    /// The session could not be kept. That others could not be ended is no error: the sign-in used its code or link up, and
+    /// nobody else would ever hold the tokens of its session. The next sign-in ends what is then too much.
     pub(crate) async fn open(
         &self,
         session: &Session,
@@ -47,38 +49,79 @@ impl SessionOpener {
         now: Timestamp,
     ) -> Result<(), Failure> {
         self.sessions.insert(session).await?;
+        if let Err(error) = self.make_room(session, context, now).await {
+            tracing::warn!(%error, "an account may have more than its most sessions until its next sign-in");
+        }
+        Ok(())
+    }
+
+    /// Ends what is too much beside a session.
+    async fn make_room(&self, session: &Session, context: &RequestContext, now: Timestamp) -> Result<(), Failure> {
         let mut others = self.sessions.list(session.user_id, now).await?;
         let policy = &self.settings.lifetimes.refresh;
         others.retain(|other| other.id != session.id && other.impersonator.is_none() && other.is_live(now, policy));
-        others.sort_by(|one, other| recency(one).cmp(&recency(other)));
         let stay = usize::try_from(self.settings.max_sessions).unwrap_or(usize::MAX).saturating_sub(1);
-        others.truncate(others.len().saturating_sub(stay).min(END_AT_ONCE));
-        if others.is_empty() { Ok(()) } else { self.end(&others, context, now).await }
+        if others.len() <= stay {
+            return Ok(());
+        }
+        let mut tx = self.store.begin().await?;
+        let (mut live, mut dead) = self.parted(&mut *tx, session.user_id, others).await?;
+        live.sort_by(|one, other| recency(one).cmp(&recency(other)));
+        live.truncate(live.len().saturating_sub(stay).min(END_AT_ONCE));
+        dead.truncate(END_AT_ONCE);
+        if !live.is_empty() {
+            let revocations = self.displace(&mut *tx, &mut live, context, now).await?;
+            tx.commit().await?;
+            self.revoker.announce(&revocations).await;
+        }
+        for (sessions, reason) in [(live, EndReason::LoggedOut), (dead, EndReason::EpochEnded)] {
+            for session in sessions {
+                Revoker::told(self.sessions.end(&session.id, reason, now).await);
+            }
+        }
+        Ok(())
     }
 
-    async fn end(&self, over: &[Session], context: &RequestContext, now: Timestamp) -> Result<(), Failure> {
-        let mut tx = self.store.begin().await?;
+    /// Those of a user's sessions that go on, and those that are over while the session store does not know: it did not
+    /// answer when their owner's credentials changed, or when everybody's sessions ended.
+    async fn parted(
+        &self,
+        tx: &mut dyn Tx,
+        user: UserId,
+        sessions: Vec<Session>,
+    ) -> Result<(Vec<Session>, Vec<Session>), StoreError> {
+        // Holds the user, so that parallel sign-ins displace one after the other.
+        let valid_from = tx.users().get(user).await?.map(|user| user.sessions_epoch);
+        let everybody = tx.revocations().everybody_ended_at().await?;
+        Ok(sessions.into_iter().partition(|session| {
+            valid_from.is_some_and(|epoch| session.epoch >= epoch)
+                && everybody.is_none_or(|at| session.created_at > at)
+                && !self.revoker.view().is_session_revoked(&session.id)
+        }))
+    }
+
+    /// Writes that sessions end, in the order of their identifiers: rows that several transactions write in different orders
+    /// would have them wait for each other for ever.
+    async fn displace(
+        &self,
+        tx: &mut dyn Tx,
+        over: &mut [Session],
+        context: &RequestContext,
+        now: Timestamp,
+    ) -> Result<Vec<Revocation>, StoreError> {
+        over.sort_by(|one, other| one.id.cmp(&other.id));
         let mut revocations = Vec::new();
         for session in over {
-            // It ended with everybody's, and the session store does not know.
-            if tx.revocations().is_session_revoked(&session.id, session.created_at).await? {
-                continue;
-            }
-            let (first, revocation) = revoke_session(&mut *tx, &session.id, now).await?;
-            // A parallel sign-in may have been faster.
+            let (first, revocation) = revoke_session(tx, &session.id, now).await?;
+            // A parallel sign-in, or another end the session store did not hear of, may have been faster.
             if first {
                 let (event, who) = (AuditEventName::SessionDisplaced, (None, Some(session.user_id)));
                 let detail = format!("more than {} sessions", self.settings.max_sessions);
-                record_with(&mut *tx, event, who, Some(&session.id), (context, detail), now).await?;
+                record_with(tx, event, who, Some(&session.id), (context, detail), now).await?;
             }
             revocations.push(revocation);
         }
-        tx.commit().await?;
-        self.revoker.announce(&revocations).await;
-        for session in over {
-            Revoker::told(self.sessions.end(&session.id, EndReason::LoggedOut, now).await);
-        }
-        Ok(())
+        Ok(revocations)
     }
 }
 

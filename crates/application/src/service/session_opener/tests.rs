@@ -5,11 +5,11 @@ use keystead_domain::token::{AccessClaims, Amr, Revocation, RevocationTarget, Se
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::ports::{Clock, MockSessionStore};
+use crate::ports::{Clock, EphemeralError, MockSessionStore};
 use crate::revocation::Verdict;
-use crate::service::AuthorizedTokens;
+use crate::service::{AuthorizedTokens, raise_epoch};
 use crate::test_world::{World, browser, caller, down};
-use crate::testing::{MockStore, MockTx, START, a_user, after, user_id, user_number};
+use crate::testing::{MockStore, MockTx, a_user, after, user_id, user_number};
 
 /// Signs in the way every use-case does, from its commit on.
 async fn sign_in(world: &World, user: &User) -> AuthorizedTokens {
@@ -165,25 +165,86 @@ async fn parallel_sign_ins_leave_the_most() {
 }
 
 #[tokio::test]
-async fn stores_that_do_not_answer_fail_and_end_nothing() {
+async fn sessions_that_ended_with_their_owners_credentials_neither_count_nor_are_displaced() {
+    let world = at_most(2);
+    let old = sign_in_times(&world, 2).await;
+    // The password changed while the session store was away: it lists them for good.
+    let mut tx = world.store.begin().await.unwrap();
+    raise_epoch(&mut *tx, user_id(1), true, world.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    let changed = world.user(&a_user());
+    let fresh = [sign_in(&world, &changed).await, sign_in(&world, &changed).await];
+    assert_eq!(ended(&world, &fresh).await, [0; 0], "two may be");
+    assert_eq!(events(&world), []);
+    for tokens in &old {
+        let session = world.sessions.find(&tokens.claims.session(), world.clock.now()).await.unwrap().unwrap();
+        assert_eq!(session.ended, Some(EndReason::EpochEnded), "the store hears of it now");
+    }
+
+    // A role that changed ends no session: those of before count.
+    let mut tx = world.store.begin().await.unwrap();
+    raise_epoch(&mut *tx, user_id(1), false, world.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    world.clock.advance(Duration::from_secs(1));
+    let promoted = sign_in(&world, &world.user(&a_user())).await;
+    let listed = world.sessions.list(user_id(1), world.clock.now()).await.unwrap();
+    assert!(listed.len() == 2 && listed.iter().any(|session| session.id == promoted.claims.session()));
+    assert_eq!(events(&world).len(), 1);
+}
+
+#[tokio::test]
+async fn ends_are_written_in_the_order_of_identifiers_whatever_was_seen_when() {
+    let mut world = at_most(1000);
+    let mut ids: Vec<SessionId> = sign_in_times(&world, 6).await.iter().map(|it| it.claims.session()).collect();
+    ids.sort();
+    // Whoever has the greatest identifier was seen least recently.
+    let seen: Vec<_> = ids.iter().rev().zip(60..).map(|(id, seconds)| (id.clone(), after(seconds))).collect();
+    world.sessions.touch(&seen).await.unwrap();
+    world.configure(|settings| settings.max_sessions = 2);
+    world.clock.set(after(120));
+    sign_in(&world, &a_user()).await;
+    let rows = world.rows.state().revocations.0.clone();
+    let written: Vec<_> = rows.into_iter().map(|row| row.target).collect();
+    let wanted: Vec<_> = ids[1..].iter().cloned().map(RevocationTarget::Session).collect();
+    assert_eq!(written, wanted);
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_kept_is_a_failed_sign_in() {
     let world = at_most(1);
     sign_in_times(&world, 1).await;
+    let now = world.clock.now();
+    let begun = world.issuer().sign_in(&a_user(), Vec::new(), &browser(), now).unwrap();
+    let mut full = MockSessionStore::new();
+    full.expect_insert().times(1).returning(|_| Err(EphemeralError("away".to_owned())));
+    let opener = SessionOpener { sessions: Arc::new(full), ..world.session_opener() };
+    assert!(matches!(opener.open(&begun.session, &browser(), now).await, Err(Failure::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_sign_in_outlives_that_no_other_session_could_be_ended_and_the_next_one_ends_them() {
+    let world = at_most(1);
+    let mut all = sign_in_times(&world, 1).await;
     let now = world.clock.now();
     let begun = world.issuer().sign_in(&a_user(), Vec::new(), &browser(), now).unwrap();
 
     let mut unlisted = MockSessionStore::new();
     unlisted.expect_insert().times(1).returning(|_| Ok(()));
-    unlisted.expect_list().times(1).returning(|_, _| Err(crate::ports::EphemeralError("away".to_owned())));
+    unlisted.expect_list().times(1).returning(|_, _| Err(EphemeralError("away".to_owned())));
     let opener = SessionOpener { sessions: Arc::new(unlisted), ..world.session_opener() };
-    assert!(matches!(opener.open(&begun.session, &browser(), now).await, Err(Failure::Unavailable(_))));
+    assert_eq!(opener.open(&begun.session, &browser(), now).await, Ok(()));
 
     let mut tx = MockTx::new();
-    tx.revocations.expect_is_session_revoked().times(1).returning(|_, _| Ok(false));
+    tx.users.expect_get().times(1).returning(|_| Ok(Some(a_user())));
+    tx.revocations.expect_everybody_ended_at().times(1).returning(|| Ok(None));
     tx.revocations.expect_append().times(1).returning(|_| Err(down()));
     let (store, outcome) = MockStore::with(tx);
     let opener = SessionOpener { store, ..world.session_opener() };
-    assert!(matches!(opener.open(&begun.session, &browser(), now).await, Err(Failure::Unavailable(_))));
+    assert_eq!(opener.open(&begun.session, &browser(), now).await, Ok(()));
     assert!(outcome.rolled_back());
-    let listed = world.sessions.list(user_id(1), START).await.unwrap();
-    assert!(listed.iter().all(|session| !world.view.is_session_revoked(&session.id)));
+    all.push(begun.tokens);
+    assert_eq!(ended(&world, &all).await, [0; 0], "both go on, and nobody was told otherwise");
+
+    all.extend(sign_in_times(&world, 1).await);
+    assert_eq!(ended(&world, &all).await, [0, 1]);
 }
