@@ -58,6 +58,15 @@ pub(crate) fn run(root: &Path, filter: &[String]) -> Outcome {
 /// Tells the end-to-end suite which stores to run on: `embedded` or `replicas`.
 const STORES: &str = "KEYSTEAD_TEST_STORES";
 
+/// How many tests a test program runs at once.
+const THREADS: &str = "RUST_TEST_THREADS";
+
+/// Half as many again as there are cores, unless told otherwise: tests wait for processes, servers and clocks, too.
+fn threads() -> usize {
+    let told = std::env::var(THREADS).ok().and_then(|told| told.parse().ok());
+    told.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, |cores| cores.get() * 3 / 2))
+}
+
 fn all(root: &Path, filter: &[String]) -> Outcome<Tally> {
     setup::ensure()?;
     // The tests start the binary itself too; `cargo test` alone does not build it.
@@ -72,7 +81,7 @@ fn all(root: &Path, filter: &[String]) -> Outcome<Tally> {
         let mut command = shell::cargo(root);
         command.args(["test", "--workspace", "--no-fail-fast"]).args(targets).arg("--").args(filter);
         command.args(skipped.iter().flat_map(|name| ["--skip", name]));
-        command.env(STORES, stores).envs(servers.variables());
+        command.env(STORES, stores).envs(servers.variables()).env(THREADS, threads().to_string());
         tally += cargo_test(&mut command, stores, &mut ran, std::io::stdout().lock(), std::io::stderr())?;
     }
     drop(servers);
