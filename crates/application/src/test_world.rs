@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use keystead_domain::account::{Address, User};
+use keystead_domain::account::{Address, User, UserId};
 use keystead_domain::audit::AuditEventName;
 use keystead_domain::factor::Totp;
 use keystead_domain::token::{AccessClaims, Amr, Factor, OneTimeCode, StepUpClaims, StepUpMethod};
@@ -14,7 +14,7 @@ use crate::context::RequestContext;
 use crate::factor::FactorDesk;
 use crate::message::{Message, Notice};
 use crate::ports::{
-    CeremonyStore, PasskeyVerifier, PasswordHasher, RevocationFeed, SessionStore, Store, StoreError, Vault,
+    CeremonyStore, Clock, PasskeyVerifier, PasswordHasher, RevocationFeed, SessionStore, Store, StoreError, Vault,
 };
 use crate::revocation::{AccessGate, RevocationView};
 use crate::service::{
@@ -234,6 +234,14 @@ impl World {
     pub(crate) fn add(&self, user: User) {
         let row = UserRow { user, password: Some(fake_hash(PASSWORD)) };
         self.rows.prepare(|state| drop(state.users.0.insert(row.user.id, row)));
+    }
+
+    /// A browser this user signed in with has this device token.
+    pub(crate) async fn knows_device(&self, user: UserId, token: &str) {
+        let (hash, now) = (self.guard().device_hash(token), self.clock.now());
+        let mut tx = self.store.begin().await.unwrap();
+        tx.devices().remember(user, hash, now, now.plus(limits::DEVICE_LIFE)).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// Gives a user a confirmed TOTP secret.

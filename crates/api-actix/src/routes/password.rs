@@ -27,7 +27,8 @@ dto! {
         /// A solved captcha (`POST /captcha/challenge`), where one is asked for.
         #[schema(value_type = Option<String>)]
         captcha: Option<SecretString>,
-        /// Native clients: the device token of an earlier login; who signed in from there needs no captcha.
+        /// Native clients: the device token of an earlier login; who signed in from there needs no captcha, and
+        /// has a limit of their own.
         #[schema(value_type = Option<String>)]
         device_token: Option<SecretString>,
     }
@@ -49,7 +50,7 @@ pub(super) async fn forgot(
     let known = services.captcha.knows(action, &LoginName::parse(&identity), device.as_ref()).await?;
     let solved = services.captcha.require(action, captcha.as_ref(), known, &context).await;
     solved.map_err(|refusal| refused(refusal, at))?;
-    let result = services.forgot_password.run(&identity, &context).await;
+    let result = services.forgot_password.run(&identity, device.as_ref(), &context).await;
     result.map_err(|error| match error {
         ForgotPasswordError::Limited { again_at } => account_limited(again_at, services.clock.now()),
         ForgotPasswordError::Failure(failure) => failure.into(),

@@ -203,6 +203,9 @@ dto! {
         /// E-mail address, phone number or username.
         #[schema(example = "ada@example.com")]
         identity: String,
+        /// Native clients: the device token of an earlier login; who signed in from there has a limit of their own.
+        #[schema(value_type = Option<String>)]
+        device_token: Option<SecretString>,
     }
 }
 
@@ -215,7 +218,9 @@ pub(super) async fn passwordless(
     body: ApiBody<PasswordlessBody>,
 ) -> Result<HttpResponse, ApiError> {
     let shown = ShownCredentials::read(&req)?;
-    let result = services.passwordless.start(&body.identity, &context(&req, &shown)).await;
+    let PasswordlessBody { identity, device_token } = body.into_inner();
+    let known = device(&shown).or(device_token);
+    let result = services.passwordless.start(&identity, known.as_ref(), &context(&req, &shown)).await;
     let now = services.clock.now();
     let tokens = result.map_err(|error| match error {
         StartPasswordlessError::TurnedOff => ApiError::new(Code::PASSWORDLESS_DISABLED),

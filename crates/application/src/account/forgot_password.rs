@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use keystead_domain::account::{Epoch, LinkPurpose, LinkToken, LoginName, User};
 use keystead_domain::audit::AuditEventName;
-use keystead_domain::{Timestamp, limits};
+use keystead_domain::{SecretString, Timestamp, limits};
 use thiserror::Error;
 
 use crate::context::RequestContext;
@@ -42,23 +42,27 @@ impl ForgotPassword {
         Self { store, clock, issuer, desk }
     }
 
-    /// Runs it. `Ok` says nothing about the account.
-    pub async fn run(&self, identity: &str, context: &RequestContext) -> Result<(), ForgotPasswordError> {
+    /// Runs it. `Ok` says nothing about the account. `device`: the token of a browser signed in with before; the owner's has
+    /// a budget of its own, which strangers cannot use up (G10).
+    pub async fn run(
+        &self,
+        identity: &str,
+        device: Option<&SecretString>,
+        context: &RequestContext,
+    ) -> Result<(), ForgotPasswordError> {
         let now = self.clock.now();
         let name = LoginName::parse(identity);
         let (secret, hash) = self.issuer.link_token();
-        let policy = self.desk.settings.limits.forgot;
+        let (guard, policy) = (&self.desk.guard, self.desk.settings.limits.forgot);
+        let device = device.map(|token| guard.device_hash(token.expose()));
 
         let mut tx = self.store.begin().await?;
-        if self.desk.guard.was_carried_out(&mut *tx, context.attempt.as_ref(), now).await? {
+        if guard.was_carried_out(&mut *tx, context.attempt.as_ref(), now).await? {
             return Ok(());
         }
         let user = tx.users().find_by_login_name(&name).await?.map(|(user, _)| user);
-        let ticket = match &user {
-            Some(user) => self.desk.guard.account(policy, user.id),
-            None => self.desk.guard.name(policy, &name),
-        };
-        if let Err(again_at) = self.desk.guard.reserve(&mut *tx, &ticket, now).await? {
+        let asker = guard.guesser(&mut *tx, user.as_ref().map(|user| user.id), &name, device, now).await?;
+        if let Err(again_at) = guard.reserve(&mut *tx, &guard.ticket(policy, &asker), now).await? {
             return Err(ForgotPasswordError::Limited { again_at });
         }
         // A closed account gets no link: a reset must not reopen it.

@@ -10,6 +10,9 @@ use super::hex::short_hex;
 use crate::ports::{BudgetDecision, BudgetKey, KeyedHash, MacPurpose, Store, StoreError, Tx};
 use crate::settings::AccountLimits;
 
+/// Whose devices are looked up for a name nobody has: one of 2^122 identifiers an account could get.
+const NOBODY: UserId = UserId::from_random([0; 16]);
+
 /// A guess that was counted before it is compared. Release it when the guess was right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuessTicket {
@@ -17,7 +20,7 @@ pub struct GuessTicket {
     policy: RatePolicy,
 }
 
-/// Whom a guess at a login is counted for.
+/// Whom a guess at a login, or a request for a message, is counted for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Guesser {
     /// A name nobody has.
@@ -109,7 +112,8 @@ impl GuessGuard {
         DeviceTokenHash(self.hash.digest(token.as_bytes()))
     }
 
-    /// Whom a login with this name, and this device if one was shown, is counted for. `account` is who has the name.
+    /// Whom a request with this name, and this device if one was shown, is counted for. `account` is who has the name. A
+    /// device is looked up even where there is no account, so that time does not tell (G01).
     pub async fn guesser(
         &self,
         tx: &mut dyn Tx,
@@ -118,11 +122,13 @@ impl GuessGuard {
         device: Option<DeviceTokenHash>,
         now: Timestamp,
     ) -> Result<Guesser, StoreError> {
-        Ok(match (account, device) {
-            (Some(user), Some(device)) if tx.devices().is_known(user, device, now).await? => {
-                Guesser::KnownDevice(user, device)
-            }
-            (Some(user), _) => Guesser::Account(user),
+        let known = match device {
+            Some(device) => tx.devices().is_known(account.unwrap_or(NOBODY), device, now).await?.then_some(device),
+            None => None,
+        };
+        Ok(match (account, known) {
+            (Some(user), Some(device)) => Guesser::KnownDevice(user, device),
+            (Some(user), None) => Guesser::Account(user),
             (None, _) => Guesser::Nobody(name.clone()),
         })
     }
@@ -137,7 +143,7 @@ impl GuessGuard {
         relief: CaptchaRelief,
         now: Timestamp,
     ) -> Result<LoginCount, StoreError> {
-        let spent = match self.count_one(tx, self.login_ticket(limits.login, guesser), now).await? {
+        let spent = match self.count_one(tx, self.ticket(limits.login, guesser), now).await? {
             LoginCount::Limited { again_at } => again_at,
             counted => return Ok(counted),
         };
@@ -145,7 +151,7 @@ impl GuessGuard {
             return Ok(LoginCount::Limited { again_at: spent });
         }
         // Counted also when no captcha was solved yet: nobody is made to solve one that cannot help.
-        match self.count_one(tx, self.login_ticket(limits.login_captcha, guesser), now).await? {
+        match self.count_one(tx, self.ticket(limits.login_captcha, guesser), now).await? {
             LoginCount::Counted { ticket, .. } if relief == CaptchaRelief::Offered => {
                 self.release(tx, &ticket).await?;
                 Ok(LoginCount::CaptchaNeeded)
@@ -163,7 +169,8 @@ impl GuessGuard {
         })
     }
 
-    fn login_ticket(&self, policy: RatePolicy, guesser: &Guesser) -> GuessTicket {
+    /// The budget of whoever guesses or asks.
+    pub fn ticket(&self, policy: RatePolicy, guesser: &Guesser) -> GuessTicket {
         match guesser {
             Guesser::Nobody(name) => self.name(policy, name),
             Guesser::Account(user) => self.account(policy, *user),

@@ -65,10 +65,12 @@ impl Passwordless {
         Self { store, clock, guard, desk }
     }
 
-    /// Sends the code, and a link that carries it in its fragment.
+    /// Sends the code, and a link that carries it in its fragment. `device`: the token of a browser signed in with before;
+    /// the owner's has budgets of its own, which strangers cannot use up (G10).
     pub async fn start(
         &self,
         identity: &str,
+        device: Option<&SecretString>,
         context: &RequestContext,
     ) -> Result<PreAuthorizedTokens, StartPasswordlessError> {
         let desk = &self.desk;
@@ -93,7 +95,9 @@ impl Passwordless {
         if desk.guard.was_carried_out(&mut *tx, context.attempt.as_ref(), now).await? {
             drop(tx);
         } else {
-            self.send(&mut *tx, user.as_ref().zip(target.as_ref()), (&name, &code), context, now).await?;
+            let target = user.as_ref().zip(target.as_ref());
+            self.count_start(&mut *tx, target, &name, device, now).await?;
+            self.send(&mut *tx, target, &code, context, now).await?;
             let subject = user.map(|user| user.id);
             record(&mut *tx, AuditEventName::PasswordlessStarted, (None, subject), None, context, now).await?;
             tx.commit().await?;
@@ -183,30 +187,40 @@ impl Passwordless {
         Ok(self.desk.issuer.pre_authorized(request, context, now, seal)?)
     }
 
-    /// Counts, and posts the code or a decoy.
+    /// Counts a message to an account and to its address: from a device the account knows apart from everybody else's.
+    async fn count_start(
+        &self,
+        tx: &mut dyn Tx,
+        target: Option<(&User, &Address)>,
+        name: &LoginName,
+        device: Option<&SecretString>,
+        now: Timestamp,
+    ) -> Result<(), StartPasswordlessError> {
+        let (guard, policies) = (&self.desk.guard, &self.desk.settings.limits);
+        let device = device.map(|token| guard.device_hash(token.expose()));
+        let asker = guard.guesser(tx, target.map(|(user, _)| user.id), name, device, now).await?;
+        let address = match target {
+            Some((_, address)) if !asker.is_known_device() => guard.name(policies.address, &address.clone().into()),
+            _ => guard.ticket(policies.address, &asker),
+        };
+        for ticket in [guard.ticket(policies.passwordless, &asker), address] {
+            if let Err(again_at) = guard.reserve(tx, &ticket, now).await? {
+                return Err(StartPasswordlessError::Limited { again_at });
+            }
+        }
+        Ok(())
+    }
+
+    /// Posts the code or a decoy.
     async fn send(
         &self,
         tx: &mut dyn Tx,
         target: Option<(&User, &Address)>,
-        (name, code): (&LoginName, &OneTimeCode),
+        code: &OneTimeCode,
         context: &RequestContext,
         now: Timestamp,
     ) -> Result<(), StartPasswordlessError> {
         let desk = &self.desk;
-        let limits_ = &desk.settings.limits;
-        let account = match target {
-            Some((user, _)) => desk.guard.account(limits_.passwordless, user.id),
-            None => desk.guard.name(limits_.passwordless, name),
-        };
-        let address = match target {
-            Some((_, address)) => desk.guard.name(limits_.address, &address.clone().into()),
-            None => desk.guard.name(limits_.address, name),
-        };
-        for ticket in [account, address] {
-            if let Err(again_at) = desk.guard.reserve(tx, &ticket, now).await? {
-                return Err(StartPasswordlessError::Limited { again_at });
-            }
-        }
         let message = target.map_or_else(Message::decoy, |(user, address)| {
             let code = code.expose().to_owned();
             let link = format!("{}/sign-in/code#code={code}", desk.settings.public_url);

@@ -22,7 +22,7 @@ fn reset(parts: &Parts) -> ResetPassword {
 /// Asks for a link and returns its secret.
 async fn asked(world: &World) -> String {
     let forgot = ForgotPassword::new(world.store.clone(), world.clock.clone(), world.issuer(), world.login_desk());
-    forgot.run("ada", &browser()).await.unwrap();
+    forgot.run("ada", None, &browser()).await.unwrap();
     world.mailed_token()
 }
 

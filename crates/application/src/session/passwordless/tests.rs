@@ -2,8 +2,8 @@ use keystead_domain::account::AccountStatus;
 use keystead_domain::token::{Amr, Factor};
 
 use super::*;
-use crate::test_world::{World, browser};
-use crate::testing::{START, a_user};
+use crate::test_world::{World, browser, secret};
+use crate::testing::{START, a_user, user_number};
 
 fn passwordless(world: &World) -> Passwordless {
     Passwordless::new(world.store.clone(), world.clock.clone(), world.factor_guard(), world.sign_in_desk())
@@ -16,7 +16,7 @@ fn with(user: User) -> World {
 }
 
 async fn start(world: &World, identity: &str) -> PreAuthorizedClaims {
-    passwordless(world).start(identity, &browser()).await.unwrap().claims
+    passwordless(world).start(identity, None, &browser()).await.unwrap().claims
 }
 
 async fn verify(world: &World, claims: &PreAuthorizedClaims, code: &str) -> Result<Admission, SecondFactorError> {
@@ -26,7 +26,10 @@ async fn verify(world: &World, claims: &PreAuthorizedClaims, code: &str) -> Resu
 #[tokio::test]
 async fn a_code_signs_in_once_and_only_where_it_is_turned_on() {
     let off = World::with(a_user());
-    assert_eq!(passwordless(&off).start("ada", &browser()).await.map(drop), Err(StartPasswordlessError::TurnedOff));
+    assert_eq!(
+        passwordless(&off).start("ada", None, &browser()).await.map(drop),
+        Err(StartPasswordlessError::TurnedOff)
+    );
     let world = with(a_user());
     let claims = start(&world, "ada@example.com").await;
     let code = world.mailed_code();
@@ -95,8 +98,41 @@ async fn messages_are_limited_alike_for_accounts_and_names_nobody_has() {
         for _ in 0..5 {
             start(&world, identity).await;
         }
-        let limited = passwordless(&world).start(identity, &browser()).await.map(drop);
+        let limited = passwordless(&world).start(identity, None, &browser()).await.map(drop);
         let again_at = START.plus(limits::PASSWORDLESS_ACCOUNT.interval());
         assert_eq!(limited, Err(StartPasswordlessError::Limited { again_at }), "{identity}");
+    }
+}
+
+#[tokio::test]
+async fn g10_strangers_use_up_no_code_of_a_browser_its_owner_signed_in_with() {
+    // First the budget of the account, then that of the address.
+    for by_address in [false, true] {
+        let mut world = with(a_user());
+        let few =
+            limits::RatePolicy { limit: 2, ..if by_address { limits::ADDRESS } else { limits::PASSWORDLESS_ACCOUNT } };
+        world.configure(|settings| {
+            *(if by_address { &mut settings.limits.address } else { &mut settings.limits.passwordless }) = few;
+        });
+        world.add(user_number(2));
+        world.knows_device(a_user().id, "ada's").await;
+        world.knows_device(user_number(2).id, "another's").await;
+        let limited = Err(StartPasswordlessError::Limited { again_at: START.plus(few.interval()) });
+        let ask = async |identity: &str, device: Option<&str>| {
+            let device = device.map(secret);
+            passwordless(&world).start(identity, device.as_ref(), &browser()).await.map(drop)
+        };
+        for device in [None, Some("invented")] {
+            assert_eq!(ask("ada@example.com", device).await, Ok(()));
+        }
+        for device in [None, Some("invented"), Some("another's")] {
+            assert_eq!(ask("ada", device).await, limited, "{device:?}");
+        }
+        // The owner, at a browser that was there before: as often as anybody.
+        for identity in ["ada", "ada@example.com"] {
+            assert_eq!(ask(identity, Some("ada's")).await, Ok(()));
+        }
+        assert_eq!(world.notices(), ["passwordless_code"; 4]);
+        assert_eq!(ask("ada", Some("ada's")).await, limited);
     }
 }

@@ -249,7 +249,7 @@ async fn policies_ask_everybody_or_nobody() {
 
 async fn reset_grant(world: &World) -> PreAuthorizedClaims {
     let forgot = ForgotPassword::new(world.store.clone(), world.clock.clone(), world.issuer(), world.login_desk());
-    forgot.run("ada", &browser()).await.unwrap();
+    forgot.run("ada", None, &browser()).await.unwrap();
     let begin = BeginReset::new(world.store.clone(), world.clock.clone(), world.sign_in_desk());
     begin.run(&world.mailed_token(), &browser()).await.unwrap().claims
 }
