@@ -165,7 +165,7 @@ impl Requirement {
         if !(1..=3).contains(&self.level) || self.text.trim().is_empty() {
             return Some("it has no level of 1 to 3, or no text".into());
         }
-        if let Some(unknown) = self.checks.iter().find(|check| !ci.contains(check.as_str())) {
+        if let Some(unknown) = self.checks.iter().find(|check| !runs(ci, check)) {
             return Some(format!("`{unknown}` is no step of .ci/run"));
         }
         match self.status.as_str() {
@@ -183,6 +183,16 @@ impl Requirement {
         let reason = self.reason.as_deref().map(cell).unwrap_or_default();
         [reason, quoted].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Whether the script runs a check: as the command of a `step`, or as settings that an `export` gives to all of them.
+fn runs(ci: &str, check: &str) -> bool {
+    ci.lines().any(|line| {
+        // `step NAME COMMAND…`
+        let step = line.strip_prefix("step ").and_then(|rest| rest.split_once(' '));
+        let done = step.map(|(_, command)| command).or_else(|| line.strip_prefix("export "));
+        done.and_then(|done| done.strip_prefix(check)).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    })
 }
 
 #[cfg(test)]
@@ -248,6 +258,20 @@ tests = ["sms::is_off"]
         );
         let invented = TWO.replace("cargo xtask arch", "cargo xtask magic");
         assert_eq!(problems(&table(&invented)), ["ASVS 6.2.1: `cargo xtask magic` is no step of .ci/run"]);
+    }
+
+    #[test]
+    fn a_check_is_the_command_of_a_step_or_what_all_of_them_are_given() {
+        let ci = "# What `cargo xtask magic` would do.\nexport RUSTFLAGS='-D warnings' A=b\n#step old cargo xtask old\n\
+            step arch cargo xtask arch\nstep docs cargo xtask docs --check\necho step cargo xtask said\nstep odd\n\
+            if false; then step never cargo xtask never; fi\n";
+        for run in ["cargo xtask arch", "cargo xtask docs --check", "cargo xtask docs", "RUSTFLAGS='-D warnings'"] {
+            assert!(runs(ci, run), "{run}");
+        }
+        for not in ["cargo xtask magic", "cargo xtask old", "cargo xtask said", "cargo xtask never", "xtask arch", "odd"] {
+            assert!(!runs(ci, not), "{not}");
+        }
+        assert!(!runs(ci, "cargo xtask arc"), "the beginning of a word");
     }
 
     #[test]

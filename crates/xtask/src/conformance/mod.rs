@@ -1,5 +1,7 @@
 //! What is claimed, and whether what shows it ran: the ASVS table, the attack list, the guarantees.
 
+#[cfg(test)]
+mod absent;
 mod asvs;
 mod attacks;
 mod guarantees;

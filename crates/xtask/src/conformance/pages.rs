@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-type Names = BTreeSet<String>;
+pub(super) type Names = BTreeSet<String>;
 
 fn text(name: &str) -> String {
     super::read(&crate::shell::own_root(), name).unwrap()
@@ -157,7 +157,7 @@ fn nginx_offers_the_suites_of_the_inventory_and_no_old_protocol() {
 }
 
 /// The columns of every table that the migrations of a database make.
-fn columns(folder: &str) -> BTreeMap<String, Names> {
+pub(super) fn columns(folder: &str) -> BTreeMap<String, Names> {
     let mut tables = BTreeMap::<String, Names>::new();
     for entry in std::fs::read_dir(crate::shell::own_root().join(folder)).unwrap() {
         let sql = std::fs::read_to_string(entry.unwrap().path().join("up.sql")).unwrap();
