@@ -209,12 +209,11 @@ pub(crate) fn due(limit: u32, now: Timestamp) -> Due {
         .sql(&format!(" ORDER BY due_at, created_at, id LIMIT {limit} FOR UPDATE SKIP LOCKED))"))
 }
 
-/// When the counter of a row of this table is wholly free again, in an upsert of it: `Gcra::of_window` in SQL. A window
-/// does not end later than one that begins now: what says so is from a longer policy, or from a clock ahead of this one.
+/// When the counter of a row of this table is wholly free again, in an upsert of it: `Gcra::of_window` in SQL.
 pub(crate) fn free_at(table: &str, policy: &RatePolicy) -> FreeAt {
-    sql::<Moment>(&format!("(least({table}.resets_at, excluded.resets_at) + ({table}.count - "))
+    sql::<Moment>(&format!("({table}.resets_at - greatest("))
         .bind::<BigInt, _>(i64::from(policy.limit))
-        .sql(") * ")
+        .sql(&format!(" - {table}.count, 0) * "))
         .bind::<BigInt, _>(micros(policy.interval()))
         .sql(" * interval '1 microsecond')")
 }

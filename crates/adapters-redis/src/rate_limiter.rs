@@ -31,8 +31,14 @@ impl RedisRateLimiter {
         let key = self.link.keys.rate(policy.name, &hit.key);
         let interval = u64::try_from(policy.interval().as_micros()).unwrap_or(u64::MAX);
         let life = window_time_to_live(now, ends);
-        let arguments =
-            [now.as_micros().into(), policy.limit.into(), interval.into(), ends.as_micros().into(), life.into()];
+        let arguments = [
+            now.as_micros().into(),
+            policy.limit.into(),
+            interval.into(),
+            ends.as_micros().into(),
+            life.into(),
+            policy.latest_end(now).as_micros().into(),
+        ];
         // A hit whose answer is lost may have counted: counting it again would use up somebody's limit.
         let (allowed, count, ends): (bool, u32, i64) =
             HIT.run(&self.link.route, &[&key], &arguments, Repeat::Never).await?;

@@ -34,12 +34,14 @@ async fn two_handles_of_one_file_share_every_counter() {
     store_budgets::two_handles_share_a_budget(Arc::new(one.store()), Arc::new(other.store())).await;
 }
 
-#[tokio::test]
-async fn a_shorter_policy_counts_at_once() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_handles_whose_clocks_differ_share_every_counter() {
     let folder = tempfile::tempdir().unwrap();
-    let database = open(folder.path());
-    rate_limiter::a_counter_of_a_longer_policy_holds_nobody_back(Arc::new(database.rate_limiter())).await;
-    store_budgets::a_budget_of_a_longer_policy_holds_nobody_back(Arc::new(database.store())).await;
+    let [one, other] = [(); 2].map(|()| open(folder.path()));
+    let limiters = (Arc::new(one.rate_limiter()), Arc::new(other.rate_limiter()));
+    rate_limiter::two_handles_whose_clocks_differ_share_a_counter(limiters.0, limiters.1).await;
+    let (one, other) = (Arc::new(one.store()), Arc::new(other.store()));
+    store_budgets::two_handles_whose_clocks_differ_share_a_budget(one, other).await;
 }
 
 #[tokio::test]

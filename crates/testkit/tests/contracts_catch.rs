@@ -265,3 +265,36 @@ async fn a_second_burst_at_the_edge_of_a_window_is_caught() {
     assert!(is_caught(rate_limiter::one_comes_back_per_interval_at_its_microsecond(limiter())).await);
     assert!(is_caught(rate_limiter::it_decides_as_the_domain_does(limiter())).await);
 }
+
+/// A limiter who takes a window that ends later than one which begins now for one that begins now.
+#[derive(Clone, Default)]
+struct PullingBack(Arc<Mutex<HashMap<String, (u32, Timestamp)>>>);
+
+#[async_trait]
+impl RateLimiter for PullingBack {
+    async fn hit(&self, hits: &[RateHit], now: Timestamp) -> Result<Vec<RateDecision>, EphemeralError> {
+        let mut windows = self.0.lock().unwrap();
+        let count = |RateHit { key, policy }: &RateHit| {
+            let pulled_back = |(count, ends_at): &(u32, Timestamp)| {
+                Gcra::of_window(policy, *count, (*ends_at).min(now.plus(policy.refill())))
+            };
+            let mut counter = windows.get(key).map(pulled_back).unwrap_or_default();
+            let allowed = counter.take(policy, now).is_ok();
+            if allowed {
+                windows.insert(key.clone(), counter.as_window(policy, now));
+            }
+            RateDecision::of(*policy, allowed, counter, now)
+        };
+        Ok(hits.iter().map(count).collect())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limiter_that_pulls_windows_back_to_its_clock_is_caught() {
+    let limiter = || -> Arc<dyn RateLimiter> { Arc::new(PullingBack::default()) };
+    let shared = PullingBack::default();
+    let (one, other) = (Arc::new(shared.clone()), Arc::new(shared));
+    assert!(is_caught(rate_limiter::two_handles_whose_clocks_differ_share_a_counter(one, other)).await);
+    assert!(is_caught(rate_limiter::a_counter_of_a_longer_policy_holds_nobody_back(limiter())).await);
+    assert!(is_caught(rate_limiter::only_a_window_that_no_tolerated_clock_explains_is_forgotten(limiter())).await);
+}

@@ -31,9 +31,10 @@ async fn two_replicas_share_every_counter_on_a_cluster() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_shorter_policy_counts_at_once() {
-    let limiter = Arc::new(servers::open(&servers::single()).rate_limiter());
-    rate_limiter::a_counter_of_a_longer_policy_holds_nobody_back(limiter).await;
+async fn two_replicas_whose_clocks_differ_share_every_counter() {
+    let config = servers::single();
+    let [one, other] = [(); 2].map(|()| Arc::new(servers::open(&config).rate_limiter()));
+    rate_limiter::two_handles_whose_clocks_differ_share_a_counter(one, other).await;
 }
 
 #[tokio::test]

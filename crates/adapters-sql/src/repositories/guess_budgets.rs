@@ -2,6 +2,7 @@
 //! ([`Gcra::of_window`]): as if all hits of the window had come at its beginning. So
 //!
 //! - a hit counts one on, as it always did; one that takes what came back into a full window moves its end on instead;
+//! - a row that ends later than any tolerated clock explains is nobody's, and overwritten ([`Gcra::standing`]);
 //! - a row that a version with fixed windows wrote means what it meant, and such a version reads ours as a window that is
 //!   never shorter than it would have made it: replicas of both may count in one row.
 
@@ -41,7 +42,7 @@ impl GuessBudgets for Transaction {
         }
         let free_by = |time: Timestamp| dialect::free_at(TABLE, policy).le(At(time));
         let has_room = || budgets::count.lt(i64::from(policy.limit));
-        let is_too_long = budgets::resets_at.gt(excluded(budgets::resets_at));
+        let is_nobodys = || budgets::resets_at.gt(At(policy.latest_end(now)));
         let upsert = diesel::insert_into(budgets::table)
             .values((
                 budgets::policy.eq(policy.name),
@@ -52,18 +53,15 @@ impl GuessBudgets for Transaction {
             .on_conflict((budgets::policy, budgets::key))
             .do_update()
             .set((
-                budgets::count.eq(case_when(free_by(now), excluded(budgets::count))
+                budgets::count.eq(case_when(free_by(now).or(is_nobodys()), excluded(budgets::count))
                     .when(has_room(), budgets::count + 1_i64)
-                    .otherwise(budgets::count)),
-                budgets::resets_at.eq(case_when(
-                    free_by(now).or(has_room().and(is_too_long)),
-                    excluded(budgets::resets_at),
-                )
-                .when(has_room(), budgets::resets_at)
-                .otherwise(dialect::end_of_full(TABLE, policy))),
+                    .otherwise(i64::from(policy.limit))),
+                budgets::resets_at.eq(case_when(free_by(now).or(is_nobodys()), excluded(budgets::resets_at))
+                    .when(has_room(), budgets::resets_at)
+                    .otherwise(dialect::end_of_full(TABLE, policy))),
             ));
         // An exhausted budget is left alone, and returns no row.
-        let upsert = methods::FilterDsl::filter(upsert, free_by(ends.minus(policy.interval())));
+        let upsert = methods::FilterDsl::filter(upsert, free_by(ends.minus(policy.interval())).or(is_nobodys()));
         let upsert = Prepared(upsert.returning((budgets::count, budgets::resets_at)));
         let counted = upsert.get_result::<(i64, At)>(self.connection()?).await.optional();
         if let Some(row) = self.check(counted)? {

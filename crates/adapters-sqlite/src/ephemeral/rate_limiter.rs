@@ -35,7 +35,7 @@ fn count(connection: &mut SqliteConnection, hit: &RateHit, now: Timestamp) -> Qu
     let (policy, ends) = (hit.policy, now.plus(hit.policy.refill()));
     let free_by = |time: Timestamp| dialect::free_at(TABLE, &policy).le(At(time));
     let has_room = || windows::count.lt(i64::from(policy.limit));
-    let is_too_long = windows::resets_at.gt(excluded(windows::resets_at));
+    let is_nobodys = || windows::resets_at.gt(At(policy.latest_end(now)));
     let upsert = diesel::insert_into(windows::table)
         .values((
             windows::policy.eq(policy.name),
@@ -46,18 +46,15 @@ fn count(connection: &mut SqliteConnection, hit: &RateHit, now: Timestamp) -> Qu
         .on_conflict((windows::policy, windows::key))
         .do_update()
         .set((
-            windows::count.eq(case_when(free_by(now), excluded(windows::count))
+            windows::count.eq(case_when(free_by(now).or(is_nobodys()), excluded(windows::count))
                 .when(has_room(), windows::count + 1_i64)
-                .otherwise(windows::count)),
-            windows::resets_at.eq(case_when(
-                free_by(now).or(has_room().and(is_too_long)),
-                excluded(windows::resets_at),
-            )
-            .when(has_room(), windows::resets_at)
-            .otherwise(dialect::end_of_full(TABLE, &policy))),
+                .otherwise(i64::from(policy.limit))),
+            windows::resets_at.eq(case_when(free_by(now).or(is_nobodys()), excluded(windows::resets_at))
+                .when(has_room(), windows::resets_at)
+                .otherwise(dialect::end_of_full(TABLE, &policy))),
         ));
     // A counter without room is left alone, and returns no row.
-    let counted = methods::FilterDsl::filter(upsert, free_by(ends.minus(policy.interval())))
+    let counted = methods::FilterDsl::filter(upsert, free_by(ends.minus(policy.interval())).or(is_nobodys()))
         .returning((windows::count, windows::resets_at))
         .get_result::<(i64, At)>(connection)
         .optional()?;

@@ -70,7 +70,6 @@ mod tests {
     use std::time::Duration;
 
     use keystead_domain::factor::FactorFailures;
-    use keystead_domain::limits::Gcra;
     use keystead_domain::token::{DeviceTokenHash, Revocation};
 
     use super::*;
@@ -94,7 +93,7 @@ mod tests {
             state.registrations.0 = vec![lapsed, a_registration()];
             state.link_tokens.0 = vec![dead, a_link_token()];
             let budgets = [("dead", gone), ("alive", START.plus(Duration::from_secs(1)))];
-            let budgets = budgets.map(|(key, end)| (("test", BudgetKey(key.into())), Gcra::new(Some(end))));
+            let budgets = budgets.map(|(key, end)| (("test", BudgetKey(key.into())), (1, end)));
             state.guess_budgets.0 = budgets.into();
             let failures = [("dead", gone), ("alive", START.plus(Duration::from_secs(1)))];
             let failures = failures.map(|(key, end)| (BudgetKey(key.into()), (FactorFailures::default(), end)));

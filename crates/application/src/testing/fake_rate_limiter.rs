@@ -8,9 +8,9 @@ use keystead_domain::limits::Gcra;
 use super::lock;
 use crate::ports::{EphemeralError, RateDecision, RateHit, RateLimiter};
 
-/// Counters in memory, exact.
+/// Counters in memory, exact: windows, hits and an end, as stores keep them.
 #[derive(Debug, Default)]
-pub struct FakeRateLimiter(Mutex<HashMap<(&'static str, String), Gcra>>);
+pub struct FakeRateLimiter(Mutex<HashMap<(&'static str, String), (u32, Timestamp)>>);
 
 impl FakeRateLimiter {
     /// A limiter nobody hit yet.
@@ -22,15 +22,20 @@ impl FakeRateLimiter {
 #[async_trait]
 impl RateLimiter for FakeRateLimiter {
     async fn hit(&self, hits: &[RateHit], now: Timestamp) -> Result<Vec<RateDecision>, EphemeralError> {
-        let mut counters = lock(&self.0);
+        let mut windows = lock(&self.0);
         let count = |hit: &RateHit| {
             let policy = hit.policy;
             if policy.limit == 0 {
                 return RateDecision::never(policy, now);
             }
-            let counter = counters.entry((policy.name, hit.key.clone())).or_default();
+            let key = (policy.name, hit.key.clone());
+            let standing = |(count, ends_at): &(u32, Timestamp)| Gcra::standing(&policy, *count, *ends_at, now);
+            let mut counter = windows.get(&key).map(standing).unwrap_or_default();
             let allowed = counter.take(&policy, now).is_ok();
-            RateDecision::of(policy, allowed, *counter, now)
+            if allowed {
+                windows.insert(key, counter.as_window(&policy, now));
+            }
+            RateDecision::of(policy, allowed, counter, now)
         };
         Ok(hits.iter().map(count).collect())
     }

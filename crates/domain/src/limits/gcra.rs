@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::RatePolicy;
+use super::{CLOCK_TOLERANCE, RatePolicy};
 use crate::Timestamp;
 
 impl RatePolicy {
@@ -14,6 +14,13 @@ impl RatePolicy {
     /// How long the whole limit takes to come back: the window, but for what [`Self::interval`] rounds.
     pub fn refill(&self) -> Duration {
         self.span(self.limit)
+    }
+
+    /// The latest end that a window in a store can have, as a replica sees it whose clock says `now`: one that a clock ahead
+    /// by no more than [`CLOCK_TOLERANCE`] begins at this moment. What ends later is from a longer policy, or from a clock
+    /// that is or was wrong.
+    pub fn latest_end(&self, now: Timestamp) -> Timestamp {
+        now.plus(self.refill()).plus(CLOCK_TOLERANCE)
     }
 
     /// How long `count` take to come back.
@@ -41,9 +48,17 @@ impl Gcra {
 
     /// A counter as stores keep it, who count `count` hits in a window that ends then: all of them as of its beginning. A
     /// hit counts one on; where the window is full, as it may be long after it began, it moves the end on by an interval.
+    /// More hits than the limit, which was higher then, make a full window: its end says when they all came back.
     pub fn of_window(policy: &RatePolicy, count: u32, ends_at: Timestamp) -> Self {
-        let (unused, beyond) = (policy.limit.saturating_sub(count), count.saturating_sub(policy.limit));
-        Self::new(Some(ends_at.minus(policy.span(unused)).plus(policy.span(beyond))))
+        Self::new(Some(ends_at.minus(policy.span(policy.limit.saturating_sub(count)))))
+    }
+
+    /// The counter that a hit at `now` finds where a store keeps this window: nobody's, if it ends after
+    /// [`RatePolicy::latest_end`], so that nobody waits out what no longer is. Every other one is as it stands, whatever the
+    /// clock says: pulled back to the time of a clock behind, it would be over for a clock ahead, and the other way around
+    /// at every hit.
+    pub fn standing(policy: &RatePolicy, count: u32, ends_at: Timestamp, now: Timestamp) -> Self {
+        if ends_at > policy.latest_end(now) { Self::default() } else { Self::of_window(policy, count, ends_at) }
     }
 
     /// The counter as stores keep it: what [`Self::of_window`] reads.
@@ -171,7 +186,28 @@ mod tests {
     #[test]
     fn a_window_as_stores_keep_it_is_the_same_counter() {
         let kept = |count| Gcra::of_window(&POLICY, count, at(60)).free_at();
-        assert_eq!([0, 1, 5, 6].map(kept), [at(0), at(12), at(60), at(72)].map(Some));
+        assert_eq!([0, 1, 5].map(kept), [at(0), at(12), at(60)].map(Some));
+    }
+
+    #[test]
+    fn more_hits_than_the_limit_are_a_full_window_and_wait_no_longer() {
+        for count in [5, 6, 60, u32::MAX] {
+            let mut counter = Gcra::of_window(&POLICY, count, at(60));
+            assert_eq!(counter.free_at(), Some(at(60)), "{count}");
+            assert_eq!(counter.take(&POLICY, at(0)), Err(at(12)), "{count}");
+            assert_eq!(counter.take(&POLICY, at(12)), Ok(5), "{count}");
+        }
+    }
+
+    #[test]
+    fn what_no_tolerated_clock_explains_is_nobodys_however_full() {
+        assert_eq!(POLICY.latest_end(at(0)), at(70));
+        for count in [0, 1, 5, 60] {
+            let standing = |ends_at| Gcra::standing(&POLICY, count, ends_at, at(0));
+            assert_eq!(standing(at(70)), Gcra::of_window(&POLICY, count, at(70)), "{count}");
+            assert_eq!(standing(at(70).plus(MICRO)), Gcra::default(), "{count}");
+            assert_eq!(standing(at(86_400)), Gcra::default(), "{count}");
+        }
     }
 
     prop_compose! {
@@ -193,6 +229,31 @@ mod tests {
     }
 
     proptest! {
+        /// Two replicas, one of whose clocks is ahead of the other's, keep a counter as stores do.
+        #[test]
+        fn clocks_that_differ_have_the_limit_and_what_comes_back_in_the_difference(
+            policy in any_policy(), times in any_times(), ahead in 0i64..20_000, who in prop::collection::vec(any::<bool>(), 200),
+        ) {
+            let mut kept = None;
+            let mut passed = Vec::new();
+            for (time, is_ahead) in times.into_iter().zip(who) {
+                let now = micros(time + if is_ahead { ahead } else { 0 });
+                let mut counter =
+                    kept.map_or_else(Gcra::default, |(count, ends_at)| Gcra::standing(&policy, count, ends_at, now));
+                if counter.take(&policy, now).is_ok() {
+                    passed.push(time);
+                    kept = Some(counter.as_window(&policy, now));
+                }
+            }
+            let interval = i64::try_from(policy.interval().as_micros()).unwrap();
+            for (first, from) in passed.iter().enumerate() {
+                for (last, to) in passed.iter().enumerate().skip(first) {
+                    let most = i64::from(policy.limit) + (to - from + ahead) / interval;
+                    prop_assert!(i64::try_from(last - first + 1).unwrap() <= most, "{policy:?} {ahead} {passed:?}");
+                }
+            }
+        }
+
         #[test]
         fn any_span_has_the_limit_and_one_more_per_interval(policy in any_policy(), times in any_times()) {
             let mut counter = Gcra::default();

@@ -119,6 +119,9 @@ pub const PRE_AUTHORIZED_LIFE: Duration = minutes(10);
 pub const RESET_GRANT_LIFE: Duration = minutes(30);
 /// How far clocks of verifiers may differ.
 pub const LEEWAY: Duration = Duration::from_secs(5);
+/// How far the clocks of replicas that count in one row may differ: each may be 5 s from the database's, on either side of
+/// it, before `keystead doctor` calls it wrong. See [`RatePolicy::latest_end`].
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(10);
 /// Life of a session, whatever happens.
 pub const SESSION_LIFE: Duration = days(15);
 /// Life of a session nobody refreshes.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use keystead_application::ports::{RateDecision, RateHit, RateLimiter};
 use keystead_application::testing::after;
 use keystead_domain::Timestamp;
-use keystead_domain::limits::{Gcra, RatePolicy};
+use keystead_domain::limits::{CLOCK_TOLERANCE, Gcra, RatePolicy};
 
 use super::MICRO;
-use super::rates::{POLICY, Times, odd_policies};
+use super::rates::{POLICY, QUICK, SKEWS, Times, most_of_readings, odd_policies, readings};
 use crate::race::race;
 
 /// Tests every contract of [`RateLimiter`](keystead_application::ports::RateLimiter). The expression is a future of a
@@ -34,6 +34,9 @@ macro_rules! rate_limiter_contracts {
                 decisions_come_in_the_order_of_the_hits,
                 two_hits_on_one_counter_in_one_call_both_count,
                 a_refused_hit_does_not_undo_the_others,
+                a_counter_of_a_longer_policy_holds_nobody_back,
+                a_lowered_limit_makes_nobody_wait_for_what_was_above_it,
+                only_a_window_that_no_tolerated_clock_explains_is_forgotten,
             ]
         );
     };
@@ -218,13 +221,69 @@ pub async fn two_handles_share_a_counter(one: Arc<dyn RateLimiter>, other: Arc<d
     assert_eq!(decisions.iter().filter(|decision| decision.allowed).count(), 40);
 }
 
-/// A counter that was made under a longer policy, or by a clock far ahead, counts at most what was hit: nobody waits out a
-/// window that no longer is. For limiters that outlive their policies.
+/// Two replicas whose clocks differ, who are hit in turn, share every counter: it is the one of [`Gcra`] at what their clocks
+/// say. For limiters that can be opened twice.
+pub async fn two_handles_whose_clocks_differ_share_a_counter(one: Arc<dyn RateLimiter>, other: Arc<dyn RateLimiter>) {
+    for skew in SKEWS {
+        let hits = [RateHit { policy: QUICK, ..hit_of(&format!("{skew}")) }];
+        let (mut counter, mut passed) = (Gcra::default(), 0);
+        for (is_other, now) in readings(skew) {
+            let limiter = if is_other { &other } else { &one };
+            let decision = limiter.hit(&hits, now).await.unwrap()[0];
+            let allowed = counter.take(&QUICK, now).is_ok();
+            assert_eq!(decision, RateDecision::of(QUICK, allowed, counter, now), "{skew} {now:?}");
+            passed += u64::from(decision.allowed);
+        }
+        assert!((20..=most_of_readings(skew)).contains(&passed), "{skew}: {passed}");
+    }
+}
+
+/// What was hit under a longer policy, or as a clock far ahead said, is forgotten, though it was the whole limit: nobody
+/// waits out a window that no longer is.
 pub async fn a_counter_of_a_longer_policy_holds_nobody_back(limiter: Arc<dyn RateLimiter>) {
-    let long = RatePolicy { window: Duration::from_secs(86_400), ..POLICY };
-    limiter.hit(&[RateHit { policy: long, ..hit_of("a") }], after(0)).await.unwrap();
-    assert_eq!(hit(&limiter, "a", after(1)).await, allowed(2, after(25)));
-    assert_eq!(burst(&limiter, "a", after(1)).await, 3);
-    hit(&limiter, "b", after(500_000)).await;
-    assert_eq!(burst(&limiter, "b", after(1)).await, 4);
+    let day = RatePolicy { window: Duration::from_secs(86_400), ..POLICY };
+    let off = RatePolicy { limit: u32::MAX, ..POLICY };
+    let cases = [("day", day, after(0)), ("off", off, after(0)), ("ahead", POLICY, after(500_000))];
+    for ((name, policy, now), count) in cases.into_iter().flat_map(|case| [1, POLICY.limit].map(|count| (case, count)))
+    {
+        let key = format!("{name}-{count}");
+        for _ in 0..count {
+            assert!(limiter.hit(&[RateHit { policy, ..hit_of(&key) }], now).await.unwrap()[0].allowed);
+        }
+        spend(&limiter, &key, after(1)).await;
+        let refused = hit(&limiter, &key, after(1)).await;
+        assert_eq!((refused.allowed, refused.again_at()), (false, after(13)), "{key}");
+    }
+}
+
+/// More hits than a limit that was lowered since are the whole limit, and no more.
+pub async fn a_lowered_limit_makes_nobody_wait_for_what_was_above_it(limiter: Arc<dyn RateLimiter>) {
+    let more = RateHit { policy: RatePolicy { limit: 60, ..POLICY }, ..hit_of("a") };
+    for _ in 0..60 {
+        assert!(limiter.hit(std::slice::from_ref(&more), after(0)).await.unwrap()[0].allowed);
+    }
+    for second in [12, 24, 36].map(after) {
+        let refused = hit(&limiter, "a", second.minus(MICRO)).await;
+        assert_eq!((refused.allowed, refused.count, refused.again_at()), (false, 5, second));
+        assert_eq!(hit(&limiter, "a", second).await, allowed(5, second.plus(POLICY.window)));
+    }
+    spend(&limiter, "a", after(96)).await;
+}
+
+/// A clock that steps back, or a replica whose clock is behind, finds counters as they are, up to the tolerance; further
+/// ahead they count as absent.
+pub async fn only_a_window_that_no_tolerated_clock_explains_is_forgotten(limiter: Arc<dyn RateLimiter>) {
+    let (behind, too_far) = (after(10).minus(CLOCK_TOLERANCE), after(10).minus(CLOCK_TOLERANCE).minus(MICRO));
+    for key in ["used", "forgotten"] {
+        assert_eq!(hit(&limiter, key, after(10)).await, allowed(1, after(22)));
+    }
+    assert_eq!(hit(&limiter, "used", behind).await, allowed(3, after(34)));
+    spend(&limiter, "forgotten", too_far).await;
+    for key in ["full", "forgotten-full"] {
+        spend(&limiter, key, after(10)).await;
+    }
+    let refused = RateDecision { allowed: false, ..allowed(5, after(70)) };
+    assert_eq!(hit(&limiter, "full", behind).await, refused);
+    assert_eq!(hit(&limiter, "full", after(21)).await, refused, "the refusal changed nothing");
+    spend(&limiter, "forgotten-full", too_far).await;
 }

@@ -10,6 +10,27 @@ use keystead_domain::limits::RatePolicy;
 pub(super) const POLICY: RatePolicy =
     RatePolicy { name: "contract", limit: 5, window: Duration::from_secs(60), per: "test" };
 
+/// One comes back every 50 milliseconds, as many as of `requests`.
+pub(super) const QUICK: RatePolicy =
+    RatePolicy { name: "contract-quick", limit: 20, window: Duration::from_secs(1), per: "test" };
+
+/// How many milliseconds the clock of the other of two replicas is ahead of the one's.
+pub(super) const SKEWS: [i64; 4] = [-5_000, -100, 100, 5_000];
+
+/// What the clocks of two replicas say that are hit in turn, 200 times in two seconds; `true`: it is the other's turn.
+pub(super) fn readings(skew: i64) -> impl Iterator<Item = (bool, Timestamp)> {
+    (0..200_i64).map(move |turn| {
+        let is_other = turn % 2 == 1;
+        let millis = turn * 10 + if is_other { skew } else { 0 };
+        (is_other, Timestamp::from_micros(after(100).as_micros() + millis * 1_000))
+    })
+}
+
+/// The most that may pass at [`readings`] under [`QUICK`]: the limit, and what comes back in two seconds and the difference.
+pub(super) fn most_of_readings(skew: i64) -> u64 {
+    20 + (2_000 + skew.unsigned_abs()) / 50
+}
+
 /// Limits that divide their window into whole microseconds, and limits that do not.
 pub(super) fn odd_policies() -> [RatePolicy; 4] {
     [(5, 60_000_000), (1, 30_000_000), (7, 10_000_000), (3, 1_000)].map(|(limit, micros)| RatePolicy {

@@ -192,6 +192,9 @@ macro_rules! store_contracts {
                 budgets_of_keys_and_policies_do_not_mix,
                 a_rolled_back_guess_is_not_counted,
                 free_counters_are_deleted,
+                a_budget_of_a_longer_policy_holds_nobody_back,
+                a_lowered_limit_makes_nobody_wait_for_what_was_above_it,
+                only_a_window_that_no_tolerated_clock_explains_is_forgotten,
             ]
         );
         $crate::contract_tests!(

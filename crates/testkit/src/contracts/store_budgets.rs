@@ -6,9 +6,9 @@ use std::time::Duration;
 use keystead_application::ports::{BudgetDecision, BudgetKey, Store};
 use keystead_application::testing::after;
 use keystead_domain::Timestamp;
-use keystead_domain::limits::{Gcra, RatePolicy};
+use keystead_domain::limits::{CLOCK_TOLERANCE, Gcra, RatePolicy};
 
-use super::rates::{Dice, POLICY, Times, odd_policies};
+use super::rates::{Dice, POLICY, QUICK, SKEWS, Times, most_of_readings, odd_policies, readings};
 use super::{MICRO, begin, commit};
 use crate::race::race;
 
@@ -195,14 +195,75 @@ pub async fn two_handles_share_a_budget(one: Arc<dyn Store>, other: Arc<dyn Stor
     assert_eq!(decisions.iter().filter(reserved).count(), 5);
 }
 
-/// A counter that was made under a longer policy, or by a clock far ahead, counts at most what was guessed: nobody waits out
-/// a window that no longer is. For stores that outlive their policies.
+/// Two replicas whose clocks differ, and who are asked in turn, share every budget: it is the one of [`Gcra`] at what their
+/// clocks say. For stores that can be opened twice.
+pub async fn two_handles_whose_clocks_differ_share_a_budget(one: Arc<dyn Store>, other: Arc<dyn Store>) {
+    for skew in SKEWS {
+        let (mut counter, mut reserved) = (Gcra::default(), 0);
+        for (is_other, now) in readings(skew) {
+            let expected = match counter.take(&QUICK, now) {
+                Ok(count) => BudgetDecision::Reserved { count },
+                Err(again_at) => BudgetDecision::Exhausted { again_at },
+            };
+            let store = if is_other { &other } else { &one };
+            let decision = reserve(store, &key(&format!("{skew}")), &QUICK, now).await;
+            assert_eq!(decision, expected, "{skew} {now:?}");
+            reserved += u64::from(matches!(decision, BudgetDecision::Reserved { .. }));
+        }
+        assert!((20..=most_of_readings(skew)).contains(&reserved), "{skew}: {reserved}");
+    }
+}
+
+/// What was guessed under a longer policy, or as a clock far ahead said, is forgotten, though it was the whole budget: nobody
+/// waits out a window that no longer is.
 pub async fn a_budget_of_a_longer_policy_holds_nobody_back(store: Arc<dyn Store>) {
-    let (ada, bob) = (key("ada"), key("bob"));
-    let long = RatePolicy { window: Duration::from_secs(86_400), ..POLICY };
-    reserve(&store, &ada, &long, after(0)).await;
-    assert_eq!(reserve(&store, &ada, &POLICY, after(1)).await, BudgetDecision::Reserved { count: 2 });
-    assert_eq!(burst(&store, &ada, after(1)).await, 3);
-    reserve(&store, &bob, &POLICY, after(500_000)).await;
-    assert_eq!(burst(&store, &bob, after(1)).await, 4);
+    let day = RatePolicy { window: Duration::from_secs(86_400), ..POLICY };
+    let off = RatePolicy { limit: u32::MAX, ..POLICY };
+    let cases = [("day", day, after(0)), ("off", off, after(0)), ("ahead", POLICY, after(500_000))];
+    for ((name, policy, now), count) in cases.into_iter().flat_map(|case| [1, POLICY.limit].map(|count| (case, count)))
+    {
+        let key = key(&format!("{name}-{count}"));
+        for count in 1..=count {
+            assert_eq!(reserve(&store, &key, &policy, now).await, BudgetDecision::Reserved { count });
+        }
+        spend(&store, &key, after(1)).await;
+        let spent = BudgetDecision::Exhausted { again_at: after(13) };
+        assert_eq!(reserve(&store, &key, &POLICY, after(1)).await, spent, "{key:?}");
+    }
+}
+
+/// More guesses than a limit that was lowered since are the whole budget, and no more. One that was right is given back from
+/// it.
+pub async fn a_lowered_limit_makes_nobody_wait_for_what_was_above_it(store: Arc<dyn Store>) {
+    let (ada, more) = (key("ada"), RatePolicy { limit: 60, ..POLICY });
+    for count in 1..=60 {
+        assert_eq!(reserve(&store, &ada, &more, after(0)).await, BudgetDecision::Reserved { count });
+    }
+    for again_at in [12, 24, 36].map(after) {
+        let spent = BudgetDecision::Exhausted { again_at };
+        assert_eq!(reserve(&store, &ada, &POLICY, again_at.minus(MICRO)).await, spent);
+        assert_eq!(reserve(&store, &ada, &POLICY, again_at).await, BudgetDecision::Reserved { count: 5 });
+        release(&store, &ada, &POLICY).await;
+        assert_eq!(reserve(&store, &ada, &POLICY, again_at).await, BudgetDecision::Reserved { count: 5 });
+    }
+    spend(&store, &ada, after(96)).await;
+}
+
+/// A clock that steps back, or a replica whose clock is behind, finds budgets as they are, up to the tolerance; further ahead
+/// they count as absent.
+pub async fn only_a_window_that_no_tolerated_clock_explains_is_forgotten(store: Arc<dyn Store>) {
+    let (behind, too_far) = (after(10).minus(CLOCK_TOLERANCE), after(10).minus(CLOCK_TOLERANCE).minus(MICRO));
+    let [used, forgotten, full, forgotten_full] = ["used", "forgotten", "full", "forgotten-full"].map(key);
+    for key in [&used, &forgotten] {
+        assert_eq!(reserve(&store, key, &POLICY, after(10)).await, BudgetDecision::Reserved { count: 1 });
+    }
+    assert_eq!(reserve(&store, &used, &POLICY, behind).await, BudgetDecision::Reserved { count: 3 });
+    spend(&store, &forgotten, too_far).await;
+    for key in [&full, &forgotten_full] {
+        spend(&store, key, after(10)).await;
+    }
+    let spent = BudgetDecision::Exhausted { again_at: after(22) };
+    assert_eq!(reserve(&store, &full, &POLICY, behind).await, spent);
+    assert_eq!(reserve(&store, &full, &POLICY, after(21)).await, spent, "the refusal changed nothing");
+    spend(&store, &forgotten_full, too_far).await;
 }

@@ -8,9 +8,9 @@ use keystead_domain::token::DeviceTokenHash;
 
 use crate::ports::{BudgetDecision, BudgetKey, DeviceRepository, GuessBudgets, KeyRepository, StoreError, StoredKey};
 
-/// Guess counters by policy name and key.
+/// Guess counters by policy name and key: windows as stores keep them, guesses and an end.
 #[derive(Clone, Debug, Default)]
-pub struct Budgets(pub HashMap<(&'static str, BudgetKey), Gcra>);
+pub struct Budgets(pub HashMap<(&'static str, BudgetKey), (u32, Timestamp)>);
 
 #[async_trait]
 impl GuessBudgets for Budgets {
@@ -20,23 +20,28 @@ impl GuessBudgets for Budgets {
         policy: &RatePolicy,
         now: Timestamp,
     ) -> Result<BudgetDecision, StoreError> {
-        let counter = self.0.entry((policy.name, key.clone())).or_default();
+        let key = (policy.name, key.clone());
+        let standing = |(count, ends_at): &(u32, Timestamp)| Gcra::standing(policy, *count, *ends_at, now);
+        let mut counter = self.0.get(&key).map(standing).unwrap_or_default();
         Ok(match counter.take(policy, now) {
-            Ok(count) => BudgetDecision::Reserved { count },
+            Ok(count) => {
+                self.0.insert(key, counter.as_window(policy, now));
+                BudgetDecision::Reserved { count }
+            }
             Err(again_at) => BudgetDecision::Exhausted { again_at },
         })
     }
 
     async fn release(&mut self, key: &BudgetKey, policy: &RatePolicy) -> Result<(), StoreError> {
-        if let Some(counter) = self.0.get_mut(&(policy.name, key.clone())) {
-            counter.give_back(policy);
+        if let Some((count, _)) = self.0.get_mut(&(policy.name, key.clone())) {
+            *count = count.saturating_sub(1);
         }
         Ok(())
     }
 
     async fn delete_expired(&mut self, now: Timestamp) -> Result<u64, StoreError> {
         let before = self.0.len();
-        self.0.retain(|_, counter| counter.free_at().is_some_and(|free_at| now <= free_at));
+        self.0.retain(|_, (_, ends_at)| now <= *ends_at);
         Ok((before - self.0.len()) as u64)
     }
 }
