@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keystead_domain::limits as l;
 
-use crate::routes::{LIMITS, PerAddress};
+use crate::routes::{LIMITS, PerAddress, SLOWED_PER_CLIENT};
 
 /// The page.
 pub fn markdown() -> String {
@@ -37,12 +37,13 @@ fn about_addresses() -> String {
     format!(
         "\n### Of a client address\n\n\
          An address is an IPv4 address or an IPv6 /64, and is that of the client only where `http.trusted_proxies` names the\n\
-         proxies in front. Of IPv6 clients each limit is also counted for the /48, which may {} times as much, under the name\n\
-         with `-site` behind it; `RateLimit` shows that counter only when it is the one that refuses. Who is refused gets 429\n\
-         `RATE_LIMITED`; trying again when `Retry-After` says succeeds, if no neighbour comes first. Until then the process that\n\
-         refused goes on refusing without counting anything, so that nobody uses up what the rest of a site has left.\n\n\
-         Beyond `{}` each answer is slowed down by {} more, up to {}. At most {} answers wait at the same time in\n\
-         a process; the next is refused with 429.\n\n\
+         proxies in front. Of IPv6 clients what their /64 let through is also counted for the /48, which may {} times as much,\n\
+         under the name with `-site` behind it; `RateLimit` shows that counter only when it is the one that refuses. Who is\n\
+         refused gets 429 `RATE_LIMITED`; trying again when `Retry-After` says succeeds, if no neighbour comes first. Until then\n\
+         the process that refused goes on refusing without asking the counters.\n\n\
+         Beyond `{}` each answer is slowed down by {} more, up to {}: for an IPv4 address or a /64, not for a\n\
+         /48. At most {} answers wait at the same time in a process, and at most {} of one client; the next is refused\n\
+         with 429.\n\n\
          These counters are in Redis, where there is Redis, and are forgotten with it. While it is away, routes that count only\n\
          `{}` go on uncounted; all others answer 503.\n\n\
          `limits.deny` lists networks that get 403 `FORBIDDEN` for everything, health included; `limits.allow` networks that no\n\
@@ -53,6 +54,7 @@ fn about_addresses() -> String {
         span(l::SLOW_DOWN_STEP),
         span(l::SLOW_DOWN_CAP),
         l::SLOWED_AT_ONCE,
+        SLOWED_PER_CLIENT,
         l::REQUESTS.name,
     )
 }
@@ -73,7 +75,7 @@ fn routes() -> String {
     let mut text = String::from(
         "\n## Which route counts what\n\n\
          All of the second column is counted before a body is read; the third, where the request comes so far. What is no route\n\
-         is answered 404 or 405, uncounted.\n\n\
+         counts `requests`, unless it is another method at a path that counts nothing.\n\n\
          | route | of the client address | of the account, session, name or address |\n|---|---|---|\n",
     );
     for line in LIMITS {
@@ -92,7 +94,10 @@ fn routes() -> String {
 fn of_address(address: PerAddress) -> String {
     match address {
         PerAddress::Nothing(why) => format!("nothing: {why}"),
-        counted => names(counted.limits().chain(counted.slow_down()).map(|policy| policy.host.name)),
+        counted => {
+            let limits = counted.limits().map(|policy| policy.host.name);
+            names(limits.chain(counted.slow_down().map(|policy| policy.name)))
+        }
     }
 }
 

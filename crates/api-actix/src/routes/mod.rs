@@ -35,7 +35,9 @@ pub mod dev;
 
 pub use cursors::{CursorOf, canonical_cursor};
 pub use health::Readiness;
-pub use limiting::{ADDRESS_POLICIES, AddressPolicy, HashingRoom, LIMITS, PerAddress, RequestLimits, RouteLimits};
+pub use limiting::{
+    ADDRESS_POLICIES, AddressPolicy, HashingRoom, LIMITS, PerAddress, RequestLimits, RouteLimits, SLOWED_PER_CLIENT,
+};
 pub use openapi::document as openapi_document;
 pub use table::{RouteSettings, configure};
 pub use well_known::KEYS_MAX_AGE;

@@ -1,9 +1,10 @@
 //! The OpenAPI document, generated from the handlers.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::LazyLock;
 
-use actix_web::HttpResponse;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, EntityTag, Header as _, HeaderValue, IfNoneMatch};
+use actix_web::{HttpRequest, HttpResponse};
 use actix_web::web::Bytes;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, RefOr, Response, ResponseBuilder};
@@ -268,16 +269,86 @@ fn refusal(description: &str) -> Response {
     ResponseBuilder::new().description(description).content("application/vnd.api+json", content).build()
 }
 
-/// The document as JSON text.
+/// The document as JSON text, for people.
 pub fn document() -> String {
     Api::openapi().to_pretty_json().unwrap_or_default()
 }
 
-/// Serves the document, which is made once: hundreds of kilobytes are too much work for each request of anybody.
-pub(super) async fn serve(_: NoQuery) -> Result<HttpResponse, ApiError> {
-    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(document()));
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.oai.openapi+json;version=3.1")))
-        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")))
-        .body(Parts::new(Bytes::clone(&DOCUMENT))))
+/// The document as it is served.
+struct Served {
+    /// Without the blanks that are half of what people read.
+    text: Bytes,
+    tag: EntityTag,
+}
+
+/// Made once: hundreds of kilobytes are too much work for each request of anybody.
+static SERVED: LazyLock<Served> = LazyLock::new(|| {
+    let text = Bytes::from(Api::openapi().to_json().unwrap_or_default());
+    // Nobody chooses what is hashed, so this need not withstand who looks for two texts with one hash.
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    let tag = EntityTag::new_strong(format!("{:016x}", hasher.finish()));
+    Served { text, tag }
+});
+
+/// Serves the document, or says that the client has it already (RFC 9110, section 13.1.2).
+pub(super) async fn serve(req: HttpRequest, _: NoQuery) -> Result<HttpResponse, ApiError> {
+    Ok(answer(&req))
+}
+
+fn answer(req: &HttpRequest) -> HttpResponse {
+    let known = match IfNoneMatch::parse(req) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&SERVED.tag)),
+        Err(_) => false,
+    };
+    let mut answer = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer
+        .insert_header(header::ETag(SERVED.tag.clone()))
+        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")));
+    if known {
+        return answer.finish();
+    }
+    let media_type = HeaderValue::from_static("application/vnd.oai.openapi+json;version=3.1");
+    answer.insert_header((header::CONTENT_TYPE, media_type)).body(Parts::new(Bytes::clone(&SERVED.text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    async fn served(tags: Option<&str>) -> (u16, String, Bytes) {
+        let mut request = TestRequest::default();
+        if let Some(tags) = tags {
+            request = request.insert_header((header::IF_NONE_MATCH, tags));
+        }
+        let answer = answer(&request.to_http_request());
+        let tag = answer.headers().get(header::ETAG).unwrap().to_str().unwrap().to_owned();
+        (answer.status().as_u16(), tag, to_bytes(answer.into_body()).await.unwrap())
+    }
+
+    #[actix_web::test]
+    async fn the_document_is_served_without_blanks() {
+        let (status, _, body) = served(None).await;
+        assert_eq!(status, 200);
+        let [compact, pretty] =
+            [&body[..], document().as_bytes()].map(|text| serde_json::from_slice::<serde_json::Value>(text).unwrap());
+        assert_eq!(compact, pretty);
+        assert_eq!(body.len(), compact.to_string().len());
+    }
+
+    #[actix_web::test]
+    async fn who_has_the_document_gets_it_not_again() {
+        let (_, tag, body) = served(None).await;
+        assert!(tag.starts_with('"') && tag.len() > 10, "{tag}");
+        for known in [tag.clone(), format!("\"other\", {tag}"), format!("W/{tag}"), "*".to_owned()] {
+            assert_eq!(served(Some(&known)).await, (304, tag.clone(), Bytes::new()), "{known}");
+        }
+        for other in ["\"other\"", "", "garbage", tag.trim_matches('"')] {
+            assert_eq!(served(Some(other)).await, (200, tag.clone(), body.clone()), "{other}");
+        }
+    }
 }

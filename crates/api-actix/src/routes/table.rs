@@ -56,11 +56,13 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(
             web::scope(API)
                 .configure(api)
+                // Its own, or what is nowhere in the scope would be counted here and there.
+                .default_service(web::to(not_found))
                 .wrap(from_fn(idempotency::once))
                 .wrap(from_fn(finishing::finish))
                 .wrap(from_fn(limiting::limit)),
         )
-        .default_service(web::to(not_found));
+        .default_service(web::to(not_found).wrap(from_fn(limiting::limit)));
 }
 
 fn api(config: &mut ServiceConfig) {

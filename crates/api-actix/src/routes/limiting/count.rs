@@ -5,96 +5,81 @@ use std::time::Duration;
 use keystead_application::ports::{RateDecision, RateHit};
 use keystead_domain::limits::{self, RatePolicy};
 
-use super::table::{AddressPolicy, PerAddress};
+use super::table::PerAddress;
 use crate::config::LimitsConfig;
 use crate::http::ClientAddress;
 
-/// What a counter is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    /// Refuses, and is shown.
-    Host,
-    /// Refuses, and is shown only when it does: how busy one's neighbours are is nobody's business.
-    Site,
-    /// Slows down what goes beyond so many.
-    SlowDown { free: u32 },
-}
-
-/// The counters of one request, all of them hit in one round trip.
+/// The counters of one request.
+///
+/// Those of the host are hit first, in one round trip, and those of its site only for what the host let through: of
+/// requests that are refused to one /64, however many come at once, the neighbours in its /48 pay for none.
 pub(super) struct Plan {
-    hits: Vec<RateHit>,
-    roles: Vec<Role>,
+    /// Of the host: those that refuse, the narrowest first; then the one that slows down.
+    hosts: Vec<RateHit>,
+    /// Of its site. They refuse, too, and are shown only when they do: how busy one's neighbours are is nobody's business.
+    sites: Vec<RateHit>,
+    /// How many requests are not slowed down, where the last of the host's counters slows down. It has no counter of the
+    /// site: it never refuses, so a host would fill that one for its neighbours.
+    free: Option<u32>,
 }
 
 impl Plan {
     /// What a route counts of a client.
     pub(super) fn of(address: PerAddress, client: ClientAddress, config: &LimitsConfig) -> Self {
-        let mut plan = Self { hits: Vec::new(), roles: Vec::new() };
+        let hit = |key: &str, policy| RateHit { key: key.to_owned(), policy };
+        let (host, site) = (client.limit_key(), client.site_key());
+        let mut plan = Self { hosts: Vec::new(), sites: Vec::new(), free: None };
         for policy in address.limits() {
-            for (is_site, key, figures) in counters(policy, client, config) {
-                plan.add(if is_site { Role::Site } else { Role::Host }, key, figures);
-            }
+            let figures = config.policy(&policy.host);
+            plan.hosts.push(hit(&host, figures));
+            let limit = figures.limit.saturating_mul(limits::SITE_FACTOR);
+            let of_site = RatePolicy { name: policy.site, limit, per: "IPv6 /48", ..figures };
+            plan.sites.extend(site.iter().map(|site| hit(site, of_site)));
         }
         if let Some(policy) = address.slow_down() {
-            for (_, key, figures) in counters(policy, client, config) {
-                plan.add(Role::SlowDown { free: figures.limit }, key, with_room_to_slow_down(figures));
-            }
+            let figures = config.policy(&policy);
+            plan.free = Some(figures.limit);
+            plan.hosts.push(hit(&host, with_room_to_slow_down(figures)));
         }
         plan
     }
 
-    fn add(&mut self, role: Role, key: String, policy: RatePolicy) {
-        self.hits.push(RateHit { key, policy });
-        self.roles.push(role);
+    /// What to count of the host.
+    pub(super) fn hosts(&self) -> &[RateHit] {
+        &self.hosts
     }
 
-    /// What to count.
-    pub(super) fn hits(&self) -> &[RateHit] {
-        &self.hits
+    /// What to count of its site, of a request that the host's counters let through.
+    pub(super) fn sites(&self) -> &[RateHit] {
+        &self.sites
     }
 
-    /// The counters that refuse, of an answer in the order of the hits.
-    pub(super) fn refusals(&self, decisions: &[RateDecision]) -> impl Iterator<Item = (&RateHit, RateDecision)> {
-        let refuses = |(role, (hit, decision)): (&Role, (_, &RateDecision))| {
-            let refused = !decision.allowed && matches!(role, Role::Host | Role::Site);
-            refused.then_some((hit, *decision))
-        };
-        self.roles.iter().zip(self.hits.iter().zip(decisions)).filter_map(refuses)
-    }
-
-    /// What that answer means.
-    pub(super) fn read(&self, decisions: Vec<RateDecision>) -> Counted {
-        let (mut shown, mut wait) = (Vec::new(), Duration::ZERO);
-        for (role, decision) in self.roles.iter().zip(decisions) {
-            match role {
-                Role::SlowDown { free } => wait = wait.max(delay(&decision, *free)),
-                Role::Site if decision.allowed => {}
-                Role::Host | Role::Site => shown.push(decision),
-            }
-        }
-        Counted { shown, wait }
+    /// What the answers about [`Self::hosts`] mean.
+    pub(super) fn read(&self, mut decisions: Vec<RateDecision>) -> Counted {
+        let slow_down = self.free.and_then(|free| Some((free, decisions.pop()?)));
+        let wait = slow_down.map_or(Duration::ZERO, |(free, decision)| delay(&decision, free));
+        Counted { shown: decisions, wait }
     }
 }
 
 /// A request that was counted.
 pub(super) struct Counted {
-    /// The counters that refuse or are shown, the narrowest first.
+    /// The counters that refuse or are shown: the host's, the narrowest first, and those of its site that refuse.
     pub(super) shown: Vec<RateDecision>,
     /// How long the answer has to wait.
     pub(super) wait: Duration,
 }
 
-/// The counter of a host and, where it has one, of its site: whether it is the site's, its key, its figures.
-fn counters(
-    policy: AddressPolicy,
-    client: ClientAddress,
-    config: &LimitsConfig,
-) -> impl Iterator<Item = (bool, String, RatePolicy)> {
-    let host = config.policy(&policy.host);
-    let limit = host.limit.saturating_mul(limits::SITE_FACTOR);
-    let site = RatePolicy { name: policy.site, limit, per: "IPv6 /48", ..host };
-    let of_site = client.site_key().map(|key| (true, key, site));
-    std::iter::once((false, client.limit_key(), host)).chain(of_site)
+impl Counted {
+    /// Whether no counter refuses.
+    pub(super) fn is_let_through(&self) -> bool {
+        self.shown.iter().all(|decision| decision.allowed)
+    }
+
+    /// Takes in the answers about [`Plan::sites`].
+    pub(super) fn add_sites(&mut self, decisions: &[RateDecision]) {
+        self.shown.extend(decisions.iter().filter(|decision| !decision.allowed));
+    }
 }
 
 /// The slow-down goes on counting past its limit, up to where the delay is longest. What it forgives in a second stays the
@@ -133,35 +118,32 @@ mod tests {
         Plan::of(login(), ClientAddress::of(client.parse().unwrap()), &config(limits::RATE_POLICIES.to_vec()))
     }
 
-    fn told(plan: &Plan) -> Vec<String> {
-        plan.hits().iter().map(|hit| format!("{} {} {}", hit.policy.name, hit.policy.limit, hit.key)).collect()
+    fn told(hits: &[RateHit]) -> Vec<String> {
+        hits.iter().map(|hit| format!("{} {} {}", hit.policy.name, hit.policy.limit, hit.key)).collect()
     }
 
-    fn decide(plan: &Plan, decide: impl Fn(&RateHit) -> (bool, u32)) -> Counted {
+    fn decisions(hits: &[RateHit], decide: impl Fn(&RateHit) -> (bool, u32)) -> Vec<RateDecision> {
         let decision = |hit: &RateHit| {
             let (allowed, count) = decide(hit);
             RateDecision { policy: hit.policy, allowed, count, resets_at: Timestamp::default() }
         };
-        plan.read(plan.hits().iter().map(decision).collect())
+        hits.iter().map(decision).collect()
     }
 
     #[test]
     fn an_ipv4_address_has_one_counter_per_limit() {
-        let expected = ["login 10 192.0.2.1", "requests 1200 192.0.2.1", "slow-down 125 192.0.2.1"];
-        assert_eq!(told(&plan("192.0.2.1")), expected);
+        let plan = plan("192.0.2.1");
+        assert_eq!(told(plan.hosts()), ["login 10 192.0.2.1", "requests 1200 192.0.2.1", "slow-down 125 192.0.2.1"]);
+        assert!(plan.sites().is_empty());
     }
 
     #[test]
-    fn an_ipv6_address_is_counted_by_its_64_and_its_48() {
-        let expected = [
-            "login 10 2001:db8:1:2::/64",
-            "login-site 100 2001:db8:1::/48",
-            "requests 1200 2001:db8:1:2::/64",
-            "requests-site 12000 2001:db8:1::/48",
-            "slow-down 125 2001:db8:1:2::/64",
-            "slow-down-site 1025 2001:db8:1::/48",
-        ];
-        assert_eq!(told(&plan("2001:db8:1:2:3:4:5:6")), expected);
+    fn an_ipv6_address_is_limited_by_its_64_and_its_48_and_slowed_down_by_its_64() {
+        let plan = plan("2001:db8:1:2:3:4:5:6");
+        let hosts =
+            ["login 10 2001:db8:1:2::/64", "requests 1200 2001:db8:1:2::/64", "slow-down 125 2001:db8:1:2::/64"];
+        assert_eq!(told(plan.hosts()), hosts);
+        assert_eq!(told(plan.sites()), ["login-site 100 2001:db8:1::/48", "requests-site 12000 2001:db8:1::/48"]);
     }
 
     #[test]
@@ -169,7 +151,7 @@ mod tests {
         let own = RatePolicy { limit: 7, window: Duration::from_secs(3), ..limits::LOGIN };
         let client = ClientAddress::of("2001:db8::1".parse().unwrap());
         let plan = Plan::of(login(), client, &config(vec![own]));
-        let site = plan.hits().iter().find(|hit| hit.policy.name == "login-site").unwrap();
+        let site = plan.sites().iter().find(|hit| hit.policy.name == "login-site").unwrap();
         assert_eq!((site.policy.limit, site.policy.window), (70, own.window));
     }
 
@@ -177,20 +159,26 @@ mod tests {
     fn a_site_is_shown_only_when_it_refuses() {
         let names = |counted: &Counted| counted.shown.iter().map(|shown| shown.policy.name).collect::<Vec<_>>();
         let plan = plan("2001:db8::1");
-        assert_eq!(names(&decide(&plan, |_| (true, 1))), ["login", "requests"]);
-        let refused = decide(&plan, |hit| (hit.policy.name != "login-site", 1));
-        assert_eq!(names(&refused), ["login", "login-site", "requests"]);
+        let mut counted = plan.read(decisions(plan.hosts(), |_| (true, 1)));
+        counted.add_sites(&decisions(plan.sites(), |_| (true, 1)));
+        assert!(counted.is_let_through());
+        assert_eq!(names(&counted), ["login", "requests"]);
+        counted.add_sites(&decisions(plan.sites(), |hit| (hit.policy.name != "login-site", 1)));
+        assert!(!counted.is_let_through());
+        assert_eq!(names(&counted), ["login", "requests", "login-site"]);
     }
 
     #[test]
     fn delays_grow_by_step_up_to_the_cap() {
         let plan = plan("2001:db8::1");
-        let wait = |of: &str, answer| decide(&plan, |hit| if hit.policy.name == of { answer } else { (true, 1) }).wait;
-        for (name, free) in [("slow-down", 100), ("slow-down-site", 1000)] {
-            assert_eq!(wait(name, (true, free)), Duration::ZERO);
-            assert_eq!(wait(name, (true, free + 1)), Duration::from_millis(200));
-            assert_eq!(wait(name, (true, free + 25)), Duration::from_secs(5));
-            assert_eq!(wait(name, (false, free + 25)), Duration::from_secs(5));
+        let wait = |answer| {
+            let answer = |hit: &RateHit| if hit.policy.name == "slow-down" { answer } else { (true, 1) };
+            plan.read(decisions(plan.hosts(), answer))
+        };
+        for (answer, expected) in [((true, 100), 0), ((true, 101), 200), ((true, 125), 5000), ((false, 125), 5000)] {
+            let counted = wait(answer);
+            assert_eq!(counted.wait, Duration::from_millis(expected), "{answer:?}");
+            assert!(counted.is_let_through(), "it refuses nothing");
         }
     }
 

@@ -2,13 +2,13 @@
 //! account that no use-case counts, because they are about requests.
 
 mod count;
+mod slowed;
 mod spent;
 mod table;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::Error;
@@ -17,15 +17,16 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use keystead_application::ports::{Clock, RateLimiter, Store};
+use keystead_application::ports::{Clock, EphemeralError, RateDecision, RateHit, RateLimiter, Store};
 use keystead_application::service::GuessGuard;
-use keystead_domain::Timestamp;
 use keystead_domain::account::UserId;
-use keystead_domain::limits::{RatePolicy, SLOWED_AT_ONCE};
-use tokio::sync::Semaphore;
+use keystead_domain::limits::RatePolicy;
+use tokio::time::Instant;
 
 use self::count::{Counted, Plan};
-use self::spent::Spent;
+pub use self::slowed::SLOWED_PER_CLIENT;
+use self::slowed::Slowed;
+use self::spent::{Moment, Spent};
 pub use self::table::{ADDRESS_POLICIES, AddressPolicy, LIMITS, PerAddress, RouteLimits};
 use super::failure::account_limited;
 use crate::config::{LimitsConfig, LimitsMode};
@@ -62,10 +63,11 @@ pub struct RequestLimits {
     config: LimitsConfig,
     has_room: HashingRoom,
     spent: Spent,
-    /// A place for each answer that is being slowed down.
-    slowed: Semaphore,
-    /// Until when the counters are taken to be away, in microseconds since the epoch.
-    away_until: AtomicI64,
+    slowed: Slowed,
+    /// Until when the counters are taken to be away.
+    away_until: Mutex<Option<Instant>>,
+    /// Time that is never set, as the clock may be.
+    instant: Arc<dyn Fn() -> Instant + Send + Sync>,
 }
 
 impl RequestLimits {
@@ -79,8 +81,9 @@ impl RequestLimits {
         config: LimitsConfig,
         has_room: HashingRoom,
     ) -> Self {
-        let (spent, slowed) = (Spent::default(), Semaphore::new(SLOWED_AT_ONCE));
-        Self { limiter, store, guard, clock, config, has_room, spent, slowed, away_until: AtomicI64::new(i64::MIN) }
+        let (spent, slowed, away_until) = (Spent::default(), Slowed::default(), Mutex::default());
+        let instant = Arc::new(Instant::now);
+        Self { limiter, store, guard, clock, config, has_room, spent, slowed, away_until, instant }
     }
 
     fn sheds(&self, req: &ServiceRequest) -> bool {
@@ -92,33 +95,50 @@ impl RequestLimits {
         if client.ip().is_none_or(|ip| self.config.is_exempt(ip)) {
             return Ok(None);
         }
-        let Some(line) = table::of(req.method(), req.path()) else { return Ok(None) };
-        let (plan, now) = (Plan::of(line.address, client, &self.config), self.clock.now());
+        // Asking for what is not there, or in a way it is not served, is a request as well.
+        let address = table::of(req.method(), req.path()).map_or(PerAddress::Requests, |line| line.address);
+        let plan = Plan::of(address, client, &self.config);
+        let now = Moment { clock: self.clock.now(), instant: (self.instant)() };
         // What is only protected from floods is not worth an outage: it goes on while the counters are away. Credentials
         // are never taken uncounted.
-        let goes_on_without = line.address == PerAddress::Requests;
-        if plan.hits().is_empty() || (goes_on_without && self.is_away(now)) {
+        let goes_on_without = address == PerAddress::Requests;
+        if plan.hosts().is_empty() || (goes_on_without && self.are_away(now.instant)) {
             return Ok(None);
         }
-        if let Some(refusal) = self.spent.find(plan.hits(), now) {
+        if let Some(refusal) = self.spent.find(plan.hosts().iter().chain(plan.sites()), now) {
             return Ok(Some(Counted { shown: vec![refusal], wait: Duration::ZERO }));
         }
-        match self.limiter.hit(plan.hits(), now).await {
-            Ok(decisions) => {
-                plan.refusals(&decisions).for_each(|(hit, refusal)| self.spent.note(hit, refusal));
-                Ok(Some(plan.read(decisions)))
-            }
+        match self.hit(&plan, now).await {
+            Ok(counted) => Ok(Some(counted)),
             Err(error) if goes_on_without => {
                 tracing::debug!(%error, "a request was not counted");
-                self.away_until.store(now.plus(AWAY).as_micros(), Ordering::Relaxed);
+                *self.away_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(now.instant + AWAY);
                 Ok(None)
             }
             Err(error) => Err(ApiError::unavailable(error)),
         }
     }
 
-    fn is_away(&self, now: Timestamp) -> bool {
-        now.as_micros() < self.away_until.load(Ordering::Relaxed)
+    /// Counts for the host and, where it lets the request through, for its site.
+    async fn hit(&self, plan: &Plan, now: Moment) -> Result<Counted, EphemeralError> {
+        let mut counted = plan.read(self.limiter.hit(plan.hosts(), now.clock).await?);
+        self.note(plan.hosts(), &counted.shown, now);
+        if counted.is_let_through() && !plan.sites().is_empty() {
+            let decisions = self.limiter.hit(plan.sites(), now.clock).await?;
+            self.note(plan.sites(), &decisions, now);
+            counted.add_sites(&decisions);
+        }
+        Ok(counted)
+    }
+
+    fn note(&self, hits: &[RateHit], decisions: &[RateDecision], now: Moment) {
+        for (hit, refusal) in hits.iter().zip(decisions).filter(|(_, decision)| !decision.allowed) {
+            self.spent.note(hit, *refusal, now);
+        }
+    }
+
+    fn are_away(&self, now: Instant) -> bool {
+        self.away_until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| now < until)
     }
 
     /// Counts what somebody signed in does, wherever they do it from.
@@ -136,32 +156,17 @@ impl RequestLimits {
         tx.commit().await.map_err(ApiError::unavailable)
     }
 
-    /// Waits as long as an answer has to. The time costs no thread, and a place of [`SLOWED_AT_ONCE`] while it lasts: who
-    /// finds none taken in is refused, and who hangs up leaves theirs.
-    async fn slow_down(&self, wait: Duration) -> Result<(), ApiError> {
+    /// Waits as long as an answer has to. The time costs no thread, and a place while it lasts: who finds none is refused,
+    /// and who hangs up leaves theirs.
+    async fn slow_down(&self, client: ClientAddress, wait: Duration) -> Result<(), ApiError> {
         if wait.is_zero() {
             return Ok(());
         }
-        let Ok(_place) = self.slowed.try_acquire() else { return Err(limited(Code::RATE_LIMITED, wait)) };
-        let _shown = Shown::new();
+        let Some(_place) = self.slowed.take(client.limit_key()) else {
+            return Err(limited(Code::RATE_LIMITED, wait));
+        };
         actix_web::rt::time::sleep(wait).await;
         Ok(())
-    }
-}
-
-/// One more in the gauge of answers that are being slowed down, while it lives.
-struct Shown;
-
-impl Shown {
-    fn new() -> Self {
-        metrics::gauge!("keystead_slowed_down").increment(1.0);
-        Self
-    }
-}
-
-impl Drop for Shown {
-    fn drop(&mut self) {
-        metrics::gauge!("keystead_slowed_down").decrement(1.0);
     }
 }
 
@@ -189,7 +194,7 @@ pub(super) async fn limit(
     if let Some(line) = Line::of(req.request()) {
         line.slow_down(counted.wait);
     }
-    if let Err(error) = limits.slow_down(counted.wait).await {
+    if let Err(error) = limits.slow_down(client, counted.wait).await {
         return Ok(req.error_response(with_limits(error, &counted.shown, now)));
     }
     let mut response = next.call(req).await?.map_into_boxed_body();

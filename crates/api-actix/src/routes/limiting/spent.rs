@@ -5,40 +5,70 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use keystead_application::ports::{RateDecision, RateHit};
 use keystead_domain::Timestamp;
+use tokio::time::Instant;
 
 /// Most counters remembered: about 2 MB.
 const MOST: usize = 10_000;
 
+/// When a request came: what the clock shows, which somebody may set, and time that only ever goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub(super) clock: Timestamp,
+    pub(super) instant: Instant,
+}
+
 /// Counters that refused, until they let one through again. Whoever goes on asking is refused without a question to the
-/// store, and uses up nothing else meanwhile: of the requests that are refused to one host, its site would otherwise have
-/// none left for the neighbours.
+/// store.
 ///
-/// Nothing is ever refused longer than the counter itself would, unless it was deleted.
+/// Nothing is refused longer than the counter itself would, unless it was deleted: what is remembered ends by time that
+/// nobody sets back, and after one interval of its policy, however far ahead the store's counter is.
 #[derive(Default)]
-pub(super) struct Spent(Mutex<HashMap<(&'static str, String), RateDecision>>);
+pub(super) struct Spent(Mutex<HashMap<(&'static str, String), Refusal>>);
+
+/// What a counter said, when, and until when it stands.
+#[derive(Clone, Copy)]
+struct Refusal {
+    decision: RateDecision,
+    noted: Moment,
+    until: Instant,
+}
+
+impl Refusal {
+    /// As the counter would say it at `now`.
+    fn told(&self, now: Moment) -> RateDecision {
+        let elapsed = now.instant.duration_since(self.noted.instant);
+        let left = self.decision.resets_at.since(self.noted.clock).saturating_sub(elapsed);
+        RateDecision { resets_at: now.clock.plus(left), ..self.decision }
+    }
+}
 
 impl Spent {
     /// The refusal that stands for one of these counters at `now`.
-    pub(super) fn find(&self, hits: &[RateHit], now: Timestamp) -> Option<RateDecision> {
+    pub(super) fn find<'h>(&self, mut hits: impl Iterator<Item = &'h RateHit>, now: Moment) -> Option<RateDecision> {
         let known = self.lock();
         if known.is_empty() {
             return None;
         }
-        let refusal = |hit: &RateHit| known.get(&(hit.policy.name, hit.key.clone())).copied();
-        hits.iter().filter_map(refusal).find(|refusal| now < refusal.again_at())
+        let standing = |hit: &RateHit| {
+            let refusal = known.get(&(hit.policy.name, hit.key.clone()))?;
+            (now.instant < refusal.until).then(|| refusal.told(now))
+        };
+        hits.find_map(standing)
     }
 
     /// Remembers a refusal.
-    pub(super) fn note(&self, hit: &RateHit, refusal: RateDecision) {
+    pub(super) fn note(&self, hit: &RateHit, decision: RateDecision, now: Moment) {
+        let wait = decision.again_at().since(now.clock).min(decision.policy.interval());
         let mut known = self.lock();
         // Forgetting costs a question to the store, for each that is asked again.
         if known.len() >= MOST {
             known.clear();
         }
+        let refusal = Refusal { decision, noted: now, until: now.instant + wait };
         known.insert((hit.policy.name, hit.key.clone()), refusal);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(&'static str, String), RateDecision>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(&'static str, String), Refusal>> {
         // A map is whole whatever panicked beside it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,26 +88,61 @@ mod tests {
         RateHit { key: key.to_owned(), policy: LOGIN }
     }
 
-    fn refusal() -> RateDecision {
-        RateDecision::of(LOGIN, false, Gcra::new(Some(NOW.plus(LOGIN.window))), NOW)
+    fn refusal(free_at: Timestamp) -> RateDecision {
+        RateDecision::of(LOGIN, false, Gcra::new(Some(free_at)), NOW)
+    }
+
+    fn spent() -> RateDecision {
+        refusal(NOW.plus(LOGIN.refill()))
+    }
+
+    fn find(spent: &Spent, keys: &[&str], now: Moment) -> Option<RateDecision> {
+        let hits: Vec<_> = keys.iter().map(|key| hit(key)).collect();
+        spent.find(hits.iter(), now)
     }
 
     #[test]
     fn a_refusal_stands_until_the_counter_lets_one_through() {
-        let spent = Spent::default();
-        spent.note(&hit("a"), refusal());
-        let again_at = NOW.plus(LOGIN.interval());
-        assert_eq!(spent.find(&[hit("b"), hit("a")], NOW), Some(refusal()));
-        assert!(spent.find(&[hit("a")], again_at.minus(Duration::from_micros(1))).is_some());
-        assert_eq!(spent.find(&[hit("a")], again_at), None);
-        assert_eq!(spent.find(&[hit("b"), RateHit { policy: LINK, ..hit("a") }], NOW), None);
+        let (spent, begin) = (Spent::default(), Moment { clock: NOW, instant: Instant::now() });
+        let after = |span: Duration| Moment { clock: NOW.plus(span), instant: begin.instant + span };
+        spent.note(&hit("a"), self::spent(), begin);
+        assert_eq!(find(&spent, &["b", "a"], begin), Some(self::spent()));
+        let last = after(LOGIN.interval() - Duration::from_micros(1));
+        assert_eq!(find(&spent, &["a"], last), Some(self::spent()));
+        assert_eq!(find(&spent, &["a"], after(LOGIN.interval())), None);
+        let other = RateHit { policy: LINK, ..hit("a") };
+        assert_eq!(spent.find([&hit("b"), &other].into_iter(), begin), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_prolongs_and_shortens_no_refusal() {
+        for back in [Duration::from_hours(24), Duration::ZERO] {
+            let (spent, begin) = (Spent::default(), Moment { clock: NOW, instant: Instant::now() });
+            spent.note(&hit("a"), self::spent(), begin);
+            for ahead in [Duration::from_hours(24), Duration::ZERO] {
+                let after = |span| Moment { clock: NOW.minus(back).plus(ahead), instant: begin.instant + span };
+                let told = find(&spent, &["a"], after(Duration::from_secs(30))).unwrap();
+                let wait = told.again_at().since(NOW.minus(back).plus(ahead));
+                assert_eq!(wait, LOGIN.interval() - Duration::from_secs(30), "and is told as it is");
+                assert!(find(&spent, &["a"], after(LOGIN.interval())).is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn a_counter_that_is_far_ahead_is_asked_again_after_an_interval() {
+        let (spent, begin) = (Spent::default(), Moment { clock: NOW, instant: Instant::now() });
+        spent.note(&hit("a"), refusal(NOW.plus(Duration::from_hours(24))), begin);
+        let after = |span| Moment { clock: NOW, instant: begin.instant + span };
+        assert!(find(&spent, &["a"], after(LOGIN.interval() - Duration::from_micros(1))).is_some());
+        assert_eq!(find(&spent, &["a"], after(LOGIN.interval())), None);
     }
 
     #[test]
     fn there_are_never_more_than_so_many() {
-        let spent = Spent::default();
+        let (spent, begin) = (Spent::default(), Moment { clock: NOW, instant: Instant::now() });
         for n in 0..=MOST {
-            spent.note(&hit(&n.to_string()), refusal());
+            spent.note(&hit(&n.to_string()), self::spent(), begin);
         }
         assert_eq!(spent.lock().len(), 1);
     }
