@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use keystead_domain::factor::SecondFactorPolicy;
 
 use super::mail::{MailTransport, SmtpSecurity};
@@ -33,7 +34,7 @@ pub enum Risk {
     WeakPasswordHash,
     /// Nothing stops guessing.
     LimitsOff,
-    /// Every client can choose the address it is limited by.
+    /// Every client, or a large part of the world, can choose the address it is limited by.
     TrustEveryone,
 }
 
@@ -258,9 +259,10 @@ impl Config {
     }
 
     fn dangers_of_guessing(&self, found: &mut Vec<Unsafe>) {
-        for net in self.http.trusted_proxies.iter().filter(|net| net.prefix_len() == 0) {
-            let what = format!("{net} trusts every client");
-            let fix = "name the networks your proxies are in, and no more";
+        for net in self.http.trusted_proxies.iter().filter(|net| is_too_wide(net)) {
+            let what = format!("{net} trusts more than any proxies need: clients among them choose their address");
+            let fix = "name the networks your proxies are in, and no more: no IPv4 network wider than /8, no IPv6 network \
+                       wider than /16";
             found.push(self.danger(Risk::TrustEveryone, "http.trusted_proxies", what, fix));
         }
         let argon2 = &self.passwords.argon2;
@@ -315,6 +317,15 @@ impl Config {
 
     fn warning(&self, key: &str, what: impl Into<String>, fix: impl Into<String>) -> Warning {
         Warning(self.problem(key, what, fix))
+    }
+}
+
+/// Whether a network is too wide to be that of proxies. By its breadth, as two halves of the world are the world; the widest
+/// private IPv4 network (RFC 1918) is a /8.
+fn is_too_wide(net: &IpNet) -> bool {
+    match net {
+        IpNet::V4(net) => net.prefix_len() < 8,
+        IpNet::V6(net) => net.prefix_len() < 16,
     }
 }
 

@@ -3,10 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::problem::Invalid;
 
+/// Bits before the IPv4 address in an IPv4-mapped one.
+const MAPPED_PREFIX: u8 = 96;
 /// Units of durations, largest first, in milliseconds.
 const UNITS: &[(&str, u64)] = &[("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
@@ -56,13 +58,26 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Invalid> {
     })
 }
 
-/// Reads a network, or one address.
+/// Reads a network, or one address. What is within `::ffff:0:0/96` is the IPv4 network that it maps: clients' addresses are
+/// compared in that form, so the other would hold for nobody.
 pub(super) fn network(text: &str) -> Result<IpNet, Invalid> {
     let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    net.map(|net| net.trunc()).map_err(|_| {
+    net.map(|net| unmapped(net.trunc())).map_err(|_| {
         let fix = "write networks or addresses: \"10.0.0.0/8\", \"192.0.2.7\", \"2001:db8::/32\"";
         Invalid::new(format!("{text:?} is not a network"), fix)
     })
+}
+
+/// The IPv4 network that a network of IPv4-mapped addresses (RFC 4291, section 2.5.5.2) stands for; others as they are.
+fn unmapped(net: IpNet) -> IpNet {
+    let mapped = |net: Ipv6Net| {
+        let prefix = net.prefix_len().checked_sub(MAPPED_PREFIX)?;
+        Ipv4Net::new(net.network().to_ipv4_mapped()?, prefix).ok()
+    };
+    match net {
+        IpNet::V4(_) => net,
+        IpNet::V6(v6) => mapped(v6).map_or(net, IpNet::V4),
+    }
 }
 
 /// Reads `true` or `false`.
@@ -139,6 +154,24 @@ mod tests {
         assert_eq!(network("192.0.2.7").unwrap().to_string(), "192.0.2.7/32");
         assert_eq!(network("2001:db8::1").unwrap().to_string(), "2001:db8::1/128");
         assert!(network("10.0.0.0/33").is_err() && network("lan").is_err());
+    }
+
+    #[test]
+    fn networks_of_mapped_addresses_are_those_they_map() {
+        for (text, expected) in [
+            ("::ffff:203.0.113.0/120", "203.0.113.0/24"),
+            ("::ffff:203.0.113.77/120", "203.0.113.0/24"),
+            ("::ffff:203.0.113.7", "203.0.113.7/32"),
+            ("::FFFF:cb00:7107", "203.0.113.7/32"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            // Wider than what is mapped, or something else.
+            ("::ffff:0:0/95", "::fffe:0:0/95"),
+            ("::/0", "::/0"),
+            ("::203.0.113.7", "::203.0.113.7/128"),
+            ("64:ff9b::203.0.113.0/120", "64:ff9b::cb00:7100/120"),
+        ] {
+            assert_eq!(network(text).unwrap(), expected.parse::<IpNet>().unwrap(), "{text}");
+        }
     }
 
     #[test]
