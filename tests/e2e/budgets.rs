@@ -158,6 +158,49 @@ async fn g10_the_owner_gets_in_at_a_browser_that_was_there_before() {
     }
 }
 
+/// A phone and a browser that this account's owner signed in with, and one of somebody else's.
+async fn devices(service: &Service) -> (Anonymous, Anonymous, Anonymous) {
+    let ada = service.registered_at(&service.native().at("192.0.2.1"), EMAIL).await;
+    let browser = service.browser().at("192.0.2.2").login(EMAIL, PASSWORD).await.unwrap();
+    let bob = service.registered_at(&service.native().at("192.0.2.3"), "bob@example.com").await;
+    let native = |device: Option<String>| service.native().at("192.0.2.4").on_device(&device.unwrap());
+    let laptop = service.browser().at("192.0.2.5").on_device(&browser.device.unwrap());
+    (native(ada.device), laptop, native(bob.device))
+}
+
+#[tokio::test]
+async fn g10_strangers_keep_no_reset_link_from_the_owner() {
+    let service = Service::builder().default_limits().behind_a_proxy().start().await;
+    let (phone, laptop, foreign) = devices(&service).await;
+    for number in 0..2 {
+        stranger(&service, number).forgot(EMAIL).await.unwrap();
+    }
+    for client in [stranger(&service, 2), foreign] {
+        assert_eq!(client.forgot(EMAIL).await.unwrap_err(), limited());
+    }
+    phone.forgot(EMAIL).await.expect("the owner's phone");
+    laptop.forgot(EMAIL).await.expect("the owner's browser");
+    let link = service.link_tokens(EMAIL, 4).await.remove(3);
+    laptop.begin_reset(&link).await.unwrap();
+}
+
+#[tokio::test]
+async fn g10_strangers_keep_no_code_from_the_owner() {
+    let service = Service::builder().default_limits().behind_a_proxy().configured(crate::factors::without_passwords);
+    let service = service.start().await;
+    let (phone, laptop, foreign) = devices(&service).await;
+    for number in 0..5 {
+        stranger(&service, number).passwordless(EMAIL).await.unwrap();
+    }
+    for client in [stranger(&service, 5), foreign] {
+        assert_eq!(client.passwordless(EMAIL).await.map(drop).unwrap_err(), limited());
+    }
+    phone.passwordless(EMAIL).await.map(drop).expect("the owner's phone");
+    let half_way = laptop.passwordless(EMAIL).await.expect("the owner's browser");
+    let code = service.mails_about(EMAIL, "Log in to", 7).await[6].code().unwrap();
+    half_way.verify_passwordless(&code).await.unwrap();
+}
+
 #[tokio::test]
 async fn limits_per_address_are_counted_and_shown() {
     let service = Service::builder().default_limits().behind_a_proxy().start().await;

@@ -93,7 +93,7 @@ impl Anonymous {
     }
 
     pub async fn forgot(&self, identity: &str) -> Answer<()> {
-        self.post("/auth/password/forgot", &json!({ "identity": identity })).await.ok(202).map(|_| ())
+        self.post("/auth/password/forgot", &self.with_device(json!({ "identity": identity }))).await.ok(202).map(|_| ())
     }
 
     pub async fn begin_reset(&self, token: &str) -> Answer<HalfWay> {

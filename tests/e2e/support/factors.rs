@@ -70,7 +70,7 @@ impl Anonymous {
 
     /// Asks for a code instead of a password.
     pub async fn passwordless(&self, identity: &str) -> Answer<HalfWay> {
-        let reply = self.post("/auth/passwordless", &json!({ "identity": identity })).await;
+        let reply = self.post("/auth/passwordless", &self.with_device(json!({ "identity": identity }))).await;
         Ok(HalfWay::new(self, &reply.ok(202)?))
     }
 
