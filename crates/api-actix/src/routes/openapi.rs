@@ -4,8 +4,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::LazyLock;
 
 use actix_web::http::header::{self, EntityTag, Header as _, HeaderValue, IfNoneMatch};
-use actix_web::{HttpRequest, HttpResponse};
 use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};

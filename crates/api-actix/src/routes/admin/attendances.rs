@@ -137,6 +137,10 @@ async fn part(
     }
     match export.next().await {
         Ok(text) => Some((Ok(Bytes::from(text?)), (None, export))),
-        Err(failure) => Some((Err(failure.into()), (None, export))),
+        Err(failure) => {
+            // actix-http ends the connection; nobody else says why.
+            tracing::error!(error = %failure, "a file ended half-way");
+            Some((Err(failure.into()), (None, export)))
+        }
     }
 }
