@@ -17,7 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::compose::{Composed, HashingFigures};
 use crate::config::{Config, TlsConfig};
-use crate::http::pressure::{self, Connections, Lags};
+use crate::http::pressure::{self, Connections, Lags, Peers};
 use crate::http::{AllowedOrigins, BodyLimits, Edge, HttpSettings, Language, TrustedProxies};
 use crate::routes::{self, HashingRoom, Readiness, RequestLimits, RouteSettings};
 use crate::worker::{self, Workers};
@@ -186,11 +186,24 @@ fn connections(config: &Config) -> Connections {
     Connections {
         workers: config.http.workers,
         most: pressure::room_for(config.http.max_connections),
+        peers: peers(config),
         head: config.http.header_timeout,
         idle: limits::CONNECTION_IDLE,
         answer: limits::ANSWER_TIMEOUT,
         drain: DRAIN,
         lag: limits::EVENT_LOOP_LAG,
+    }
+}
+
+/// Whose connections they may be. A site (IPv6 /48) may have half of them.
+fn peers(config: &Config) -> Peers {
+    let per_address = config.http.max_connections_per_address;
+    Peers {
+        per_address,
+        per_site: per_address.max(config.http.max_connections / 2),
+        trusted: TrustedProxies::new(config.http.trusted_proxies.clone()),
+        allowed: config.limits.allow.clone(),
+        denied: config.limits.deny.clone(),
     }
 }
 

@@ -13,7 +13,7 @@ use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse};
 use keystead_adapters_crypto::{Argon2Config, Argon2Hasher, OsEntropy};
 use keystead_adapters_sqlite::{SqliteConfig, SqliteDatabase, SqliteStore};
-use keystead_api_actix::http::pressure::{Connections, Lags, bind, serve};
+use keystead_api_actix::http::pressure::{Connections, Lags, Peers, bind, serve};
 use keystead_api_actix::http::{Edge, HttpSettings};
 use keystead_application::ports::{PasswordHasher as _, Store as _};
 use keystead_domain::account::Password;
@@ -77,6 +77,7 @@ fn start(folder: &std::path::Path) -> SocketAddr {
     let rules = Connections {
         workers: 1,
         most: 100,
+        peers: Peers::default(),
         head: long,
         idle: long,
         answer: long,

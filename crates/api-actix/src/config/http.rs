@@ -8,6 +8,9 @@ use super::origin::Origin;
 use super::reader::{Noted, Reader, Reading};
 use super::values::{choice, network, socket_address};
 
+/// Connections an address may have even where there are few.
+const LEAST_SHARE: usize = 100;
+
 /// `[http]`: where the service listens, and under which name the world knows it.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
@@ -25,6 +28,8 @@ pub struct HttpConfig {
     pub workers: usize,
     /// Connections open at once.
     pub max_connections: usize,
+    /// Connections of one address open at once, unless it is a proxy's or an allowed one.
+    pub max_connections_per_address: usize,
     /// Native TLS, when the service speaks https itself.
     pub tls: Option<TlsConfig>,
     /// Address of `/metrics`; `None`: no metrics.
@@ -67,12 +72,14 @@ impl HttpConfig {
         let others = r.list("http.allowed_origins", Origin::parse);
         let workers = r.optional_integer("http.workers", 1..=1024);
         let max_connections = r.integer("http.max_connections", 16..=1_000_000);
+        let per_address = r.optional_integer("http.max_connections_per_address", 1..=1_000_000);
         let tls = read_tls(r);
         let admin_listen = r.optional("http.admin_listen", socket_address);
         let body_bytes = r.integer("http.body_bytes", 1024..=16 * 1024 * 1024);
         let header_timeout = r.duration("http.header_timeout", Duration::from_secs(1)..=Duration::from_mins(1));
         let body_timeout = r.duration("http.body_timeout", Duration::from_secs(1)..=Duration::from_mins(5));
         let public_url = public_url?;
+        let max_connections = max_connections?;
         let others = others?.into_iter().filter(|origin| *origin != public_url);
         Ok(Self {
             listen: listen?,
@@ -81,7 +88,8 @@ impl HttpConfig {
             trusted_proxies: trusted_proxies?,
             forwarded: forwarded?,
             workers: workers?.unwrap_or(cores),
-            max_connections: max_connections?,
+            max_connections,
+            max_connections_per_address: per_address?.unwrap_or((max_connections / 4).max(LEAST_SHARE)),
             tls: tls?,
             admin_listen: admin_listen?,
             body_bytes: body_bytes?,

@@ -100,6 +100,12 @@ fn http() -> Vec<Row> {
             "Connections open at once; others wait. The system's limit of open files may lower it, which is logged.",
         ),
         (
+            "http.max_connections_per_address",
+            Kind::Integer,
+            described("a quarter of `max_connections`, at least 100", "500"),
+            "Connections of one address (IPv6: /64) open at once; more are ended. Not for `trusted_proxies` and `limits.allow`.",
+        ),
+        (
             "http.tls.certificate_file",
             Kind::Path,
             described("plain http, for a proxy in front", "/etc/keystead/tls/fullchain.pem"),

@@ -1,5 +1,6 @@
 //! What is refused before any route sees it.
 
+use actix_http::ConnectionType;
 use actix_web::HttpResponse;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
@@ -52,7 +53,15 @@ pub(super) fn stop(req: &ServiceRequest, settings: &HttpSettings, id: &RequestId
             preflight(req.headers(), &settings.origins).map(|answer| answer.unwrap_or_else(refuse))
         }
         Ok(()) => None,
-        Err(error) => Some(refuse(error)),
+        Err(error) => {
+            // The connection keeps a buffer as large as the largest head for as long as it lasts.
+            let hang_up = error.code() == Code::HEADERS_TOO_LARGE || error.code() == Code::URI_TOO_LONG;
+            let mut refusal = refuse(error);
+            if hang_up {
+                refusal.head_mut().set_connection_type(ConnectionType::Close);
+            }
+            Some(refusal)
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod headers;
 mod outage;
 mod panics;
 mod request_id;
+mod streamed;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -130,7 +131,7 @@ where
             match within(worker.deadline, || exchange.slowed(), call).await {
                 Some(Ok(Ok(response))) => {
                     let answer = worker.finish(with_error_body(response, &worker.settings, &seen.id), &seen);
-                    Ok(unread.hang_up_after(answer))
+                    Ok(streamed::hold(unread.hang_up_after(answer), exchange, worker.deadline))
                 }
                 Some(Ok(Err(error))) => Err(worker.broken(error, seen)),
                 Some(Err(_)) => Err(worker.broken(ApiError::internal("a handler panicked").into(), seen)),

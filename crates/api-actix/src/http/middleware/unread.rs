@@ -13,13 +13,12 @@ use actix_web::HttpMessage as _;
 use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
-use actix_web::http::header;
 use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt as _};
 
-use crate::http::pressure::{Line, body_ended};
+use crate::http::pressure::{Line, body_awaited, is_body_metered};
 
-/// The chunked body of a request, if it has one.
+/// The body of a request, if it comes in chunks or is larger than what is read of it unasked.
 pub(super) struct Unread(Option<Rc<Watched>>);
 
 struct Watched {
@@ -29,9 +28,9 @@ struct Watched {
 }
 
 impl Unread {
-    /// Keeps a hand on the body of a request that goes on to its handler, and tells the connection when it ended.
+    /// Keeps a hand on the body of a request that goes on to its handler, and tells the connection when it waits for more.
     pub(super) fn watch(mut req: ServiceRequest, line: Option<Rc<Line>>) -> (ServiceRequest, Self) {
-        if !req.headers().contains_key(header::TRANSFER_ENCODING) {
+        if !is_body_metered(req.request()) {
             return (req, Self(None));
         }
         let watched = Watched { payload: RefCell::new(req.take_payload()), ended: Cell::new(false), line };
@@ -60,12 +59,15 @@ impl Stream for Reading {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = ready!(self.0.payload.borrow_mut().poll_next_unpin(cx));
+        let next = self.0.payload.borrow_mut().poll_next_unpin(cx);
+        if next.is_pending()
+            && let Some(line) = &self.0.line
+        {
+            body_awaited(line);
+        }
+        let next = ready!(next);
         if next.is_none() {
             self.0.ended.set(true);
-            if let Some(line) = &self.0.line {
-                body_ended(line);
-            }
         }
         Poll::Ready(next)
     }

@@ -1,54 +1,37 @@
 //! The stream of a connection, held to its pace.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use actix_web::web::BytesMut;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::line::Line;
+use super::messages::{Kind, Messages};
 use super::pace::Pace;
 
 /// Bytes read before others have their turn. What is parsed at once is this and what was left: a few hundred requests at
 /// most, however many a client sends in one go.
 const STEP: usize = 8 * 1024;
 
-/// Longest name of a header that actix-http is shown. It panics at one of 64 KiB, which is more than a `HeaderName` holds, and
-/// what is longer than 16 KiB is refused anyway. Part of a name can come unseen, behind a request that is being answered; it
-/// is no more than the difference.
-const LONGEST_NAME: usize = 32 * 1024;
+/// Bytes looked at beyond the request that is being answered, to learn that a peer hung up; they are kept until its turn.
+const AHEAD: usize = 16 * 1024;
+/// Taken from the socket at once while there is no buffer of actix-http's for it.
+const GLANCE: usize = 2 * 1024;
 
-/// Follows the lines of a head as its bytes come.
-#[derive(Debug, Default)]
-struct Lines {
-    /// Bytes of the line so far, while they can be a name.
-    name: usize,
-    /// The line has a colon or, being that of the request, a space: what follows is no name.
-    named: bool,
-}
-
-impl Lines {
-    /// Whether a name grew too long with these bytes.
-    fn is_too_long_with(&mut self, bytes: &[u8]) -> bool {
-        let mut too_long = false;
-        for byte in bytes {
-            match byte {
-                b'\n' => *self = Self::default(),
-                b':' | b' ' => self.named = true,
-                _ if self.named => {}
-                _ => {
-                    self.name += 1;
-                    too_long |= self.name > LONGEST_NAME;
-                }
-            }
-        }
-        too_long
-    }
+/// Ends a head that is too long. In a value it makes more headers than actix-http takes (96), which it answers with 431;
+/// anywhere else it is nonsense. There is no empty line in it, so the part that was read never becomes a request.
+fn too_long() -> BytesMut {
+    let mut bytes = BytesMut::from(&b" "[..]);
+    bytes.extend_from_slice(&b"a:\r\n".repeat(100));
+    bytes
 }
 
 /// Clear text or TLS.
@@ -81,17 +64,24 @@ macro_rules! forward {
     };
 }
 
-/// The stream of a connection whose peer was slow ends with an error of kind `TimedOut`.
+/// The stream of a connection. That of a peer who was slow ends with an error of kind `TimedOut`.
+///
+/// actix-http is shown one request at a time: it parses whatever it is given, however much that is, while it answers another
+/// one, and polls without pause once its buffer is full. What came too early waits here.
 pub(super) struct Guarded {
     transport: Transport,
     line: Rc<Line>,
+    /// Bytes read since others had their turn.
     read: usize,
-    lines: Lines,
+    messages: Messages,
+    early: BytesMut,
+    /// The peer says nothing more.
+    ended: bool,
 }
 
 impl Guarded {
     pub(super) fn new(transport: Transport, line: Rc<Line>) -> Self {
-        Self { transport, line, read: 0, lines: Lines::default() }
+        Self { transport, line, read: 0, messages: Messages::new(), early: BytesMut::new(), ended: false }
     }
 
     pub(super) const fn line(&self) -> &Rc<Line> {
@@ -105,6 +95,104 @@ impl Guarded {
         }
         self.line.check()
     }
+
+    fn read_on(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        loop {
+            if self.read >= STEP {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if self.messages.is_refused() && self.early.is_empty() {
+                // The answer to it is the last; actix-http reads no further.
+                return Poll::Pending;
+            }
+            if self.messages.is_between() && self.line.is_asked() {
+                return self.look_ahead(cx);
+            }
+            if self.early.is_empty() {
+                if self.ended {
+                    return Poll::Ready(Ok(()));
+                }
+                ready!(forward!(&mut self.transport, stream => stream.poll_read(cx, buffer)))?;
+                let fresh = buffer.filled_mut().get_mut(before..).unwrap_or_default();
+                if fresh.is_empty() {
+                    self.ended = true;
+                    return Poll::Ready(Ok(()));
+                }
+                self.read += fresh.len();
+                let (taken, shown) = self.follow(fresh);
+                self.early.extend_from_slice(buffer.filled().get(before + taken..).unwrap_or_default());
+                buffer.set_filled(before + shown);
+            } else {
+                let count = self.early.len().min(buffer.remaining());
+                let mut early = self.early.split_to(count);
+                let (taken, shown) = self.follow(&mut early);
+                buffer.put_slice(early.get(..shown).unwrap_or_default());
+                let rest = early.split_off(taken);
+                if !rest.is_empty() {
+                    let later = std::mem::replace(&mut self.early, rest);
+                    self.early.unsplit(later);
+                }
+            }
+            if self.early.is_empty() {
+                // Its memory is for what waits.
+                self.early = BytesMut::new();
+            }
+            if buffer.filled().len() > before {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Follows the messages through these bytes, up to the end of a request that is to be answered before the next. How
+    /// many bytes that are, and how many of them, from the first on, are for actix-http.
+    fn follow(&mut self, bytes: &mut [u8]) -> (usize, usize) {
+        if self.messages.is_refused() {
+            return (bytes.len(), bytes.len());
+        }
+        let (mut taken, mut shown) = (0, 0);
+        while taken < bytes.len() && !(self.messages.is_between() && self.line.is_asked()) {
+            let (count, kind) = self.messages.follow(bytes.get_mut(taken..).unwrap_or_default());
+            taken += count;
+            if !matches!(kind, Kind::Excess | Kind::TooLong) {
+                shown += count;
+            }
+            match kind {
+                Kind::Head | Kind::Excess => {}
+                Kind::LastOfHead => self.line.note(Pace::is_asked_now),
+                Kind::Body => self.line.note(|pace| pace.has_body(count)),
+                Kind::Broken | Kind::BrokenBeforeNul | Kind::TooLong => {
+                    // Nothing that follows is read as anything.
+                    self.early = match kind {
+                        Kind::TooLong => too_long(),
+                        Kind::BrokenBeforeNul => BytesMut::from(&b"\0"[..]),
+                        _ => BytesMut::new(),
+                    };
+                    taken = bytes.len();
+                }
+            }
+        }
+        (taken, shown)
+    }
+
+    /// While a request is answered: whether its peer hung up.
+    fn look_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.ended && self.early.len() < AHEAD {
+            let mut bytes = [MaybeUninit::uninit(); GLANCE];
+            let mut glance = ReadBuf::uninit(&mut bytes);
+            if forward!(&mut self.transport, stream => stream.poll_read(cx, &mut glance))?.is_pending() {
+                break;
+            }
+            self.ended = glance.filled().is_empty();
+            self.early.extend_from_slice(glance.filled());
+        }
+        if self.early.is_empty() {
+            return if self.ended { Poll::Ready(Ok(())) } else { Poll::Pending };
+        }
+        self.line.wait_for_answer();
+        Poll::Pending
+    }
 }
 
 impl AsyncRead for Guarded {
@@ -114,29 +202,14 @@ impl AsyncRead for Guarded {
         if !this.line.may_read(cx) {
             return Poll::Pending;
         }
-        if this.read >= STEP {
-            this.read = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         let before = buffer.filled().len();
-        let Poll::Ready(result) = forward!(&mut this.transport, stream => stream.poll_read(cx, buffer)) else {
+        let read = this.read_on(cx, buffer);
+        if read.is_pending() {
             this.read = 0;
-            return Poll::Pending;
-        };
-        result?;
-        let count = buffer.filled().len().saturating_sub(before);
-        this.read += count;
-        if this.line.expects_head()
-            && this.lines.is_too_long_with(buffer.filled().get(before..).unwrap_or_default())
-            && let Some(last) = buffer.filled_mut().last_mut()
-        {
-            // No head has this byte anywhere: actix-http refuses it and ends the connection. What was sent after a request
-            // was refused is read by nobody, and may have it.
-            *last = 0;
         }
+        let count = buffer.filled().len().saturating_sub(before);
         this.line.note(|pace| pace.has_read(count));
-        Poll::Ready(Ok(()))
+        read
     }
 }
 
@@ -173,26 +246,5 @@ impl AsyncWrite for Guarded {
             this.line.note(Pace::blocked);
         }
         shut
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_are_too_long_are_seen_however_they_come() {
-        let name = vec![b'a'; LONGEST_NAME];
-        let mut lines = Lines::default();
-        assert!(!lines.is_too_long_with(b"GET /") && !lines.is_too_long_with(&name));
-        assert!(
-            !lines.is_too_long_with(b" HTTP/1.1\r\nX:") && !lines.is_too_long_with(&name),
-            "a path and a value are none"
-        );
-        assert!(!lines.is_too_long_with(b"b\r\n") && !lines.is_too_long_with(&name));
-        assert!(lines.is_too_long_with(b"a"), "one more");
-        assert!(lines.is_too_long_with(b"\r\n") && !lines.is_too_long_with(&name), "until the line ends");
-        let whole = [&b"GET / HTTP/1.1\r\n"[..], &name, b"a: b\r\n\r\n"].concat();
-        assert!(Lines::default().is_too_long_with(&whole), "at once");
     }
 }

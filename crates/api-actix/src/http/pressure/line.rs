@@ -10,27 +10,33 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use tokio::time::Instant;
 
-use super::pace::{Body, Cut, Pace, Patience};
+use super::pace::{BODY_STEP, Cut, Pace, Patience};
+use super::peers::Admitted;
 use super::thread::Thread;
 
 /// One connection: kept by its stream, and among the connection data of its requests.
 pub struct Line {
     thread: Rc<Thread>,
+    peer: Admitted,
     pace: RefCell<Pace>,
     task: RefCell<Option<Waker>>,
     /// The task waits for leave to read, not for bytes.
     held: Cell<bool>,
+    /// The task has bytes of the next request, and waits for the end of this one.
+    queued: Cell<bool>,
     cut: Cell<Option<Cut>>,
     slowed: Cell<Duration>,
 }
 
 impl Line {
-    pub(super) fn new(thread: Rc<Thread>) -> Self {
+    pub(super) fn new(thread: Rc<Thread>, peer: Admitted) -> Self {
         Self {
             thread,
+            peer,
             pace: RefCell::new(Pace::new()),
             task: RefCell::default(),
             held: Cell::default(),
+            queued: Cell::default(),
             cut: Cell::default(),
             slowed: Cell::default(),
         }
@@ -67,26 +73,33 @@ impl Line {
         may
     }
 
-    /// Whether what comes next is a head, or what nobody reads any more.
-    pub(super) fn expects_head(&self) -> bool {
-        self.pace.borrow().expects_head()
+    /// Whether a request is to be answered before the next is looked at.
+    pub(super) fn is_asked(&self) -> bool {
+        self.pace.borrow().is_asked()
+    }
+
+    /// The task is to be woken once no request is asked.
+    pub(super) fn wait_for_answer(&self) {
+        self.queued.set(true);
     }
 
     /// Tells the pace what happened; a task that may go on reading because of it is woken.
     pub(super) fn note(&self, event: impl FnOnce(&mut Pace)) {
-        let may = {
+        let (may, free) = {
             let mut pace = self.pace.borrow_mut();
             event(&mut pace);
-            pace.may_read()
+            (pace.may_read(), !pace.is_asked())
         };
-        if may && self.held.replace(false) {
+        let (held, queued) = (may && self.held.replace(false), free && self.queued.replace(false));
+        if held || queued {
             self.wake();
         }
     }
 
     /// Ends the connection if its peer was too slow.
     pub(super) fn judge(&self, now: Instant, patience: &Patience, crowded: bool) {
-        let cut = self.pace.borrow_mut().over(now, patience, crowded);
+        // A proxy that asks on a connection while that ends has no answer for its client, and has few of them.
+        let cut = self.pace.borrow_mut().over(now, patience, crowded && !self.peer.trusted);
         if cut.is_some() {
             self.cut.set(cut);
             self.wake();
@@ -109,12 +122,12 @@ impl Exchange {
         let line = Line::of(req).cloned();
         if let Some(line) = &line {
             line.slowed.set(Duration::ZERO);
-            line.note(|pace| pace.begins(body(req)));
+            line.note(Pace::begins);
         }
         Self(line)
     }
 
-    /// The connection, to be told when the last chunk came.
+    /// The connection, to be told when more of a body is waited for.
     pub fn line(&self) -> Option<Rc<Line>> {
         self.0.clone()
     }
@@ -138,15 +151,13 @@ impl Drop for Exchange {
     }
 }
 
-/// The last chunk of a body came.
-pub fn body_ended(line: &Line) {
-    line.note(Pace::body_ended);
+/// The handler waits for more of a body.
+pub fn body_awaited(line: &Line) {
+    line.note(Pace::awaits_body);
 }
 
-fn body(req: &HttpRequest) -> Body {
-    if req.headers().contains_key(header::TRANSFER_ENCODING) {
-        return Body::Chunked;
-    }
-    let length = req.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    Body::Sized(length.unwrap_or(0))
+/// Whether more of a request's body comes only as its handler waits for it, which [`body_awaited`] must be told of.
+pub fn is_body_metered(req: &HttpRequest) -> bool {
+    let length = || req.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<usize>().ok();
+    req.headers().contains_key(header::TRANSFER_ENCODING) || length().is_some_and(|length| length > BODY_STEP)
 }

@@ -5,21 +5,26 @@
 //! answer need not be taken, and a client that asks on without reading keeps a thread polling. So every connection is
 //! watched from below it: [`serve`] puts a stream of ours between the socket and actix-http.
 
+mod chunks;
 mod deadline;
 mod guarded;
 mod lag;
 mod line;
+mod messages;
 mod pace;
 mod parts;
+mod peers;
 mod serve;
 mod sockets;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod turns;
 
 pub use deadline::within;
-pub use line::{Exchange, Line, body_ended};
+pub use line::{Exchange, Line, body_awaited, is_body_metered};
 pub use parts::Parts;
+pub use peers::Peers;
 pub use serve::{Connections, serve};
 pub use sockets::{bind, room_for};
 pub use thread::Lags;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use keystead_domain::limits::ANSWER_STEP;
 use tokio::time::Instant;
 
-/// Bytes taken from a connection beyond the request that is being answered.
-const READ_AHEAD: usize = 16 * 1024;
+/// Bytes of a body taken before its handler asks for more.
+pub(super) const BODY_STEP: usize = 16 * 1024;
 
 /// How long peers may take.
 #[derive(Clone, Copy, Debug)]
@@ -19,24 +19,6 @@ pub(super) struct Patience {
     pub(super) idle: Duration,
     /// For every [`ANSWER_STEP`] of an answer.
     pub(super) answer: Duration,
-}
-
-/// What follows the head of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Body {
-    /// So many bytes.
-    Sized(usize),
-    /// Chunks.
-    Chunked,
-}
-
-impl Body {
-    const fn most(self) -> usize {
-        match self {
-            Self::Sized(bytes) => bytes,
-            Self::Chunked => usize::MAX,
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,52 +56,60 @@ pub(super) struct Pace {
     phase: Phase,
     since: Option<Instant>,
     stall: Option<Stall>,
-    body: Body,
-    /// Bytes read since the head of the request that is being answered, and how many may be.
-    ahead: usize,
+    /// A head came whose request is not answered.
+    asked: bool,
+    /// Bytes of its body that were read, and how many may be.
+    body: usize,
     room: usize,
 }
 
 impl Pace {
     pub(super) const fn new() -> Self {
-        Self { phase: Phase::First, since: None, stall: None, body: Body::Sized(0), ahead: 0, room: 0 }
+        Self { phase: Phase::First, since: None, stall: None, asked: false, body: 0, room: 0 }
     }
 
-    /// Whether more is taken from the peer: nothing from one that does not take its answers, little from one that asks
-    /// before it is answered. actix-http itself parses whatever comes, and polls without pause once its buffer is full.
+    /// Whether more is taken from the peer: nothing from one that does not take its answers, little of a body before its
+    /// handler wants it. actix-http itself keeps 160 KiB of one.
     pub(super) const fn may_read(&self) -> bool {
-        self.stall.is_none() && !(matches!(self.phase, Phase::Busy) && self.ahead >= self.room)
+        self.stall.is_none() && !(self.asked && self.body >= self.room)
     }
 
-    /// Whether no request is being answered.
-    pub(super) const fn expects_head(&self) -> bool {
-        !matches!(self.phase, Phase::Busy)
+    /// Whether a request is to be answered before the next is looked at.
+    pub(super) const fn is_asked(&self) -> bool {
+        self.asked
     }
 
     /// Bytes came.
     pub(super) fn has_read(&mut self, bytes: usize) {
-        match self.phase {
-            Phase::Idle if bytes > 0 => self.enter(Phase::Head),
-            Phase::Busy => self.ahead = self.ahead.saturating_add(bytes),
-            _ => {}
+        if bytes > 0 && self.phase == Phase::Idle {
+            self.enter(Phase::Head);
         }
     }
 
-    /// A head is complete.
-    pub(super) fn begins(&mut self, body: Body) {
-        self.enter(Phase::Busy);
-        (self.body, self.ahead) = (body, 0);
-        self.room = body.most().saturating_add(READ_AHEAD);
+    /// A head was read.
+    pub(super) const fn is_asked_now(&mut self) {
+        (self.asked, self.body, self.room) = (true, 0, BODY_STEP);
     }
 
-    /// The last chunk came.
-    pub(super) fn body_ended(&mut self) {
-        self.room = self.ahead.saturating_add(READ_AHEAD);
+    /// So many bytes of a body were read.
+    pub(super) const fn has_body(&mut self, bytes: usize) {
+        self.body = self.body.saturating_add(bytes);
+    }
+
+    /// The handler waits for more of the body.
+    pub(super) const fn awaits_body(&mut self) {
+        self.room = self.body.saturating_add(BODY_STEP);
+    }
+
+    /// A request is being answered.
+    pub(super) fn begins(&mut self) {
+        self.enter(Phase::Busy);
     }
 
     /// The answer is there to be sent.
     pub(super) fn answered(&mut self) {
-        self.enter(if self.ahead > self.body.most() { Phase::Head } else { Phase::Idle });
+        self.enter(Phase::Idle);
+        self.asked = false;
     }
 
     /// The peer takes no more at present.
@@ -193,7 +183,7 @@ mod tests {
         /// One whose first request was answered.
         fn idle() -> Self {
             let mut seen = Self::new();
-            seen.pace.begins(Body::Sized(0));
+            seen.pace.begins();
             seen.pace.answered();
             seen
         }
@@ -241,23 +231,10 @@ mod tests {
     }
 
     #[test]
-    fn part_of_a_head_sent_with_the_request_before_is_timed() {
-        for (body, sent, lives) in
-            [(Body::Sized(0), 3, 5), (Body::Sized(10), 10, 75), (Body::Sized(10), 11, 5), (Body::Chunked, 500, 75)]
-        {
-            let mut seen = Seen::new();
-            seen.pace.begins(body);
-            seen.pace.has_read(sent);
-            seen.pace.answered();
-            assert_eq!(seen.lives(), lives, "{body:?} {sent}");
-        }
-    }
-
-    #[test]
     fn nobody_is_hurried_while_being_answered() {
         let mut seen = Seen::idle();
         seen.pace.has_read(100);
-        seen.pace.begins(Body::Sized(0));
+        seen.pace.begins();
         assert_eq!(seen.lives(), 1000);
         seen.pace.answered();
         for _ in 0..10 {
@@ -294,22 +271,22 @@ mod tests {
     }
 
     #[test]
-    fn little_is_read_before_an_answer_is_there() {
+    fn little_of_a_body_is_read_before_its_handler_wants_it() {
         let mut seen = Seen::new();
-        for body in [Body::Sized(0), Body::Sized(70_000)] {
-            seen.pace.begins(body);
-            seen.pace.has_read(body.most() + READ_AHEAD - 1);
-            assert!(seen.pace.may_read(), "{body:?}");
-            seen.pace.has_read(1);
-            assert!(!seen.pace.may_read(), "{body:?}");
+        for _ in 0..2 {
+            seen.pace.is_asked_now();
+            seen.pace.begins();
+            seen.pace.has_body(BODY_STEP - 1);
+            assert!(seen.pace.may_read());
+            seen.pace.has_body(1);
+            assert!(!seen.pace.may_read());
+            seen.pace.awaits_body();
+            seen.pace.has_body(BODY_STEP - 1);
+            assert!(seen.pace.may_read());
+            seen.pace.has_body(1);
+            assert!(!seen.pace.may_read() && seen.pace.is_asked());
             seen.pace.answered();
-            assert!(seen.pace.may_read(), "{body:?}");
+            assert!(seen.pace.may_read() && !seen.pace.is_asked());
         }
-        seen.pace.begins(Body::Chunked);
-        seen.pace.has_read(1 << 30);
-        assert!(seen.pace.may_read());
-        seen.pace.body_ended();
-        seen.pace.has_read(READ_AHEAD);
-        assert!(!seen.pace.may_read());
     }
 }

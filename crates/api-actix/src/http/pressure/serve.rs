@@ -14,13 +14,16 @@ use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryE
 use actix_web::Error;
 use actix_web::dev::{AppConfig, Server};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::guarded::{Guarded, Transport};
 use super::line::Line;
 use super::pace::Patience;
+use super::peers::{Door, Peers};
 use super::thread::{Lags, Thread};
+use super::turns::in_turn;
 
 /// From a late head to the end of the connection, for an answer of 408.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -36,6 +39,8 @@ pub struct Connections {
     pub workers: usize,
     /// Connections open at once, on all threads together. Others wait until one ends.
     pub most: usize,
+    /// Whose they may be.
+    pub peers: Peers,
     /// For a TLS handshake, and for the head of a request from its first byte, the first from the connection on.
     pub head: Duration,
     /// Between an answer and the next head.
@@ -60,7 +65,9 @@ impl Connections {
     }
 }
 
-/// A server for what `app` makes on each thread. Must be called inside an actix system.
+/// A server for what `app` makes on each thread, which is wrapped in an [`Edge`](crate::http::Edge): the next request on a
+/// connection is looked at once the [`Exchange`](super::Exchange) of the last has ended. Must be called inside an actix
+/// system.
 pub fn serve<F, I, S, B>(
     listener: TcpListener,
     tls: Option<rustls::ServerConfig>,
@@ -84,6 +91,7 @@ where
         TlsAcceptor::from(Arc::new(tls))
     });
     let address = listener.local_addr()?;
+    let door = Door::new(rules.peers.clone());
     let server = Server::build()
         .workers(rules.workers)
         .max_concurrent_connections(rules.per_worker())
@@ -94,6 +102,7 @@ where
         // Called on each thread.
         let thread = Thread::watch(rules.patience(), rules.per_worker(), rules.lag, &lags);
         let (acceptor, handshake, ending) = (acceptor.clone(), rules.head, ending.clone());
+        let (door, turns) = (door.clone(), Rc::new(Semaphore::new(1)));
         let app =
             map_config(app().into_factory().map_err(|error| error.into().error_response()), |()| AppConfig::default());
         let http = HttpService::build()
@@ -113,10 +122,13 @@ where
             .finish(app);
         fn_service(move |stream: TcpStream| {
             let (acceptor, thread) = (acceptor.clone(), Rc::clone(&thread));
+            let (door, turns) = (door.clone(), Rc::clone(&turns));
             async move {
-                let peer = stream.peer_addr().ok();
-                let transport = shake_hands(acceptor, stream, handshake).await?;
-                Ok((Guarded::new(transport, thread.connect()), Protocol::Http1, peer))
+                // A peer that is gone already has no address, and nothing is done for nobody.
+                let peer = stream.peer_addr()?;
+                let admitted = door.admit(peer.ip())?;
+                let transport = shake_hands(acceptor, stream, handshake, &turns).await?;
+                Ok((Guarded::new(transport, thread.connect(admitted)), Protocol::Http1, Some(peer)))
             }
         })
         .and_then(http)
@@ -128,9 +140,10 @@ async fn shake_hands(
     acceptor: Option<TlsAcceptor>,
     stream: TcpStream,
     limit: Duration,
+    turns: &Semaphore,
 ) -> Result<Transport, DispatchError> {
     let Some(acceptor) = acceptor else { return Ok(Transport::Clear(stream)) };
-    match timeout(limit, acceptor.accept(stream)).await {
+    match timeout(limit, in_turn(turns, acceptor.accept(stream))).await {
         Ok(Ok(stream)) => Ok(Transport::Tls(Box::new(stream))),
         Ok(Err(error)) => Err(DispatchError::Io(error)),
         Err(_) => Err(DispatchError::SlowRequestTimeout),

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::lag::LoopLag;
 use super::line::Line;
 use super::pace::Patience;
+use super::peers::Admitted;
 
 /// Between two looks at the clock.
 const TICK: Duration = Duration::from_millis(100);
@@ -61,8 +62,8 @@ impl Thread {
     }
 
     /// A connection of this thread.
-    pub(super) fn connect(self: &Rc<Self>) -> Rc<Line> {
-        let line = Rc::new(Line::new(Rc::clone(self)));
+    pub(super) fn connect(self: &Rc<Self>, peer: Admitted) -> Rc<Line> {
+        let line = Rc::new(Line::new(Rc::clone(self), peer));
         self.lines.borrow_mut().push(Rc::downgrade(&line));
         line
     }
