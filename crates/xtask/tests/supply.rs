@@ -66,8 +66,9 @@ fn what_was_not_decided_is_refused_by_name() -> Outcome {
     copy.edit("deny.toml", "    \"ISC\",\n", "    \"0BSD\",\n")?;
     copy.edit("deny.toml", "deny = [\n", "deny = [\n    { crate = \"argon2:<0.6\", reason = \"old\" },\n")?;
     copy.edit("deny.toml", "{ crate = \"http:0.2\"", "{ crate = \"http:0.1\"")?;
-    copy.edit("deny.toml", "    { crate = \"crypto-glue\", allow = [\"MPL-2.0\"] },\n", "")?;
+    copy.edit("deny.toml", "crypto-glue@0.2.2", "crypto-glue@0.2.1")?;
     copy.edit("crates/domain/Cargo.toml", "[lints]\nworkspace = true\n", "")?;
+    copy.edit("crates/testkit/Cargo.toml", "license.workspace = true", "license = \"GPL-3.0-only\"")?;
     std::fs::write(copy.path("crates/domain/src/fast.rs"), "#![allow(unsafe_code)]\n")?;
     let (passed, said) = copy.check()?;
     assert!(!passed, "{said}");
@@ -79,6 +80,7 @@ fn what_was_not_decided_is_refused_by_name() -> Outcome {
         "http is there in 2 versions without a reason: 0.2.12, 1.",
         "deny.toml: http:0.1 is not there beside another version any more",
         "keystead-domain: its manifest does not say [lints] workspace = true",
+        "keystead-testkit: its manifest does not say license = \"MIT OR Apache-2.0\"",
         "crates/domain/src/fast.rs:1: an attribute about unsafe_code",
     ] {
         assert!(said.contains(sentence), "{sentence}\nin\n{said}");

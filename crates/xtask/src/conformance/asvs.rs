@@ -268,7 +268,9 @@ tests = ["sms::is_off"]
         for run in ["cargo xtask arch", "cargo xtask docs --check", "cargo xtask docs", "RUSTFLAGS='-D warnings'"] {
             assert!(runs(ci, run), "{run}");
         }
-        for not in ["cargo xtask magic", "cargo xtask old", "cargo xtask said", "cargo xtask never", "xtask arch", "odd"] {
+        for not in
+            ["cargo xtask magic", "cargo xtask old", "cargo xtask said", "cargo xtask never", "xtask arch", "odd"]
+        {
             assert!(!runs(ci, not), "{not}");
         }
         assert!(!runs(ci, "cargo xtask arc"), "the beginning of a word");

@@ -41,6 +41,8 @@ pub(super) struct Member {
     pub(super) name: String,
     /// Its manifest.
     pub(super) manifest: PathBuf,
+    /// What the manifest says it is under.
+    pub(super) licence: Option<String>,
 }
 
 /// One package of `Cargo.lock`.
@@ -76,8 +78,12 @@ impl Graph {
 
 fn members(metadata: &Metadata) -> Vec<Member> {
     let ours = metadata.workspace_packages().into_iter();
-    ours.map(|package| Member { name: package.name.to_string(), manifest: package.manifest_path.clone().into() })
-        .collect()
+    ours.map(|package| Member {
+        name: package.name.to_string(),
+        manifest: package.manifest_path.clone().into(),
+        licence: package.license.clone(),
+    })
+    .collect()
 }
 
 /// What `cargo tree` shows: unlike `cargo metadata`, it resolves features as a build does.

@@ -22,6 +22,7 @@ pub(crate) fn run(root: &Path) -> Outcome {
     let policy = Policy::parse(&text)?;
     let graph = Graph::load(root, &policy.graph.targets)?;
     let mut violations = check(&graph, &policy);
+    violations.extend(licences::ours(&graph.members));
     violations.extend(ours::check(root, &graph.members)?);
     violations.extend(rules::times(&std::fs::read_to_string(root.join("docs/supply-chain.md")).unwrap_or_default()));
     for violation in &violations {
@@ -49,6 +50,6 @@ fn check(graph: &Graph, policy: &Policy) -> Vec<String> {
     violations.extend(rules::bans(&graph.packages, &policy.bans.deny));
     violations.extend(rules::duplicates(&graph.packages, &policy.bans.skip));
     violations.extend(rules::advisories(&policy.advisories.ignore));
-    violations.extend(licences::check(&graph.packages, &graph.linked, &policy.licenses));
+    violations.extend(licences::check(&graph.packages, &policy.licenses));
     violations
 }

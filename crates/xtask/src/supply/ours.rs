@@ -82,7 +82,7 @@ mod tests {
         std::fs::write(folder.path().join("Cargo.toml"), root).unwrap();
         std::fs::write(one.join("Cargo.toml"), package).unwrap();
         std::fs::write(one.join("src/inner/mod.rs"), code).unwrap();
-        let member = Member { name: "keystead-one".into(), manifest: one.join("Cargo.toml") };
+        let member = Member { name: "keystead-one".into(), manifest: one.join("Cargo.toml"), licence: None };
         check(folder.path(), &[member]).unwrap()
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Licenses {
     pub(super) exceptions: Vec<Exception>,
 }
 
-/// Licences accepted for one package only. cargo-deny has no place for a reason here: it is the comment above the entry.
+/// Licences accepted for one version of one package only: another version may be under another licence. cargo-deny has no place for a reason here: it is the comment above the entry.
 #[derive(Debug, Deserialize)]
 pub(super) struct Exception {
     #[serde(rename = "crate")]
@@ -88,16 +88,16 @@ impl Entry {
         }
     }
 
-    /// The versions of a package this is about: all of `name`, one of `name@1.2.3`, some of `name:<0.4`.
+    /// The versions of a package this is about.
     pub(super) fn package(&self) -> Result<Spec<'_>, String> {
-        let wrong = |error| format!("deny.toml: `{}` is not a version: {error}", self.name());
-        if let Some((name, version)) = self.name().split_once('@') {
-            return Ok(Spec { name, versions: Some(format!("={version}").parse().map_err(wrong)?) });
-        }
-        if let Some((name, requirement)) = self.name().split_once(':') {
-            return Ok(Spec { name, versions: Some(requirement.parse().map_err(wrong)?) });
-        }
-        Ok(Spec { name: self.name(), versions: None })
+        Spec::parse(self.name())
+    }
+}
+
+impl Exception {
+    /// The versions of a package this is about.
+    pub(super) fn spec(&self) -> Result<Spec<'_>, String> {
+        Spec::parse(self.package.get_ref())
     }
 }
 
@@ -107,9 +107,28 @@ pub(super) struct Spec<'a> {
     pub(super) name: &'a str,
     /// None: all of them.
     versions: Option<VersionReq>,
+    is_one: bool,
 }
 
-impl Spec<'_> {
+impl<'a> Spec<'a> {
+    /// All of `name`, one of `name@1.2.3`, some of `name:<0.4`.
+    fn parse(text: &'a str) -> Result<Self, String> {
+        let wrong = |error| format!("deny.toml: `{text}` is not a version: {error}");
+        if let Some((name, version)) = text.split_once('@') {
+            let is_one = version.parse::<Version>().is_ok();
+            return Ok(Spec { name, versions: Some(format!("={version}").parse().map_err(wrong)?), is_one });
+        }
+        if let Some((name, requirement)) = text.split_once(':') {
+            return Ok(Spec { name, versions: Some(requirement.parse().map_err(wrong)?), is_one: false });
+        }
+        Ok(Spec { name: text, versions: None, is_one: false })
+    }
+
+    /// Whether one version is named.
+    pub(super) const fn is_one_version(&self) -> bool {
+        self.is_one
+    }
+
     pub(super) fn matches(&self, name: &str, version: &Version) -> bool {
         self.name == name && self.versions.as_ref().is_none_or(|versions| versions.matches(version))
     }

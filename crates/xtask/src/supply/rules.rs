@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn packages_are_ours_or_the_public_registrys_with_a_checksum() {
-        let ours = [Member { name: "keystead-domain".into(), manifest: "Cargo.toml".into() }];
+        let ours = [Member { name: "keystead-domain".into(), manifest: "Cargo.toml".into(), licence: None }];
         let lock = |name: &str, source: Option<&str>, checksum: Option<&str>| Locked {
             name: name.into(),
             version: "1.0.0".into(),
