@@ -126,6 +126,16 @@ fn lists_nested_keys_and_hyphens_work_in_the_environment() {
 }
 
 #[test]
+fn an_address_has_a_quarter_of_the_connections_unless_told() {
+    let share = |bench: Bench| bench.load().http.max_connections_per_address;
+    assert_eq!(share(Bench::good()), 2500);
+    assert_eq!(share(Bench::good().flag("http.max_connections", "64")), 100);
+    assert_eq!(share(Bench::good().flag("http.max_connections_per_address", "7")), 7);
+    let none = Bench::good().flag("http.max_connections_per_address", "0");
+    assert_eq!(only(&none.problems()).key, "http.max_connections_per_address");
+}
+
+#[test]
 fn one_header_is_believed_about_addresses() {
     let by = |header| Bench::good().flag("http.forwarded", header);
     assert_eq!(by("forwarded").load().http.forwarded, ForwardedHeader::Forwarded);
