@@ -8,9 +8,12 @@ use keystead_domain::limits::Gcra;
 use super::lock;
 use crate::ports::{EphemeralError, RateDecision, RateHit, RateLimiter};
 
-/// Counters in memory, exact: windows, hits and an end, as stores keep them.
+/// Hits, and the end of their window: a counter as stores keep it.
+type Window = (u32, Timestamp);
+
+/// Counters in memory, exact.
 #[derive(Debug, Default)]
-pub struct FakeRateLimiter(Mutex<HashMap<(&'static str, String), (u32, Timestamp)>>);
+pub struct FakeRateLimiter(Mutex<HashMap<(&'static str, String), Window>>);
 
 impl FakeRateLimiter {
     /// A limiter nobody hit yet.
@@ -29,7 +32,7 @@ impl RateLimiter for FakeRateLimiter {
                 return RateDecision::never(policy, now);
             }
             let key = (policy.name, hit.key.clone());
-            let standing = |(count, ends_at): &(u32, Timestamp)| Gcra::standing(&policy, *count, *ends_at, now);
+            let standing = |(count, ends_at): &Window| Gcra::standing(&policy, *count, *ends_at, now);
             let mut counter = windows.get(&key).map(standing).unwrap_or_default();
             let allowed = counter.take(&policy, now).is_ok();
             if allowed {
