@@ -28,7 +28,7 @@ const GLANCE: usize = 2 * 1024;
 
 /// Ends a head that is too long. In a value it makes more headers than actix-http takes (96), which it answers with 431;
 /// anywhere else it is nonsense. There is no empty line in it, so the part that was read never becomes a request.
-fn too_long() -> BytesMut {
+pub(super) fn too_long() -> BytesMut {
     let mut bytes = BytesMut::from(&b" "[..]);
     bytes.extend_from_slice(&b"a:\r\n".repeat(100));
     bytes

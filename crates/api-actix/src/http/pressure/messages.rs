@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn h08_of_a_head_that_is_too_long_nothing_more_is_shown() {
-        let long = [b"GET / HTTP/1.1\r\nX: ", &[b'a'; 125_000][..], b"\r\n\r\n"].concat();
+        let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(125_000)).into_bytes();
         for step in [1, 1000, 8192, long.len()] {
             let (mut messages, mut shown, mut last) = (Messages::new(), 0, Kind::Head);
             for part in long.chunks(step) {

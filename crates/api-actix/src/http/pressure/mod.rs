@@ -15,6 +15,7 @@ mod pace;
 mod parts;
 mod peers;
 mod serve;
+mod shown;
 mod sockets;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use line::{Exchange, Line, body_awaited, is_body_metered};
 pub use parts::Parts;
 pub use peers::Peers;
 pub use serve::{Connections, serve};
+pub use shown::Shown;
 pub use sockets::{bind, room_for};
 pub use thread::Lags;
 

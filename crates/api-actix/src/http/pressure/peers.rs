@@ -56,7 +56,7 @@ impl Door {
     pub(super) fn admit(&self, peer: IpAddr) -> io::Result<Admitted> {
         let (peer, rules) = (peer.to_canonical(), &self.0.peers);
         if rules.trusted.contains(peer) {
-            return Ok(Admitted { trusted: true, place: None });
+            return Ok(Admitted { trusted: true, _place: None });
         }
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
         if contains(&rules.denied, peer) {
@@ -66,7 +66,7 @@ impl Door {
             return Ok(Admitted::default());
         }
         let place = Place::take(&self.0, peer).ok_or_else(refused)?;
-        Ok(Admitted { trusted: false, place: Some(place) })
+        Ok(Admitted { trusted: false, _place: Some(place) })
     }
 }
 
@@ -75,7 +75,7 @@ impl Door {
 pub(super) struct Admitted {
     /// It stands for many clients.
     pub(super) trusted: bool,
-    place: Option<Place>,
+    _place: Option<Place>,
 }
 
 /// A connection that counts until this is dropped.
@@ -144,12 +144,12 @@ mod tests {
     fn an_address_has_its_share_and_no_more() {
         let door = door();
         let one = admit(&door, "192.0.2.1").expect("the first");
-        let _two = admit(&door, "::ffff:192.0.2.1").expect("the second");
+        let two = admit(&door, "::ffff:192.0.2.1").expect("the second");
         assert!(admit(&door, "192.0.2.1").is_none());
         assert!(admit(&door, "192.0.2.2").is_some(), "somebody else");
         drop(one);
         assert!(admit(&door, "192.0.2.1").is_some(), "a place that was left");
-        drop(_two);
+        drop(two);
         assert!(door.0.open.lock().unwrap().is_empty(), "nobody is remembered");
     }
 
