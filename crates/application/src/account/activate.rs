@@ -10,7 +10,9 @@ use super::reset_password::own_words;
 use crate::context::RequestContext;
 use crate::failure::{Failure, fails_with};
 use crate::ports::{Clock, Store};
-use crate::service::{AuthorizedTokens, NewSecret, Secrets, SessionOpener, TokenIssuer, WaysIn, record, record_sign_in};
+use crate::service::{
+    AuthorizedTokens, NewSecret, Secrets, SessionOpener, TokenIssuer, WaysIn, record, record_sign_in,
+};
 use crate::session::LoginDesk;
 
 /// The first password of an account that an operator made.

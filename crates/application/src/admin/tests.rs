@@ -14,8 +14,8 @@ use crate::ports::{Clock, MockRevocationFeed, MockSessionStore, OutboxId, Store,
 use crate::service::Caller;
 use crate::test_world::{Parts, World, again, browser, caller, down, proved, to};
 use crate::testing::{
-    MockStore, MockTx, a_message, a_social_identity, a_super_admin, a_totp, a_user, access_claims, after, an_actor, an_admin, user_number,
-    username,
+    MockStore, MockTx, a_message, a_social_identity, a_super_admin, a_totp, a_user, access_claims, after, an_actor,
+    an_admin, user_number, username,
 };
 
 fn desk(parts: &Parts) -> AdminDesk {

@@ -51,7 +51,7 @@ policies! {
     /// Reset links by address.
     FORGOT = "password-forgot", 15, minutes(15), "client address";
     /// Reset links by account.
-    FORGOT_ACCOUNT = "password-forgot-account", 2, minutes(120), "account";
+    FORGOT_ACCOUNT = "password-forgot-account", 2, minutes(120), "account, or account and known device";
     /// Uses of reset and activation links.
     LINK = "link", 15, minutes(15), "client address";
     /// Password changes and re-authentications.
@@ -69,7 +69,7 @@ policies! {
     /// Logins without a password, by address.
     PASSWORDLESS = "passwordless", 10, minutes(15), "client address";
     /// Messages of logins without a password, by account.
-    PASSWORDLESS_ACCOUNT = "passwordless-account", 5, minutes(60), "account";
+    PASSWORDLESS_ACCOUNT = "passwordless-account", 5, minutes(60), "account, or account and known device";
     /// Step-up codes asked for, one after the other.
     STEP_UP_GAP = "step-up-gap", 1, Duration::from_secs(30), "account";
     /// Step-up codes asked for.
@@ -77,7 +77,7 @@ policies! {
     /// Addresses to be added.
     CONTACT_ADD = "contact-add", 5, minutes(60), "account";
     /// Messages to one address, whoever asks for them.
-    ADDRESS = "address", 10, minutes(60), "mail address or phone number";
+    ADDRESS = "address", 10, minutes(60), "mail address or phone number, or account and known device";
     /// Changes of factors. Each is an audit event, which is kept.
     FACTOR_CHANGE = "factor-change", 30, minutes(15), "account";
     /// Access tokens revoked one by one. Each is a row, and an entry in every replica's memory, for an hour or more.
