@@ -4,5 +4,6 @@
 mod last_administrator;
 mod others;
 mod paths;
+mod roles;
 mod standing;
 mod walk;
