@@ -8,18 +8,14 @@ use reqwest::Method;
 
 use crate::support::{Reply, Service};
 
-/// Tables that tell of requests and processes, not of what somebody has: the audit log, counters of limits and guesses, what
-/// one process at a time does, and the news of revocations, which are rows themselves.
-const INCIDENTAL: [&str; 8] = [
-    "audit_events",
-    "audit_checkpoints",
-    "sqlite_sequence",
-    "rate_windows",
-    "guess_budgets",
-    "factor_failures",
-    "leases",
-    "feed",
-];
+/// Tables that tell of requests and processes, not of what somebody has: the audit log, counters of addresses, what one process
+/// at a time does, and the news of revocations, which are rows themselves. The budgets of accounts (`guess_budgets`,
+/// `factor_failures`) are somebody's: an attack that may spend them says so.
+const INCIDENTAL: [&str; 6] =
+    ["audit_events", "audit_checkpoints", "sqlite_sequence", "rate_windows", "leases", "feed"];
+/// What an answer that was looked at, and was wrong, may change: what it answered, with the tries at it, and the budgets of whom
+/// it was about.
+pub(crate) const COUNTED: [&str; 3] = ["ceremonies", "guess_budgets", "factor_failures"];
 /// The minute somebody was last seen.
 const SEEN: &str = "sessions.last_seen_at";
 

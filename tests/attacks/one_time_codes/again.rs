@@ -1,7 +1,6 @@
 //! O01 and O03: a code that was accepted, shown again; older codes; codes of a clock that stepped back.
 
-use super::TRIES;
-use crate::attacks::support::Digest;
+use crate::attacks::support::{COUNTED, Digest};
 use crate::factors::{EMAIL, asked, otp_invalid};
 use crate::support::{STEP, Service, refusal};
 
@@ -18,7 +17,7 @@ async fn o01_a_code_is_accepted_once_wherever_it_is_shown_again() {
     for somebody in &steppers {
         somebody.ask_step_up("authenticator").await.unwrap();
     }
-    let before = Digest::without(&service, &TRIES).await;
+    let before = Digest::without(&service, &COUNTED).await;
     // The same question is closed, a new one at the other replica takes it no more, nor does a step-up.
     assert_eq!(question.answer("totp", &code).await.unwrap_err(), otp_invalid());
     assert_eq!(other.answer("totp", &code).await.unwrap_err(), otp_invalid());
@@ -26,7 +25,7 @@ async fn o01_a_code_is_accepted_once_wherever_it_is_shown_again() {
         assert_eq!(somebody.step_up(&code).await.unwrap_err(), refusal(410, "OTP_USED"));
     }
     assert_eq!(ada.remove_totp(&code).await.unwrap_err(), otp_invalid());
-    let now = Digest::without(&service, &TRIES).await;
+    let now = Digest::without(&service, &COUNTED).await;
     before.is_still_that_of(&service).await;
     let noted = now.audited_since(&before);
     assert_eq!(noted.keys().map(String::as_str).collect::<Vec<_>>(), ["authn_mfa_fail"], "{noted:?}");
@@ -36,7 +35,7 @@ async fn o01_a_code_is_accepted_once_wherever_it_is_shown_again() {
     ada.ask_step_up("authenticator").await.unwrap();
     ada.through(&first).step_up(&code).await.unwrap();
     let question = asked(&service, EMAIL).await.through(&second);
-    let before = Digest::without(&service, &TRIES).await;
+    let before = Digest::without(&service, &COUNTED).await;
     assert_eq!(ada.through(&second).step_up(&code).await.unwrap_err(), refusal(410, "OTP_USED"));
     assert_eq!(question.answer("totp", &code).await.unwrap_err(), otp_invalid());
     before.is_still_that_of_but_for(&service, &[("authn_mfa_fail", 1)]).await;

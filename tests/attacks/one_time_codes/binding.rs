@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::TRIES;
-use crate::attacks::support::Digest;
+use crate::attacks::support::{COUNTED, Digest};
 use crate::factors::{EMAIL, NEW, asked, forgotten, otp_invalid, with_email_codes, without_passwords};
 use crate::support::{HalfWay, PASSWORD, Service, refusal};
 
@@ -56,7 +55,7 @@ async fn o06_a_code_of_one_purpose_is_none_of_another() {
     let at_contact = service.code("moved@example.com").await;
     let codes = [&at_login, &without, &at_step_up, &at_register, &at_contact];
 
-    let before = Digest::without(&service, &TRIES).await;
+    let before = Digest::without(&service, &COUNTED).await;
     let code_invalid = refusal(401, "CODE_INVALID");
     // Four codes that are not the one: the fifth wrong one would end it.
     for code in codes {
@@ -95,7 +94,7 @@ async fn o06_a_code_sent_again_ends_the_one_before() {
     let old = newest(&service, EMAIL, "Your login code", 1).await;
     let second: HalfWay = first.send("email").await.unwrap();
     let new = newest(&service, EMAIL, "Your login code", 2).await;
-    let before = Digest::without(&service, &TRIES).await;
+    let before = Digest::without(&service, &COUNTED).await;
     if old != new {
         assert_eq!(second.answer("email", &old).await.unwrap_err(), otp_invalid());
     }
@@ -115,7 +114,7 @@ async fn o06_a_login_and_a_reset_do_not_answer_each_other() {
     let question = asked(&service, EMAIL).await;
     let code = service.fresh_code(&program).await;
     let proved = grant.prove("totp", &code).await.unwrap();
-    let before = Digest::without(&service, &TRIES).await;
+    let before = Digest::without(&service, &COUNTED).await;
     assert_eq!(question.answer("totp", &code).await.unwrap_err(), otp_invalid());
     for half_way in [&question, &grant] {
         assert_eq!(half_way.reset(NEW).await.unwrap_err().status, 401);

@@ -3,8 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 
-use super::TRIES;
-use crate::attacks::support::Digest;
+use crate::attacks::support::{COUNTED, Digest};
 use crate::factors::step_up::asked_for_code;
 use crate::factors::{EMAIL, locked, otp_invalid};
 use crate::support::Service;
@@ -47,7 +46,7 @@ async fn o11_credentials_follow_rfc_7617() {
         ("a space before the code", Some(basic(format!("{me}: {code}")))),
         ("full-width digits", Some(basic(format!("{me}:１２３４５６")))),
     ];
-    let before = Digest::without(&service, &TRIES).await;
+    let before = Digest::without(&service, &COUNTED).await;
     for (name, credentials) in &rows {
         let reply = ada.step_up_call(credentials.as_deref()).send().await;
         assert_eq!(reply.refusal().status, 401, "{name}: {}", reply.text);

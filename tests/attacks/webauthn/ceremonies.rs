@@ -8,7 +8,7 @@ use super::software::base64url;
 use super::{
     ADA, BOB, Site, assert_invalid, assert_not_registered, register, second, send, send_second, send_step_up, step_up,
 };
-use crate::attacks::support::Digest;
+use crate::attacks::support::{COUNTED, Digest};
 use crate::support::PASSWORD;
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn w01_a_challenge_is_answered_where_and_by_whom_it_was_given() {
     let asked_again = native.login_asked(ADA, PASSWORD).await.unwrap();
     let asked_bob = native.login_asked(BOB, PASSWORD).await.unwrap();
     // Challenges come and go; nothing else does.
-    let before = Digest::without(service, &["ceremonies"]).await;
+    let before = Digest::without(service, &COUNTED).await;
     let registration = site.registration(&carol).await;
     let of_registration =
         json!({ "challenge": registration.client_data["challenge"], "rpId": "localhost" }).to_string();
@@ -88,7 +88,7 @@ async fn w01_a_challenge_is_answered_once_and_within_five_minutes() {
     let registration = site.registration(&carol).await;
     register(&carol, &registration).await.ok(201).unwrap();
     let carol = native.login_asked("carol@example.com", PASSWORD).await.unwrap();
-    let before = Digest::without(service, &["ceremonies"]).await;
+    let before = Digest::without(service, &COUNTED).await;
     for replica in service.api().each() {
         assert_invalid("a login", &send(&native.through(&replica), &answer).await);
         assert_invalid("a proof", &send_step_up(&ada.through(&replica), &proof).await);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::software::{AT, BE, BS, UP, UV};
 use super::{ADA, Site, assert_invalid, assert_not_registered, second, send_second, send_step_up, step_up};
-use crate::attacks::support::Digest;
+use crate::attacks::support::{COUNTED, Digest};
 use crate::support::PASSWORD;
 
 /// Origins that are nearly the site's: `http://localhost:port`.
@@ -42,7 +42,7 @@ async fn w02_what_was_signed_for_another_page_is_refused() {
     let site = Site::start().await;
     let (ada, hers) = site.with_passkey(ADA).await;
     let bob = site.service.registered("bob@example.com").await;
-    let before = Digest::without(&site.service, &["ceremonies"]).await;
+    let before = Digest::without(&site.service, &COUNTED).await;
     let mut lies: Vec<(&str, Value)> = origins(&site.origin).into_iter().map(|origin| ("origin", origin)).collect();
     lies.extend([
         ("crossOrigin", json!(true)),
@@ -75,7 +75,7 @@ async fn w03_another_site_and_flags_that_may_not_be_are_refused() {
     let bound = |flags: u8| move |new: &mut super::Registration| new.flags = flags;
     let (_, unsynced) = site.with_passkey_that("carol@example.com", bound(UP | UV | AT)).await;
     let bob = site.service.registered("bob@example.com").await;
-    let before = Digest::without(&site.service, &["ceremonies"]).await;
+    let before = Digest::without(&site.service, &["ceremonies", "guess_budgets"]).await;
     for rp_id in ["evil.example", "127.0.0.1", "sub.localhost", "localhost.evil", "local", "http://localhost", ""] {
         assert_invalid(rp_id, &site.lie_alone(&hers, |login| login.rp_id = rp_id.into()).await);
         assert_not_registered(rp_id, &site.lie_registering(&bob, |new| new.rp_id = rp_id.into()).await);
@@ -116,7 +116,7 @@ async fn w03_a_second_factor_recognises_its_user_where_that_is_asked_for() {
     let site = Site::configured(|config| config.passkeys.user_verification = required).await;
     let (ada, hers) = site.with_passkey(ADA).await;
     let asked = site.service.native().login_asked(ADA, PASSWORD).await.unwrap();
-    let before = Digest::without(&site.service, &["ceremonies"]).await;
+    let before = Digest::without(&site.service, &COUNTED).await;
     let mut login = site.login(&second(&asked).await, &hers);
     login.flags = UP | BE | BS;
     assert_invalid("a second factor", &send_second(&asked, &login.answer(&hers.key)).await);
