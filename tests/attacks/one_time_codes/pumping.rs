@@ -5,6 +5,7 @@ use std::time::Duration;
 use keystead_domain::limits;
 use serde_json::json;
 
+use crate::attacks::support::{Digest, assert_refused};
 use crate::factors::{EMAIL, PHONE, with_phones, without_passwords};
 use crate::support::{Anonymous, PASSWORD, Service, SignedIn, refusal};
 
@@ -82,6 +83,9 @@ async fn o12_one_account_reaches_few_numbers() {
     }
     assert_eq!(ada.add_contact("phone", &number(most)).await.unwrap_err().status, 429);
     service.mail_settled().await;
+    for nth in 0..most {
+        assert_eq!(service.mails(&number(nth)).await.len(), 1, "what was granted is sent: {nth}");
+    }
     assert!(service.mails(&number(most)).await.is_empty(), "what was refused is not sent");
 }
 
@@ -95,6 +99,34 @@ async fn o12_registrations_send_a_number_no_more_than_its_share() {
         assert!(answer.is_ok() || number >= most, "{number}: {answer:?}");
     }
     service.mail_settled().await;
-    let sent = service.mails(PHONE).await.len();
-    assert!(sent <= most, "{sent} text messages to one number");
+    assert_eq!(service.mails(PHONE).await.len(), most, "text messages to one number");
+}
+
+/// Numbers nobody wrote to yet, of two countries, and addresses: what one client starts is counted together.
+#[tokio::test]
+async fn o12_one_client_reaches_few_numbers_and_prefixes() {
+    let service = limited().await;
+    let attacker = stranger(&service, 0);
+    let most = limit(limits::REGISTER);
+    let contact = |nth: usize| match nth % 3 {
+        0 => ("phone", format!("+4420794608{nth:02}")),
+        1 => ("phone", format!("+120255501{nth:02}")),
+        _ => ("email", format!("victim{nth}@example.com")),
+    };
+    let register = async |nth: usize| {
+        let (kind, address) = contact(nth);
+        attacker.post("/auth/register", &json!({ kind: address, "password": PASSWORD })).await
+    };
+    for nth in 0..most {
+        register(nth).await.ok(201).unwrap();
+    }
+    let before = Digest::of(&service).await;
+    for nth in most..most + 20 {
+        assert_refused(&contact(nth).1, &register(nth).await, 429, "RATE_LIMITED");
+    }
+    // Neither a row of the outbox nor a message more.
+    before.is_still_that_of(&service).await;
+    for nth in 0..most + 20 {
+        assert_eq!(service.mails(&contact(nth).1).await.len(), usize::from(nth < most), "{nth}");
+    }
 }
