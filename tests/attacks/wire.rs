@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 
 use crate::process::api::Answer;
+use crate::support::{Call, Reply};
 
 /// Longest wait for something that must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,6 +35,17 @@ impl Wire {
     /// Whether the connection is closed, with nothing more said, within this time.
     pub(crate) async fn ends(&mut self, limit: Duration) -> bool {
         tokio::time::timeout(limit, self.fill()).await.is_ok_and(|more| !more) && self.unread.is_empty()
+    }
+
+    /// Waits, for this long and reading nothing, until the peer cuts the connection.
+    pub(crate) async fn is_cut(&self, limit: Duration) -> bool {
+        tokio::time::timeout(limit, self.stream.ready(Interest::ERROR)).await.is_ok()
+    }
+
+    /// All that still comes, when the connection ends within this time.
+    pub(crate) async fn rest(&mut self, limit: Duration) -> Option<Vec<u8>> {
+        let read = async { while self.fill().await {} };
+        tokio::time::timeout(limit, read).await.ok().map(|()| std::mem::take(&mut self.unread))
     }
 
     async fn read_answer(&mut self) -> Option<Answer> {
@@ -70,4 +82,11 @@ pub(crate) async fn exchange(address: &str, bytes: &[u8]) -> Option<Answer> {
     let mut wire = Wire::to(address).await;
     wire.send(bytes).await;
     wire.answer().await
+}
+
+/// Sends a request with its path as it is spelled; what came back.
+pub(crate) async fn as_spelled(call: Call) -> Reply {
+    let (address, bytes) = call.bytes();
+    let Answer { status, headers, body } = exchange(&address, &bytes).await.expect("an answer");
+    Reply { status, headers, text: body }
 }

@@ -6,6 +6,7 @@ use reqwest::Method;
 
 use super::protected;
 use crate::attacks::support::{Digest, assert_refused};
+use crate::attacks::wire::as_spelled;
 use crate::support::{PASSWORD, Service};
 
 /// What everybody may keep, being the same for everybody.
@@ -15,6 +16,23 @@ const PUBLIC: [&str; 4] = [
     "/api/v1/openapi.json",
     "/.well-known/change-password",
 ];
+
+/// What is large, and has a tag by which nobody is told from anybody.
+const TAGGED: &str = "/api/v1/openapi.json";
+
+#[tokio::test]
+async fn the_document_is_sent_once_to_whoever_keeps_it() {
+    let service = Service::start().await;
+    let ask = async |tag: &str| service.api().at(Method::GET, TAGGED).header("if-none-match", tag).send().await;
+    let first = ask("\"other\"").await;
+    assert_eq!(first.status, 200);
+    let tag = first.header("etag").unwrap().to_owned();
+    let again = ask(&tag).await;
+    assert_eq!((again.status, again.header("etag")), (304, Some(tag.as_str())), "{again:?}");
+    assert_eq!(again.header("cache-control"), first.header("cache-control"));
+    assert_eq!(again.header("content-type"), None);
+    protected(TAGGED, &again);
+}
 
 #[tokio::test]
 async fn d05_nothing_of_a_person_is_cached() {
@@ -34,7 +52,8 @@ async fn d05_nothing_of_a_person_is_cached() {
         let cache = reply.header("cache-control").unwrap_or_default();
         let may_be_kept = PUBLIC.contains(&rule.path) && cache.starts_with("public, ");
         assert!(cache == "no-store" || may_be_kept, "{path}: {} {cache}", reply.status);
-        assert_eq!((reply.header("etag"), reply.header("last-modified")), (None, None), "{path}");
+        let has_tag = reply.header("etag").is_some();
+        assert_eq!((has_tag, reply.header("last-modified")), (path == TAGGED && reply.status == 200, None), "{path}");
         protected(&path, &reply);
     }
     assert!(answered > 15, "only {answered} routes were answered");
@@ -50,6 +69,8 @@ async fn d05_nothing_of_a_person_is_cached() {
 async fn d05_no_page_passes_for_a_file() {
     let service = Service::start().await;
     let ada = service.registered("ada@example.com").await;
+    let me = as_spelled(ada.call(Method::GET, "/users/me")).await;
+    assert!(me.status == 200 && me.text.contains("ada@example.com"), "undisguised it is hers: {}", me.text);
     let before = Digest::of(&service).await;
     for page in ["/users/me", "/sessions", "/auth/status", "/users/me/export", "/auth/token"] {
         for disguise in [
@@ -79,7 +100,7 @@ async fn d05_no_page_passes_for_a_file() {
         ] {
             let route = format!("{page}{disguise}");
             for call in [ada.call(Method::GET, &route), ada.call(Method::GET, &route).header("accept", "*/*")] {
-                let reply = call.send().await;
+                let reply = as_spelled(call).await;
                 // Behind `/sessions/` is a session's id, and a session is not read.
                 if page == "/sessions" && reply.status == 405 {
                     continue;

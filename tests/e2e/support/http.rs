@@ -126,6 +126,26 @@ impl Call {
         self
     }
 
+    /// Where it goes (`host:port`), and its bytes: the path as it is spelled, which [`Self::send`] would tidy up (`\` and
+    /// `%2e%2e` are never sent by it). It asks for the end of the connection.
+    pub fn bytes(self) -> (String, Vec<u8>) {
+        let Self { api, method, path, headers, cookies, body } = self;
+        let address = api.next().strip_prefix("http://").unwrap().to_owned();
+        let mut bytes = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n").into_bytes();
+        for (name, value) in &headers {
+            bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        if !cookies.is_empty() {
+            bytes.extend(format!("cookie: {}\r\n", cookies.join("; ")).into_bytes());
+        }
+        let body = body.unwrap_or_default();
+        if !body.is_empty() {
+            bytes.extend(format!("content-length: {}\r\n", body.len()).into_bytes());
+        }
+        bytes.extend(format!("\r\n{body}").into_bytes());
+        (address, bytes)
+    }
+
     pub async fn send(self) -> Reply {
         let Self { api, method, path, mut headers, cookies, body } = self;
         if !cookies.is_empty() {
