@@ -6,6 +6,7 @@ mod lists;
 mod lockout;
 mod networks;
 mod shown;
+mod unknown;
 mod waiting;
 
 use std::time::Duration;

@@ -1,9 +1,10 @@
 //! L02: clients that own many IPv6 addresses.
 
 use keystead_domain::limits::{LINK, SITE_FACTOR};
+use keystead_testkit::race::race;
 
 use super::{burst, hourly_links, use_a_link, was_let_through};
-use crate::support::{REPLICAS, Service, Stores};
+use crate::support::Service;
 
 /// Addresses tried in one /64.
 const ADDRESSES: u32 = 1000;
@@ -28,13 +29,27 @@ async fn l02_a_thousand_addresses_of_a_64_are_one_client_and_a_site_has_one_coar
         assert_eq!(!allowed, shown.contains("\"link-site\";r=0;t="), "{shown}");
         through += u32::from(allowed);
     }
-    // Of a thousand requests of the first net each process counted one that it refused.
-    let processes = if Stores::are_shared() { u32::try_from(REPLICAS).unwrap() } else { 1 };
-    assert!((site - processes..site).contains(&through), "{through} of {site}");
+    assert_eq!(through, site, "of those refused to the first net none counts for the site");
 
     for other in ["2001:db8:2:2::1", "2001:db7:1:2::1", "198.51.100.7"] {
         assert_eq!(burst(&service.native().at(other), 1).await, 1, "{other} is another site");
     }
+}
+
+#[tokio::test]
+async fn l02_a_burst_of_one_64_leaves_the_rest_to_its_neighbours() {
+    let service = Service::builder().default_limits().behind_a_proxy().configured(hourly_links).start().await;
+    let uses = race(100, |number| {
+        let host = service.native().at(&format!("2001:db8:1:2::{number:x}"));
+        async move { u32::from(was_let_through(&use_a_link(&host).await)) }
+    });
+    let mut through: u32 = uses.await.iter().sum();
+    assert_eq!(through, LINK.limit);
+    for net in 0..SITE_FACTOR * LINK.limit {
+        let host = service.native().at(&format!("2001:db8:1:{:x}::1", 0x100 + net));
+        through += u32::from(was_let_through(&use_a_link(&host).await));
+    }
+    assert_eq!(through, LINK.limit * SITE_FACTOR);
 }
 
 #[tokio::test]
