@@ -109,6 +109,7 @@ fn lives() -> Vec<(&'static str, Duration)> {
     vec![
         ("access token", l::ACCESS_TOKEN_LIFE),
         ("clock difference tolerated", l::LEEWAY),
+        ("clock difference of replicas tolerated in counters", l::CLOCK_TOLERANCE),
         ("session, whatever happens", l::SESSION_LIFE),
         ("session nobody refreshes", l::SESSION_IDLE),
         ("predecessor of a refresh token, after a rotation", l::REFRESH_GRACE),
