@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use keystead_api_actix::config::ForwardedHeader;
 use reqwest::Method;
 use serde_json::json;
 
@@ -25,9 +26,10 @@ fn leads_to(mail: &Mail) -> Vec<&str> {
     mail.text.split_whitespace().filter(|word| word.contains("://")).collect()
 }
 
+const PATH: &str = "/api/v1/auth/password/forgot";
+
 #[tokio::test]
 async fn p02_links_lead_where_the_configuration_says_whatever_a_request_says() {
-    const PATH: &str = "/api/v1/auth/password/forgot";
     let service = Service::start().await;
     service.registered(ADA).await;
     let own = service.api().base().to_owned();
@@ -43,10 +45,27 @@ async fn p02_links_lead_where_the_configuration_says_whatever_a_request_says() {
     let none = exchange(address, &forgot(PATH, "", ADA)).await.unwrap();
     assert_eq!(none.status, 400, "no host: {}", none.body);
     before.is_still_that_of(&service).await;
+    no_header_steers_a_link(&service).await;
+}
 
+/// What a trusted proxy passes on of a host and a protocol is what its client says: addresses alone are believed.
+#[tokio::test]
+async fn p02_not_even_a_trusted_proxy_steers_a_link() {
+    for forwarded in [ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded] {
+        let service =
+            Service::builder().behind_a_proxy().configured(|config| config.http.forwarded = forwarded).start().await;
+        service.registered(ADA).await;
+        no_header_steers_a_link(&service).await;
+    }
+}
+
+/// Links are asked for with every header some product believes, and lead home.
+async fn no_header_steers_a_link(service: &Service) {
+    let own = service.api().base().to_owned();
+    let address = own.strip_prefix("http://").unwrap();
     let spoofed = "Host: evil.example\r\nX-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: ftp\r\n\
         X-Forwarded-Port: 666\r\nX-Forwarded-Server: evil.example\r\nX-Host: evil.example\r\nX-Original-Host: evil.example\r\n\
-        Forwarded: host=evil.example;proto=ftp\r\nReferer: http://evil.example/\r\nX-Forwarded-Prefix: /evil.example\r\n";
+        X-Forwarded-For: 198.51.100.7\r\nForwarded: for=198.51.100.7;host=evil.example;proto=ftp\r\nReferer: http://evil.example/\r\nX-Forwarded-Prefix: /evil.example\r\n";
     for (nth, target) in [PATH.to_owned(), format!("http://evil.example{PATH}")].iter().enumerate() {
         let answer = exchange(address, &forgot(target, spoofed, ADA)).await.unwrap();
         assert_eq!(answer.status, 202, "{target}: {}", answer.body);

@@ -1,6 +1,10 @@
 //! R09: tokens nobody issued, tokens in a stolen store, and claims that were true once.
 
+use std::time::Duration;
+
+use keystead_api_actix::config::Config;
 use keystead_domain::account::Role;
+use keystead_domain::limits::REQUESTS;
 use reqwest::Method;
 use serde_json::json;
 
@@ -78,6 +82,37 @@ async fn r09_guessed_tokens_change_nothing() {
         let reply = service.native().call(Method::POST, "/auth/logout?all=true").bearer(token).send().await;
         assert!(reply.status == 204 || reply.status == 401, "{token}: {}", reply.text);
     }
+    before.is_still_that_of_but_for(&service, &[]).await;
+    for person in [ada, bob] {
+        person.refresh().await.unwrap().verify().await.unwrap();
+    }
+}
+
+/// Whoever guesses is stopped at their address; the one whose tokens they guess is elsewhere, and goes on.
+#[tokio::test]
+async fn r09_guesses_are_counted_by_address() {
+    const MOST: u16 = 30;
+    let few = |config: &mut Config| {
+        let own = config.limits.policies.iter_mut().find(|own| own.name == REQUESTS.name).unwrap();
+        // None comes back while the test lasts.
+        (own.limit, own.window) = (MOST.into(), Duration::from_hours(MOST.into()));
+    };
+    let service = Service::builder().default_limits().behind_a_proxy().configured(few).start().await;
+    let ada = service.registered_at(&service.native().at("192.0.2.1"), "ada@example.com").await;
+    let bob = service.registered_at(&service.native().at("192.0.2.2"), "bob@example.com").await;
+    let before = Digest::of(&service).await;
+    let thief = SignedIn { client: service.native().at("198.51.100.7"), ..ada.clone() };
+    for (nth, token) in guesses(&ada.refresh, &bob.refresh).iter().take(2 * usize::from(MOST)).enumerate() {
+        let reply = SignedIn { refresh: token.clone(), ..thief.clone() }.refresh_reply().await;
+        if nth < usize::from(MOST) {
+            assert_refused(token, &reply, 401, "REFRESH_INVALID");
+        } else {
+            assert_refused(token, &reply, 429, "RATE_LIMITED");
+            assert!(reply.header("retry-after").is_some(), "{reply:?}");
+        }
+    }
+    // Not even the right one is looked at there.
+    assert_refused("the right one", &thief.refresh_reply().await, 429, "RATE_LIMITED");
     before.is_still_that_of_but_for(&service, &[]).await;
     for person in [ada, bob] {
         person.refresh().await.unwrap().verify().await.unwrap();
