@@ -62,8 +62,9 @@ impl Stream for Reading {
         let next = self.0.payload.borrow_mut().poll_next_unpin(cx);
         if next.is_pending()
             && let Some(line) = &self.0.line
+            && !body_awaited(line, cx)
         {
-            body_awaited(line);
+            return Poll::Ready(Some(Err(PayloadError::Incomplete(None))));
         }
         let next = ready!(next);
         if next.is_none() {

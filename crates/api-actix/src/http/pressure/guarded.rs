@@ -153,6 +153,7 @@ impl Guarded {
         }
         let (mut taken, mut shown) = (0, 0);
         while taken < bytes.len() && !(self.messages.is_between() && self.line.is_asked()) {
+            let in_body = self.messages.is_in_body();
             let (count, kind) = self.messages.follow(bytes.get_mut(taken..).unwrap_or_default());
             taken += count;
             if !matches!(kind, Kind::Excess | Kind::TooLong) {
@@ -164,12 +165,13 @@ impl Guarded {
                 Kind::Body => self.line.note(|pace| pace.has_body(count)),
                 Kind::Broken | Kind::BrokenBeforeNul | Kind::TooLong => {
                     // Nothing that follows is read as anything.
-                    self.early = match kind {
-                        Kind::TooLong => too_long(),
-                        Kind::BrokenBeforeNul => BytesMut::from(&b"\0"[..]),
-                        _ => BytesMut::new(),
-                    };
                     taken = bytes.len();
+                    self.early = if kind == Kind::TooLong { too_long() } else { BytesMut::new() };
+                    if in_body {
+                        // actix-http would hang up on its handler, unanswered, so it does not see what is wrong.
+                        shown -= 1;
+                        self.line.break_body();
+                    }
                 }
             }
         }

@@ -24,6 +24,10 @@ pub struct Line {
     held: Cell<bool>,
     /// The task has bytes of the next request, and waits for the end of this one.
     queued: Cell<bool>,
+    /// The body of the request in hand cannot be read on.
+    broken: Cell<bool>,
+    /// Who waits for more of the body.
+    reader: RefCell<Option<Waker>>,
     cut: Cell<Option<Cut>>,
     slowed: Cell<Duration>,
 }
@@ -37,6 +41,8 @@ impl Line {
             task: RefCell::default(),
             held: Cell::default(),
             queued: Cell::default(),
+            broken: Cell::default(),
+            reader: RefCell::default(),
             cut: Cell::default(),
             slowed: Cell::default(),
         }
@@ -76,6 +82,14 @@ impl Line {
     /// Whether a request is to be answered before the next is looked at.
     pub(super) fn is_asked(&self) -> bool {
         self.pace.borrow().is_asked()
+    }
+
+    /// Tells whoever reads the body that there will be no more of it.
+    pub(super) fn break_body(&self) {
+        self.broken.set(true);
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
     }
 
     /// The task is to be woken once no request is asked.
@@ -151,9 +165,14 @@ impl Drop for Exchange {
     }
 }
 
-/// The handler waits for more of a body.
-pub fn body_awaited(line: &Line) {
+/// The handler waits for more of a body. `false` when there is none, as what came is no body.
+pub fn body_awaited(line: &Line, cx: &Context<'_>) -> bool {
+    if line.broken.get() {
+        return false;
+    }
+    *line.reader.borrow_mut() = Some(cx.waker().clone());
     line.note(Pace::awaits_body);
+    true
 }
 
 /// Whether more of a request's body comes only as its handler waits for it, which [`body_awaited`] must be told of.

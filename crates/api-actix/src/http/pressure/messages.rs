@@ -4,9 +4,11 @@ use memchr::memchr;
 
 use super::chunks::{Chunks, Progress};
 
-/// Longest head that actix-http is shown, in bytes: what the gate refuses as too large with a few words more. Its buffer
-/// keeps the size of the largest head for as long as the connection lasts.
+/// Most bytes of headers that actix-http is shown: more than the gate takes, which refuses with a document. Its buffer keeps
+/// the size of the largest head for as long as the connection lasts.
 const LONGEST_HEAD: usize = 24 * 1024;
+/// Longest request line it is shown. The gate takes far less of that too, and ends the connection of who sends more.
+const LONGEST_LINE: usize = 48 * 1024;
 /// Bytes of a longer head that are read, and kept by nobody, before it is refused: whoever is still sending mostly does not
 /// see the answer.
 const READ_ON: usize = 128 * 1024;
@@ -60,6 +62,11 @@ impl Messages {
     /// Whether the last message is complete, and none begun.
     pub(super) const fn is_between(&self) -> bool {
         matches!(self.part, Part::Between)
+    }
+
+    /// Whether a body is being read.
+    pub(super) const fn is_in_body(&self) -> bool {
+        matches!(self.part, Part::Sized(_) | Part::Chunked(_))
     }
 
     /// Whether nothing more can be read.
@@ -123,13 +130,26 @@ struct Head {
     last: u8,
     /// The request line came.
     has_line: bool,
+    /// Bytes there may be; there were more.
+    most: usize,
+    excess: bool,
     length: Option<u64>,
     chunked: bool,
 }
 
 impl Head {
     const fn new() -> Self {
-        Self { size: 0, line: 0, start: [0; LONGEST_FRAMING], last: 0, has_line: false, length: None, chunked: false }
+        Self {
+            size: 0,
+            line: 0,
+            start: [0; LONGEST_FRAMING],
+            last: 0,
+            has_line: false,
+            most: LONGEST_LINE,
+            excess: false,
+            length: None,
+            chunked: false,
+        }
     }
 
     fn body(&self) -> Part {
@@ -141,14 +161,15 @@ impl Head {
     }
 
     fn follow(&mut self, bytes: &mut [u8]) -> (usize, Kind) {
-        let excess = self.size >= LONGEST_HEAD;
-        let most = if excess { READ_ON } else { LONGEST_HEAD };
+        self.excess |= self.size >= self.most;
+        // So much at once, as the headers may begin in it.
+        let most = if self.excess { READ_ON } else { self.most.min(self.size + LONGEST_HEAD) };
         let room = bytes.len().min(most.saturating_sub(self.size));
         let (here, _) = bytes.split_at_mut_checked(room).unwrap_or_default();
         let (taken, kind) = self.lines(here);
         self.size += taken;
         match kind {
-            _ if !excess => (taken, kind),
+            _ if !self.excess => (taken, kind),
             Kind::Head if self.size < READ_ON => (taken, Kind::Excess),
             _ => (taken, Kind::TooLong),
         }
@@ -159,7 +180,12 @@ impl Head {
         while let Some(found) = bytes.get(at..).and_then(|rest| memchr(b'\n', rest)) {
             let (from, end) = (at, at + found);
             at = end + 1;
-            match self.end_line(bytes.get(from..end).unwrap_or_default()) {
+            let had_line = self.has_line;
+            let line = self.end_line(bytes.get(from..end).unwrap_or_default());
+            if self.has_line && !had_line {
+                self.most = self.size + at + LONGEST_HEAD;
+            }
+            match line {
                 Line::Last => return (at, Kind::LastOfHead),
                 Line::Another => {}
                 Line::Broken => {
@@ -377,16 +403,17 @@ mod tests {
                     last = kind;
                 }
             }
-            assert_eq!((shown, last), (LONGEST_HEAD, Kind::TooLong), "{step}");
+            assert_eq!((shown, last), (16 + LONGEST_HEAD, Kind::TooLong), "{step}");
         }
         // One that does not end is not read for ever.
         let endless = vec![b'a'; 2 * READ_ON];
         assert_eq!(read(&[&endless]).1, Some(Kind::TooLong));
         // The longest there may be.
-        let head = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(LONGEST_HEAD - 23));
-        assert_eq!(
-            (head.len(), read(&[head.as_bytes()])),
-            (LONGEST_HEAD, (vec![LONGEST_HEAD], Some(Kind::LastOfHead)))
-        );
+        let head = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(LONGEST_HEAD - 7));
+        assert_eq!(read(&[head.as_bytes()]), (vec![16 + LONGEST_HEAD], Some(Kind::LastOfHead)));
+        let line = format!("GET /?{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(40_000));
+        assert_eq!(read(&[line.as_bytes()]), (vec![line.len()], Some(Kind::LastOfHead)));
+        let line = format!("GET /?{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(LONGEST_LINE));
+        assert_eq!(read(&[line.as_bytes()]).1, Some(Kind::TooLong));
     }
 }
