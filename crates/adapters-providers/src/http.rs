@@ -116,6 +116,11 @@ impl Answer {
         serde_json::from_slice(&self.body).ok()
     }
 
+    /// The body, as much of it as was read.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// What an operator reads: the status, the provider's own code, the wait it asked for. Texts of providers are left
     /// out: they quote addresses.
     pub(crate) fn describe(&self, provider: &str, code: &str) -> String {

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::http::{self, ProviderConfigError, Timeouts};
+use crate::http::{self, Answer, ProviderConfigError, Timeouts};
 
 /// Less than the port promises, so that the refusal arrives in time as well.
 const WHOLE: Duration = limits::CAPTCHA_TIMEOUT.saturating_sub(Duration::from_millis(300));
@@ -94,8 +94,8 @@ impl SiteVerify {
         Ok(Self { client, url, config, tools, room: Semaphore::new(AT_ONCE) })
     }
 
-    async fn ask(&self, token: &str, client: Option<IpAddr>) -> Result<Verdict, CaptchaError> {
-        let unavailable = |what: String| CaptchaError::Unavailable(format!("captcha: {what}"));
+    /// The provider's answer to a token.
+    async fn ask(&self, token: &str, client: Option<IpAddr>) -> Result<Answer, CaptchaError> {
         let _place = self.room.acquire().await.map_err(|error| unavailable(error.to_string()))?;
         let address = client.map(|ip| ip.to_string());
         let mut form = vec![("secret", self.config.secret.expose()), ("response", token)];
@@ -107,12 +107,22 @@ impl SiteVerify {
         if answer.status != StatusCode::OK {
             return Err(unavailable(format!("status {}", answer.status.as_u16())));
         }
-        let verdict: Verdict = answer.json().ok_or_else(|| unavailable("an answer that cannot be read".to_owned()))?;
+        Ok(answer)
+    }
+
+    /// Whether the body of an answer says that a token was solved here, for this, lately, and well enough. `verify` asks
+    /// for the body and remembers the token besides.
+    ///
+    /// # Errors
+    /// [`CaptchaError::Unavailable`] when it cannot be read, or is about the site's secret and not about the token.
+    pub fn examine(&self, body: &[u8], action: CaptchaAction, now: Timestamp) -> Result<bool, CaptchaError> {
+        let read: Option<Verdict> = serde_json::from_slice(body).ok();
+        let verdict = read.ok_or_else(|| unavailable("an answer that cannot be read".to_owned()))?;
         if !verdict.success && verdict.error_codes.iter().any(|code| SETUP_CODES.contains(&code.as_str())) {
             tracing::error!("the captcha provider refuses the secret, or fails: check the configuration");
             return Err(unavailable("the secret is refused, or it fails".to_owned()));
         }
-        Ok(verdict)
+        self.counts(&verdict, action, now)
     }
 
     /// Whether a token was solved here, for this, lately, and well enough.
@@ -133,9 +143,9 @@ impl SiteVerify {
     }
 
     async fn check(&self, action: CaptchaAction, token: &str, client: Option<IpAddr>) -> Result<(), CaptchaError> {
-        let verdict = self.ask(token, client).await?;
+        let answer = self.ask(token, client).await?;
         let now = self.tools.clock.now();
-        if !self.counts(&verdict, action, now)? {
+        if !self.examine(answer.body(), action, now)? {
             return Err(CaptchaError::Refused);
         }
         let id = format!("token:{}", URL_SAFE_NO_PAD.encode(self.tools.hash.digest(token.as_bytes())));
@@ -144,6 +154,10 @@ impl SiteVerify {
         let is_first = inserted.map_err(|error| CaptchaError::Unavailable(error.to_string()))?;
         if is_first { Ok(()) } else { Err(CaptchaError::Refused) }
     }
+}
+
+fn unavailable(what: String) -> CaptchaError {
+    CaptchaError::Unavailable(format!("captcha: {what}"))
 }
 
 /// When a captcha was solved (RFC 3339).

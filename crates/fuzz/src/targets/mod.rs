@@ -1,6 +1,7 @@
 //! The targets, one file per group.
 
 mod body;
+mod captcha;
 mod config;
 mod factors;
 mod hashes;
@@ -13,6 +14,7 @@ mod social;
 mod srp;
 mod tokens;
 mod web_authn;
+mod wire;
 
 use crate::Target;
 
@@ -28,6 +30,7 @@ pub static TARGETS: &[Target] = &[
     target("access_token", 4200, tokens::text),
     target("authorization", 4200, headers::authorization),
     target("base32_totp", 256, factors::totp),
+    target("captcha_solution", 300, captcha::solution),
     target("config_file", 8192, config::file),
     target("config_pairs", 4096, config::pairs),
     target("content_type", 512, body::content_type),
@@ -57,6 +60,7 @@ pub static TARGETS: &[Target] = &[
     target("query", 4200, query::page),
     target("refresh_token", 600, tokens::refresh),
     target("sealed", 512, tokens::sealed),
+    target("siteverify_answer", 2048, captcha::answer),
     target("srp_challenge", 512, srp::challenge),
     target("srp_credential", 1400, srp::credential),
     target("srp_values", 1400, srp::values),
@@ -65,5 +69,6 @@ pub static TARGETS: &[Target] = &[
     target("webauthn_answer", 8192, web_authn::answer),
     target("webauthn_assertion", 1024, web_authn::assertion),
     target("webauthn_attestation", 4096, web_authn::attestation),
+    target("wire", 8192, wire::connection),
     target("x_forwarded_for", 2048, headers::x_forwarded_for),
 ];
