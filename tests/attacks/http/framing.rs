@@ -11,6 +11,8 @@ pub(in crate::attacks) const POST: &str =
 const SECOND: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 const LIVE: &[u8] = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n";
 const SOON: Duration = Duration::from_secs(5);
+/// Within this time the request behind a refused one is answered, or the connection ends (actix-web issue 3715).
+const PROMISED: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn h05_no_body_is_ever_read_as_another_request() {
@@ -44,9 +46,13 @@ async fn h05_no_body_is_ever_read_as_another_request() {
         ("NUL in an extension", "Transfer-Encoding: chunked\r\n\r\n2;\0\r\n{}\r\n0\r\n\r\n"),
         ("folded", "X: a\r\n Content-Length: 2\r\n\r\n"),
         ("space before colon", "Content-Length : 2\r\n\r\n{}"),
+        ("bare line end in a head", "Content-Length: 2\nTransfer-Encoding: chunked\r\n\r\n{}"),
+        ("bare line end at the end of a head", "Content-Length: 2\r\n\n{}"),
+        ("a head of bare line ends", "\n"),
         ("HTTP/1.0 in chunks", ""),
     ] {
         let request = match rest {
+            "\n" => format!("{POST}Content-Length: 2\r\n\r\n{{}}").replace("\r\n", "\n"),
             "" => format!("{}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", POST.replace("1.1", "1.0")),
             rest => format!("{POST}{rest}"),
         };
@@ -85,9 +91,10 @@ async fn h05_after_an_early_refusal_the_next_request_is_answered_or_the_connecti
         assert_eq!(first.status, status, "{attack}: {}", first.text);
         explained(attack, &first);
         wire.send(LIVE).await;
-        match wire.answer().await {
+        let next = tokio::time::timeout(PROMISED, wire.answer()).await;
+        match next.unwrap_or_else(|_| panic!("{attack}: neither an answer nor the end within {PROMISED:?}")) {
             Some(second) => assert_eq!(second.status, 200, "{attack}: {}", second.body),
-            None => assert!(wire.ends(SOON).await, "{attack}"),
+            None => assert!(wire.ends(PROMISED).await, "{attack}"),
         }
     }
     // Not even sent: refused by its announced length.

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keystead_testkit::smtp_peer::{ReceivedMail, SmtpPeer};
+use keystead_testkit::smtp_peer::{PeerOptions, ReceivedMail, SmtpPeer};
 use reqwest::Method;
 use serde_json::json;
 
@@ -25,9 +25,34 @@ fn stored(configured: &Configured) -> BTreeMap<String, Vec<u8>> {
     files.chain(servers).collect()
 }
 
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric())
+}
+
 fn holds(bytes: &[u8], secret: &str) -> bool {
     bytes.windows(secret.len()).any(|window| window == secret.as_bytes())
 }
+
+/// Passwords of the servers, where there are any, as the configuration has them. The tests' servers trust every connection,
+/// whatever it shows.
+const SERVERS: [(&str, &str); 2] =
+    [("password of PostgreSQL", "canary-postgres-pass-61"), ("password of Redis", "canary-redis-pass-38")];
+
+/// Settings that show these passwords to the servers of a configuration.
+fn with_passwords(configured: &Configured) -> Vec<String> {
+    let Some(shared) = configured.shared() else { return Vec::new() };
+    let with = |key: &str, url: &str, user: Option<&str>, password: &str| {
+        let mut url = reqwest::Url::parse(url).unwrap();
+        user.map_or(Ok(()), |user| url.set_username(user)).unwrap();
+        url.set_password(Some(password)).unwrap();
+        format!("{key}={url}")
+    };
+    let [(postgres_key, postgres), (redis_key, redis), _] = shared.settings();
+    vec![with(postgres_key, &postgres, None, SERVERS[0].1), with(redis_key, &redis, Some("default"), SERVERS[1].1)]
+}
+
+/// What the one secret is called that a mail is sent for and that is searched for.
+const LINK: &str = "reset link";
 
 /// What must be found nowhere.
 #[derive(Default)]
@@ -49,6 +74,23 @@ impl Canaries {
         self.add("device token", &who.device);
     }
 
+    /// All but those of a kind.
+    fn but(&self, intended: &str) -> Self {
+        Self(self.0.iter().filter(|(what, _)| *what != intended).cloned().collect())
+    }
+
+    /// In no mail, as it was sent or as it is read, but the link in the mail that is sent for its sake.
+    #[track_caller]
+    fn nowhere_in_mails(&self, mails: &[ReceivedMail]) {
+        for mail in mails {
+            let read = [mail.text().unwrap(), mail.html().unwrap()].concat();
+            let secrets = if read.contains("#token=") { self.but(LINK) } else { self.but("") };
+            for bytes in [mail.data.as_slice(), read.as_bytes()] {
+                secrets.nowhere_in(&format!("a mail: {read}"), bytes);
+            }
+        }
+    }
+
     #[track_caller]
     fn nowhere_in(&self, place: &str, bytes: &[u8]) {
         for (what, secret) in &self.0 {
@@ -61,9 +103,15 @@ impl Canaries {
 async fn l06_g06_no_secret_is_logged_or_stored() {
     let mut peer = SmtpPeer::start().await.unwrap();
     let configured = Configured::with_mail_at(peer.port());
-    let service = configured.serve(&["log.level=trace", "limits.mode=off", "unsafe_allow=limits-off"]);
+    let passwords = with_passwords(&configured);
+    let mut settings = vec!["log.level=trace", "limits.mode=off", "unsafe_allow=limits-off"];
+    settings.extend(passwords.iter().map(String::as_str));
+    let service = configured.serve(&settings);
     let api = Api::new(service.url());
     let mut canaries = Canaries::default();
+    for (what, password) in SERVERS {
+        canaries.add(what, password);
+    }
     let (first, second, third) = ("canary-password-one-8413", "canary-password-two-5179", "canary-password-six-2266");
     for password in [first, second, third, "canary-wrong-password-77"] {
         canaries.add("password", password);
@@ -101,13 +149,19 @@ async fn l06_g06_no_secret_is_logged_or_stored() {
         peer.messages().iter().filter_map(ReceivedMail::text).find(|text| text.contains("#token="))
     });
     let link = link_token_in(&mail.await);
-    canaries.add("reset link", &link);
+    canaries.add(LINK, &link);
     let grant = api.post("/api/v1/auth/password/reset/begin", &json!({"token": link})).await.expect(200);
     canaries.add("reset grant", &grant.attribute("accessToken"));
     let (token, client) = (grant.attribute("accessToken"), grant.attribute("clientId"));
     let reset = json!({"newPassword": third});
     api.send_with(&token, &client, "POST", "/api/v1/auth/password/reset", Some(&reset)).await.expect(204);
     canaries.tokens(&api.signed_in("ada@example.com", third).await);
+
+    // The code, the change, the link, the reset.
+    let mails = peer.wait_for(4, PATIENCE).await.unwrap();
+    canaries.nowhere_in_mails(&mails);
+    let with_code = mails.iter().filter(|mail| words(&mail.text().unwrap()).any(|word| word == code)).count();
+    assert_eq!(with_code, 1, "the code is in the mail it was asked for, and in no other");
 
     // A code that waits: its mail is in the outbox, its hash in the store.
     peer.stop().await;
@@ -122,7 +176,7 @@ async fn l06_g06_no_secret_is_logged_or_stored() {
     assert!(log.contains("\"level\":\"TRACE\""), "nothing was logged at this level");
     canaries.nowhere_in("the log", log.as_bytes());
     // Six digits can be anywhere in a binary file; in the log they would stand as a word.
-    assert!(!log.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == code), "the code is in the log");
+    assert!(!words(&log).any(|word| word == code), "the code is in the log");
     assert!(!log.contains("ada@example.com") && !log.contains("bob@example.com"), "an address is in the log");
     let stored = stored(&configured);
     for (name, bytes) in &stored {
@@ -147,7 +201,10 @@ fn step() -> u64 {
 /// What second factors are made of, what the service shows to others, and what it is shown by mistake.
 #[tokio::test]
 async fn l06_no_secret_of_a_factor_or_of_the_service_is_told() {
-    let configured = Configured::new(&["--smtp", "smtp+plain://mailer:canary-mail-pass@127.0.0.1:1"]);
+    let mailer = Some(("mailer".to_owned(), "canary-mail-pass".to_owned()));
+    let peer = SmtpPeer::start_with(PeerOptions { credentials: mailer, ..PeerOptions::default() }).await.unwrap();
+    let smtp = format!("smtp+plain://mailer:canary-mail-pass@127.0.0.1:{}", peer.port());
+    let configured = Configured::new(&["--smtp", &smtp]);
     let service = configured.serve(&[
         "log.level=trace",
         "limits.mode=off",
@@ -214,14 +271,17 @@ async fn l06_no_secret_of_a_factor_or_of_the_service_is_told() {
     assert!(metrics.contains("keystead_http_requests_total"));
     let failed = async || service.stdout().contains("authn_login_fail").then_some(());
     crate::process::api::eventually(PATIENCE, "the audit stream", failed).await;
+    // A factor was added, codes were made, one was used.
+    let mails = peer.wait_for(3, PATIENCE).await.unwrap();
+    canaries.nowhere_in_mails(&mails);
+    assert!(mails.iter().all(|mail| !words(&mail.text().unwrap()).any(|word| word == used)), "the code is in a mail");
     let told = service.log() + &service.stdout();
     assert!(told.contains("\"level\":\"TRACE\""), "nothing was logged at this level");
     for (place, text) in [("the log", &told), ("the metrics", &metrics)] {
         canaries.nowhere_in(place, text.as_bytes());
         assert!(!text.contains("ada@example.com"), "an address is in {place}");
         // As a number of their own; they can be part of any other.
-        let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
-        assert!(!words.any(|word| word == used), "the code is in {place}");
+        assert!(!words(text).any(|word| word == used), "the code is in {place}");
     }
     let stored = stored(&configured);
     for (name, bytes) in &stored {

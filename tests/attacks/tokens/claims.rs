@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use super::insider::Insider;
 use super::{Target, opened, token, with, without};
 use crate::attacks::support::{Digest, assert_refused};
-use crate::support::{Service, SignedIn, refusal};
+use crate::support::{HalfWay, Service, SignedIn, refusal};
 
+const EMAIL: &str = "ada@example.com";
 /// How far the clocks of two machines may differ, in seconds.
 const LEEWAY: i64 = 5;
 
@@ -39,8 +40,13 @@ async fn j06_times_count_to_the_second_and_only_under_a_good_signature() {
     // Within the leeway it counts: three seconds are left for the requests.
     target.accepts("just over", &sign(&moved(&claims, -1200, now - 1 - exp))).await;
     target.accepts("just issued elsewhere", &sign(&moved(&claims, now + 3 - iat, 0))).await;
-    target.refuses("not yet", &sign(&moved(&claims, now + 60 - iat, 3600))).await;
-    target.refuses("nbf later than iat", &sign(&with(claims.clone(), "nbf", json!(now + 60)))).await;
+    // Beyond it it does not: three seconds of the four are for the requests again.
+    for ahead in [LEEWAY + 4, 60] {
+        let soon = || i64::try_from(target.service.now()).unwrap() + ahead;
+        target.refuses("not yet", &sign(&moved(&claims, soon() - iat, 3600))).await;
+        target.refuses("nbf alone", &sign(&with(claims.clone(), "nbf", json!(soon())))).await;
+        target.refuses("iat alone", &sign(&with(claims.clone(), "iat", json!(soon())))).await;
+    }
 
     for value in [
         json!("never"),
@@ -170,7 +176,6 @@ async fn nothing_opens(service: &Service, name: &str, stranger: &SignedIn) {
 
 #[tokio::test]
 async fn j12_tokens_of_another_service_are_nobodys() {
-    const EMAIL: &str = "ada@example.com";
     // The same person, the same password, keys of its own.
     let service = Service::start().await;
     service.registered(EMAIL).await;
@@ -194,12 +199,51 @@ async fn j12_tokens_of_another_service_are_nobodys() {
 #[tokio::test]
 async fn j12_the_same_keys_for_others_make_another_service() {
     let service = Service::start().await;
-    let ada = service.registered("ada@example.com").await;
+    let ada = service.registered(EMAIL).await;
+    service.native().forgot(EMAIL).await.unwrap();
+    let link = service.link_tokens(EMAIL, 1).await.remove(0);
     let audience = ada.claims()["aud"].as_str().unwrap().to_owned();
     let service = service.restart_configured(|config| "staging".clone_into(&mut config.tokens.audience)).await;
     service.ready().await;
     nothing_opens(&service, "another audience", &ada).await;
+    // What only refers to a row of these stores is theirs, whoever the tokens are for.
+    assert_eq!(ada.refresh().await.unwrap().claims()["aud"], "staging");
+    service.native().begin_reset(&link).await.unwrap();
     let service = service.restart_configured(|config| audience.clone_into(&mut config.tokens.audience)).await;
     service.ready().await;
-    ada.through(service.api()).verify().await.expect("at home it counts");
+    ada.verify().await.expect("at home it counts");
+}
+
+/// The same keys at another service, for the tokens that are for a service itself: half-way through a flow, and proofs.
+#[tokio::test]
+async fn j12_half_way_tokens_and_proofs_are_for_the_service_that_made_them() {
+    let service = Service::start().await;
+    let (ada, program) = service.enrolled(EMAIL).await;
+    let code = service.fresh_code(&program).await;
+    let question = service.native().login_asked(EMAIL, crate::support::PASSWORD).await.unwrap();
+    let half_way_key = Insider::of(&service, KeyUse::SignPreAuthorized).await;
+    let proof_key = Insider::of(&service, KeyUse::SignStepUp).await;
+    let (half_way, proof) = (opened(&question.token), opened(ada.proof.as_ref().unwrap()));
+    let asked = |claims: &Value| HalfWay { token: half_way_key.token(&half_way.0, claims), ..question.clone() };
+    let proved = |claims: &Value| ada.showing(&proof_key.token(&proof.0, claims));
+    let before = Digest::of(&service).await;
+    let foreign = "https://other.example";
+    for (name, value) in [
+        ("iss", json!(foreign)),
+        ("aud", json!(format!("{foreign}/api/v1/auth"))),
+        ("aud", json!([half_way.1["aud"], foreign])),
+        ("aud", ada.claims()["aud"].clone()),
+        ("aud", json!("")),
+    ] {
+        let attack = format!("{name} {value}");
+        let told = asked(&with(half_way.1.clone(), name, value.clone())).answer_reply("totp", &code).await;
+        assert_refused(&attack, &told, 401, "TOKEN_INVALID");
+        let proved = proved(&with(proof.1.clone(), name, value));
+        let told = proved.call(reqwest::Method::POST, "/recovery-codes").send().await;
+        assert_refused(&attack, &told, 403, "MFA_REQUIRED");
+    }
+    before.is_still_that_of_but_for(&service, &[]).await;
+    // Signed by the same hand, with what they said at first, they count.
+    asked(&half_way.1).answer("totp", &code).await.unwrap();
+    proved(&proof.1).recovery_codes().await.unwrap();
 }

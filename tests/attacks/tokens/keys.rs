@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 use super::insider::Insider;
 use super::{Target, opened, part, token, with, without};
+use crate::process::api::{Api, PASSWORD};
+use crate::process::configured::Configured;
+use crate::process::keystead::finish;
 use crate::support::{Service, eventually};
 
 #[tokio::test]
@@ -76,6 +79,55 @@ async fn j04_a_key_identifier_is_looked_up_and_nothing_else() {
     let foreign = |input: &[u8]| stranger.sign(input).unwrap();
     target.refuses("a stranger's key under our name", &token(&header, &claims, foreign)).await;
     target.is_unharmed().await;
+}
+
+/// A key identifier opens no file and is put into no statement: against the process as it runs, whose log and whose database's
+/// log tell of neither. A pipe is never read to its end by whoever opens it: no answer would come.
+#[tokio::test]
+async fn j04_a_key_identifier_reaches_neither_a_file_nor_a_statement() {
+    let configured = Configured::new(&["--smtp", "smtp+plain://127.0.0.1:1"]);
+    let service = configured.serve(&["log.level=debug", "limits.mode=off", "unsafe_allow=limits-off"]);
+    let add = ["--email", "ada@example.com", "--password-stdin"];
+    finish(configured.command(&["user", "add"], &add), &format!("{PASSWORD}\n")).ok();
+    let api = Api::new(service.url());
+    let ada = api.signed_in("ada@example.com", PASSWORD).await;
+    let pipe = configured.path().join("key.pem");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let (header, claims, signature) = opened(&ada.access);
+    let pipe = pipe.to_str().unwrap();
+    for kid in [
+        pipe.to_owned(),
+        "key.pem".to_owned(),
+        "./key.pem".to_owned(),
+        format!("../../../../../../../..{pipe}"),
+        format!("file://{pipe}"),
+        format!("{pipe}\u{0}.pem"),
+        "' OR '1'='1".to_owned(),
+        "k'; DROP TABLE users; --".to_owned(),
+        "k\"; DROP TABLE users; --".to_owned(),
+        "\\'; SELECT pg_sleep(9); --".to_owned(),
+        "%00 $1 ?1 :kid {kid}".to_owned(),
+        "a\u{0}b".to_owned(),
+        "k".repeat(3000),
+    ] {
+        let shown = token(&with(header.clone(), "kid", json!(kid)), &claims, |_| signature.clone());
+        for (method, path) in [("GET", "/api/v1/users/me"), ("POST", "/api/v1/auth/token/verify")] {
+            let answer = api.send_with(&shown, &ada.client_id, method, path, None).await.expect(401);
+            assert_eq!(answer.code(), "TOKEN_INVALID", "{kid}");
+        }
+    }
+    api.send_as(&ada, "GET", "/api/v1/users/me", None).await.expect(200);
+    let log = service.log();
+    assert!(log.contains("/api/v1/users/me"), "requests are logged");
+    let of_errors: Vec<&str> = log.lines().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();
+    assert!(of_errors.is_empty(), "{of_errors:#?}");
+    if let Some(shared) = configured.shared() {
+        let database = shared.postgres_url().rsplit('/').next().unwrap();
+        let log = keystead_test_servers::shared::postgres_log().unwrap_or_default();
+        let ours = format!("@{database} ");
+        let errors: Vec<&str> = log.lines().filter(|line| line.contains(&ours) && line.contains("ERROR:")).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+    }
 }
 
 /// The identifiers every replica publishes, once there are so many.
