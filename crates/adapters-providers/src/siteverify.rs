@@ -96,7 +96,7 @@ impl SiteVerify {
 
     /// The provider's answer to a token.
     async fn ask(&self, token: &str, client: Option<IpAddr>) -> Result<Answer, CaptchaError> {
-        let _place = self.room.acquire().await.map_err(|error| unavailable(error.to_string()))?;
+        let _place = self.room.acquire().await.map_err(|error| unavailable(&error.to_string()))?;
         let address = client.map(|ip| ip.to_string());
         let mut form = vec![("secret", self.config.secret.expose()), ("response", token)];
         form.extend(address.as_deref().map(|address| ("remoteip", address)));
@@ -105,7 +105,7 @@ impl SiteVerify {
             DeliveryError::Transient(cause) | DeliveryError::Permanent(cause) => CaptchaError::Unavailable(cause),
         })?;
         if answer.status != StatusCode::OK {
-            return Err(unavailable(format!("status {}", answer.status.as_u16())));
+            return Err(unavailable(&format!("status {}", answer.status.as_u16())));
         }
         Ok(answer)
     }
@@ -117,10 +117,10 @@ impl SiteVerify {
     /// [`CaptchaError::Unavailable`] when it cannot be read, or is about the site's secret and not about the token.
     pub fn examine(&self, body: &[u8], action: CaptchaAction, now: Timestamp) -> Result<bool, CaptchaError> {
         let read: Option<Verdict> = serde_json::from_slice(body).ok();
-        let verdict = read.ok_or_else(|| unavailable("an answer that cannot be read".to_owned()))?;
+        let verdict = read.ok_or_else(|| unavailable("an answer that cannot be read"))?;
         if !verdict.success && verdict.error_codes.iter().any(|code| SETUP_CODES.contains(&code.as_str())) {
             tracing::error!("the captcha provider refuses the secret, or fails: check the configuration");
-            return Err(unavailable("the secret is refused, or it fails".to_owned()));
+            return Err(unavailable("the secret is refused, or it fails"));
         }
         self.counts(&verdict, action, now)
     }
@@ -156,7 +156,7 @@ impl SiteVerify {
     }
 }
 
-fn unavailable(what: String) -> CaptchaError {
+fn unavailable(what: &str) -> CaptchaError {
     CaptchaError::Unavailable(format!("captcha: {what}"))
 }
 
