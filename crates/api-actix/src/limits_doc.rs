@@ -46,8 +46,8 @@ fn about_addresses() -> String {
          with 429.\n\n\
          These counters are in Redis, where there is Redis, and are forgotten with it. While it is away, routes that count only\n\
          `{}` go on uncounted; all others answer 503.\n\n\
-         `limits.deny` lists networks that get 403 `FORBIDDEN` for everything, health included; `limits.allow` networks that no\n\
-         limit of addresses applies to, though limits of accounts do. Who is in both is denied. An IPv4 network holds for\n\
+         `limits.deny` lists networks that may not connect, and get 403 `FORBIDDEN` for everything, health included, where they\n\
+         come through a trusted proxy; `limits.allow` networks that no limit of addresses applies to, though limits of accounts do. Who is in both is denied. An IPv4 network holds for\n\
          IPv4-mapped IPv6 addresses.\n",
         l::SITE_FACTOR,
         l::SLOW_DOWN.name,
