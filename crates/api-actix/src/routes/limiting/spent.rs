@@ -106,7 +106,7 @@ mod tests {
         let after = |span: Duration| Moment { clock: NOW.plus(span), instant: begin.instant + span };
         spent.note(&hit("a"), self::spent(), begin);
         assert_eq!(find(&spent, &["b", "a"], begin), Some(self::spent()));
-        let last = after(LOGIN.interval() - Duration::from_micros(1));
+        let last = after(LOGIN.interval().saturating_sub(Duration::from_micros(1)));
         assert_eq!(find(&spent, &["a"], last), Some(self::spent()));
         assert_eq!(find(&spent, &["a"], after(LOGIN.interval())), None);
         let other = RateHit { policy: LINK, ..hit("a") };
@@ -117,7 +117,7 @@ mod tests {
     fn a_clock_that_is_set_prolongs_no_refusal() {
         let (spent, begin) = (Spent::default(), Moment { clock: NOW, instant: Instant::now() });
         spent.note(&hit("a"), self::spent(), begin);
-        let (third, rest) = (LOGIN.interval() / 3, LOGIN.interval() - LOGIN.interval() / 3);
+        let (third, rest) = (LOGIN.interval() / 3, LOGIN.interval() / 3 * 2);
         let back = NOW.minus(Duration::from_hours(24));
         let told = find(&spent, &["a"], Moment { clock: back, instant: begin.instant + third }).unwrap();
         assert_eq!(told.again_at().since(back), rest, "and is told as it is");
@@ -134,7 +134,7 @@ mod tests {
         let (spent, begin) = (Spent::default(), Moment { clock: NOW, instant: Instant::now() });
         spent.note(&hit("a"), refusal(NOW.plus(Duration::from_hours(24))), begin);
         let after = |span| Moment { clock: NOW, instant: begin.instant + span };
-        assert!(find(&spent, &["a"], after(LOGIN.interval() - Duration::from_micros(1))).is_some());
+        assert!(find(&spent, &["a"], after(LOGIN.interval().saturating_sub(Duration::from_micros(1)))).is_some());
         assert_eq!(find(&spent, &["a"], after(LOGIN.interval())), None);
     }
 
