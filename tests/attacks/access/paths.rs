@@ -10,6 +10,7 @@ use crate::authorization::asking::Target;
 use crate::authorization::cast::{Cast, Principal, Proof, Who};
 use crate::authorization::expected::{Expected, expected};
 use crate::authorization::start;
+use crate::support::Call;
 
 /// Other ways to write a path, of which none is that path.
 fn spellings(path: &str) -> Vec<String> {
@@ -71,7 +72,7 @@ async fn z04_other_spellings_of_a_path_open_nothing() {
         for spelled in spellings(&path).into_iter().filter(|spelled| *spelled != path) {
             for person in &gathered.people {
                 let call = person.call(&there, rule.method, rule, &spelled);
-                let call = target.body(rule, person.nth).iter().fold(call, |call, body| call.json(body));
+                let call = target.body(rule, person.nth).iter().fold(call, Call::json);
                 let reply = as_spelled(call).await;
                 let code = (reply.status >= 400).then(|| reply.refusal().code);
                 if !decision_stays(person, rule, reply.status, code.as_deref()) {

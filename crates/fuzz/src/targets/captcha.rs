@@ -30,15 +30,15 @@ impl KeyedHash for Keys {
         WORLD.ring.digest(data)
     }
 
-    fn mac<'a>(&self, purpose: MacPurpose, parts: &[&'a [u8]]) -> MacTag {
+    fn mac(&self, purpose: MacPurpose, parts: &[&[u8]]) -> MacTag {
         WORLD.ring.mac(purpose, parts)
     }
 
-    fn mac_with<'a>(&self, key: &KeyId, purpose: MacPurpose, parts: &[&'a [u8]]) -> Option<[u8; 32]> {
+    fn mac_with(&self, key: &KeyId, purpose: MacPurpose, parts: &[&[u8]]) -> Option<[u8; 32]> {
         WORLD.ring.mac_with(key, purpose, parts)
     }
 
-    fn verify<'a>(&self, key: &KeyId, purpose: MacPurpose, parts: &[&'a [u8]], tag: &[u8]) -> bool {
+    fn verify(&self, key: &KeyId, purpose: MacPurpose, parts: &[&[u8]], tag: &[u8]) -> bool {
         WORLD.ring.verify(key, purpose, parts, tag)
     }
 }

@@ -356,7 +356,12 @@ fn limit_lists() -> Vec<Row> {
     vec![
         ("limits.mode", Kind::Text, value("default"), "`default`, or `off`: nothing is limited or slowed down."),
         ("limits.allow", Kind::List, value(""), "Networks that no limit applies to."),
-        ("limits.deny", Kind::List, value(""), "Networks that may not connect; behind a trusted proxy they get 403 for everything."),
+        (
+            "limits.deny",
+            Kind::List,
+            value(""),
+            "Networks that may not connect; behind a trusted proxy they get 403 for everything.",
+        ),
     ]
 }
 
