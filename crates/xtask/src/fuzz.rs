@@ -96,12 +96,14 @@ pub(crate) fn run(root: &Path, options: &Options) -> Outcome {
     }
     let wanted = |target: &Target| options.only.is_empty() || options.only.contains(&target.name);
     let queue: Mutex<VecDeque<Target>> = Mutex::new(targets.into_iter().filter(wanted).collect());
+    // In the condition of the loop the lock would be held for its whole body.
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let findings = Mutex::new(Vec::new());
     println!("| target | executions | edges: corpus, end | new inputs | findings |\n|---|---|---|---|---|");
     std::thread::scope(|scope| {
         for _ in 0..options.jobs.max(1) {
             scope.spawn(|| {
-                while let Some(target) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
+                while let Some(target) = next() {
                     match fuzz(&places, &target, options.seconds) {
                         Ok((figures, found)) => {
                             println!("{}", row(&target.name, &figures, found.len()));
