@@ -320,12 +320,12 @@ impl Config {
     }
 }
 
-/// Whether a network is too wide to be that of proxies. By its breadth, as two halves of the world are the world; the widest
-/// private IPv4 network (RFC 1918) is a /8.
+/// Whether a network is too wide to be that of proxies. By its breadth, as two halves of the world are the world; private
+/// networks, a /8 (RFC 1918) and a /7 (RFC 4193), are not the world's.
 fn is_too_wide(net: &IpNet) -> bool {
     match net {
         IpNet::V4(net) => net.prefix_len() < 8,
-        IpNet::V6(net) => net.prefix_len() < 16,
+        IpNet::V6(net) => net.prefix_len() < 16 && !(net.prefix_len() >= 7 && net.network().is_unique_local()),
     }
 }
 

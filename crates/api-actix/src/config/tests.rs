@@ -328,12 +328,12 @@ fn half_a_certificate_is_refused() {
 #[test]
 fn proxies_are_no_large_part_of_the_world() {
     let risks = |nets: &str| Bench::good().flag("http.trusted_proxies", nets).risks();
-    for nets in ["0.0.0.0/1,128.0.0.0/1", "::/1,8000::/1", "::ffff:0:0/96", "10.0.0.0/7", "fc00::/7", "2000::/15"] {
+    for nets in ["0.0.0.0/1,128.0.0.0/1", "::/1,8000::/1", "::ffff:0:0/96", "10.0.0.0/7", "fc00::/6", "2000::/15"] {
         let found = risks(nets);
         assert_eq!(found.len(), nets.split(',').count(), "{nets}: {found:?}");
         assert!(found.iter().all(|(risk, _)| *risk == Risk::TrustEveryone), "{nets}: {found:?}");
     }
-    let usual = "10.0.0.0/8,172.16.0.0/12,127.0.0.1,::1,2001:db8::/32,fd00::/16,::ffff:10.0.0.0/104";
+    let usual = "10.0.0.0/8,172.16.0.0/12,127.0.0.1,::1,2001:db8::/32,fc00::/7,fd00::/8,::ffff:10.0.0.0/104";
     assert_eq!(risks(usual), []);
 }
 
