@@ -87,7 +87,7 @@ pub struct Session {
     pub previous_key: Option<KeyId>,
     /// When the head was made; `None` before the first rotation.
     pub rotated_at: Option<Timestamp>,
-    /// When the window of [`Self::rotations`] began, as [`Gcra::of_window`] reads it.
+    /// When the window of [`Self::rotations`] began, as [`Gcra::standing`] reads it.
     pub rotations_since: Timestamp,
     /// Rotations in that window.
     pub rotations: u32,
@@ -177,7 +177,8 @@ impl Session {
 
     fn rotate(&mut self, shown: &Presentation) -> Presented {
         let policy = &shown.policy.rotations;
-        let mut counter = Gcra::of_window(policy, self.rotations, self.rotations_since.plus(policy.refill()));
+        let ends_at = self.rotations_since.plus(policy.refill());
+        let mut counter = Gcra::standing(policy, self.rotations, ends_at, shown.now);
         if let Err(again_at) = counter.take(policy, shown.now) {
             return Presented::Limited { again_at };
         }
@@ -355,6 +356,20 @@ mod tests {
         assert_eq!(show(&mut s, 31, MINE, 102), Presented::Rotated);
         assert_eq!(show(&mut s, 32, MINE, 103), Presented::Limited { again_at: at(104) }, "one comes back at a time");
         assert_eq!(show(&mut s, 32, MINE, 160), Presented::Rotated);
+    }
+
+    #[test]
+    fn rotations_under_a_clock_that_was_ahead_hold_nobody_back() {
+        let mut s = session();
+        for n in 1..=30 {
+            assert_eq!(show(&mut s, n, MINE, 7200), Presented::Rotated);
+        }
+        assert_eq!(
+            show(&mut s, 31, MINE, 7195),
+            Presented::Limited { again_at: at(7202) },
+            "clocks of replicas may differ"
+        );
+        assert_eq!(show(&mut s, 31, MINE, 100), Presented::Rotated);
     }
 
     #[test]
