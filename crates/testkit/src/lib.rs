@@ -3,7 +3,7 @@
 //! A suite is a set of functions in [`contracts`], one per MUST of a port, and a macro that makes one test of each for
 //! an implementation. The expression is evaluated once per test, so every test has a subject of its own:
 //!
-//! ```ignore
+//! ```text
 //! async fn make_store() -> Harness<SqliteStore> {
 //!     let directory = tempfile::tempdir().unwrap();
 //!     Harness::new(SqliteStore::open(directory.path()).await.unwrap()).keeping(directory)
