@@ -40,15 +40,17 @@ fn about_addresses() -> String {
          proxies in front. Of IPv6 clients what their /64 let through is also counted for the /48, which may {} times as much,\n\
          under the name with `-site` behind it; `RateLimit` shows that counter only when it is the one that refuses. Who is\n\
          refused gets 429 `RATE_LIMITED`; trying again when `Retry-After` says succeeds, if no neighbour comes first. Until then\n\
-         the process that refused goes on refusing without asking the counters.\n\n\
+         the process that refused goes on refusing without asking the counters, and shows the one that is spent alone. In\n\
+         `RateLimit`, `r` is how many are left and `t` in how many seconds one more comes back; in `RateLimit-Policy`, `q` is the\n\
+         limit and `w` its window in seconds.\n\n\
          Beyond `{}` each answer is slowed down by {} more, up to {}: for an IPv4 address or a /64, not for a\n\
          /48. At most {} answers wait at the same time in a process, and at most {} of one client; the next is refused\n\
          with 429.\n\n\
-         These counters are in Redis, where there is Redis, and are forgotten with it. While it is away, routes that count only\n\
-         `{}` go on uncounted; all others answer 503.\n\n\
+         These counters are in the SQLite file, where a restart keeps them; or in Redis, where there is Redis, and are forgotten\n\
+         with it. While it is away, routes that count only `{}` go on uncounted; all others answer 503.\n\n\
          `limits.deny` lists networks that may not connect, and get 403 `FORBIDDEN` for everything, health included, where they\n\
-         come through a trusted proxy; `limits.allow` networks that no limit of addresses applies to, though limits of accounts do. Who is in both is denied. An IPv4 network holds for\n\
-         IPv4-mapped IPv6 addresses.\n",
+         come through a trusted proxy; `limits.allow` networks that no limit of addresses applies to, though limits of accounts\n\
+         do. Who is in both is denied. An IPv4 network holds for IPv4-mapped IPv6 addresses.\n",
         l::SITE_FACTOR,
         l::SLOW_DOWN.name,
         span(l::SLOW_DOWN_STEP),

@@ -84,7 +84,7 @@ fn http() -> Vec<Row> {
             "http.forwarded",
             Kind::Text,
             value("x-forwarded-for"),
-            "The one header they are believed in: `x-forwarded-for`, or `forwarded` (RFC 7239). They must write it.",
+            "The one header they are believed in: `x-forwarded-for`, or `forwarded` (RFC 7239). Each of them must set it or append to it.",
         ),
         (
             "http.allowed_origins",
