@@ -64,15 +64,19 @@ impl SessionOpener {
         if others.len() <= stay {
             return Ok(());
         }
-        let mut tx = self.store.begin().await?;
-        let (mut live, mut dead) = self.parted(&mut *tx, session.user_id, others).await?;
-        live.sort_by(|one, other| recency(one).cmp(&recency(other)));
-        live.truncate(live.len().saturating_sub(stay).min(END_AT_ONCE));
-        dead.truncate(END_AT_ONCE);
-        if !live.is_empty() {
-            let revocations = self.displace(&mut *tx, &mut live, context, now).await?;
-            tx.commit().await?;
-            self.revoker.announce(&revocations).await;
+        let (mut live, mut dead);
+        {
+            let mut tx = self.store.begin().await?;
+            (live, dead) = self.parted(&mut *tx, session.user_id, others).await?;
+            live.sort_by(|one, other| recency(one).cmp(&recency(other)));
+            live.truncate(live.len().saturating_sub(stay).min(END_AT_ONCE));
+            dead.truncate(END_AT_ONCE);
+            if !live.is_empty() {
+                let revocations = self.displace(&mut *tx, &mut live, context, now).await?;
+                tx.commit().await?;
+                self.revoker.announce(&revocations).await;
+            }
+            // Over either way: where the session store is the same database, its one writer is wanted next.
         }
         for (sessions, reason) in [(live, EndReason::LoggedOut), (dead, EndReason::EpochEnded)] {
             for session in sessions {

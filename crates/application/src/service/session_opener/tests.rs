@@ -248,3 +248,27 @@ async fn a_sign_in_outlives_that_no_other_session_could_be_ended_and_the_next_on
     all.extend(sign_in_times(&world, 1).await);
     assert_eq!(ended(&world, &all).await, [0, 1]);
 }
+
+/// A session store may be the same database, with one writer.
+#[tokio::test]
+async fn no_transaction_is_open_while_the_session_store_works() {
+    let world = at_most(1);
+    let now = world.clock.now();
+    let [old, begun] = [(); 2].map(|()| world.issuer().sign_in(&a_user(), Vec::new(), &browser(), now).unwrap());
+    let changed = || User { sessions_epoch: a_user().epoch.next(), ..a_user() };
+    let mut tx = MockTx::new();
+    tx.users.expect_get().times(1).returning(move |_| Ok(Some(changed())));
+    tx.revocations.expect_everybody_ended_at().times(1).returning(|| Ok(None));
+    let (store, outcome) = MockStore::with(tx);
+    let mut sessions = MockSessionStore::new();
+    sessions.expect_insert().times(1).returning(|_| Ok(()));
+    sessions.expect_list().times(1).return_once(move |_, _| Ok(vec![old.session]));
+    let looked = outcome.clone();
+    sessions.expect_end().times(1).returning(move |_, _, _| {
+        assert!(looked.rolled_back());
+        Ok(None)
+    });
+    let opener = SessionOpener { store, sessions: Arc::new(sessions), ..world.session_opener() };
+    assert_eq!(opener.open(&begun.session, &browser(), now).await, Ok(()));
+    assert!(outcome.rolled_back());
+}
